@@ -1,0 +1,145 @@
+//! The product types that the vendor documents.
+//!
+//! Source: AvePoint's page "Retrieve AvePoint Product Overview", the table of `productType` (state of July 2026). The
+//! names are label values, and so part of the public interface: they stand here exactly as the vendor writes them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Every documented product, by rising number.
+pub const CATALOG: [Product; 22] = [
+    product(1, "DocAve Online"),
+    product(4, "Cloud Governance"),
+    product(32, "Cloud Backup for Salesforce"),
+    product(40, "Baseline management"),
+    product(41, "Risk management"),
+    product(42, "Workspace management"),
+    product(49, "User management"),
+    product(60, "MyHub"),
+    product(65, "WorkSpace management - storage optimization"),
+    product(257, "TyGraph"),
+    product(2048, "Cloud Backup for Microsoft 365"),
+    product(4096, "Cloud Management"),
+    product(8192, "Cloud Archiving"),
+    product(65_536, "Opus"),
+    product(131_072, "Cloud Backup for Dynamics 365"),
+    product(4_194_304, "Insights"),
+    product(8_388_608, "Policies for Microsoft 365"),
+    product(16_777_216, "Fly"),
+    product(33_554_432, "Cloud Backup for Google Workspace"),
+    product(67_108_864, "Cense"),
+    product(134_217_728, "Enpower"),
+    product(1_073_741_824, "Cloud Backup for IaaS + PaaS"),
+];
+
+/// One line of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Product {
+    pub product_type: ProductType,
+    pub name: &'static str,
+}
+
+/// The number by which the API knows a product. It need not be in the catalogue: the vendor adds products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductType(u32);
+
+impl ProductType {
+    /// `None` for 0, which is no product.
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == 0 { None } else { Some(Self(number)) }
+    }
+
+    /// The number as it stands in the URL of the API.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The `product` label: the catalogue's name, or the number where the catalogue has none.
+    pub fn label(self) -> Cow<'static, str> {
+        match CATALOG.iter().find(|product| product.product_type == self) {
+            Some(product) => Cow::Borrowed(product.name),
+            None => Cow::Owned(self.0.to_string()),
+        }
+    }
+
+    /// The product of this name, in any case.
+    ///
+    /// # Errors
+    ///
+    /// The catalogue has no such name.
+    pub fn from_name(name: &str) -> Result<Self, UnknownProduct> {
+        CATALOG
+            .iter()
+            .find(|product| product.name.eq_ignore_ascii_case(name.trim()))
+            .map(|product| product.product_type)
+            .ok_or_else(|| UnknownProduct { nearest: nearest(name) })
+    }
+}
+
+/// A name that the catalogue does not have, with the name that was probably meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownProduct {
+    pub nearest: Option<&'static str>,
+}
+
+impl fmt::Display for UnknownProduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.nearest {
+            Some(nearest) => write!(f, "did you mean \"{nearest}\"?"),
+            None => f.write_str("`avepoint-exporter products` lists the names and numbers"),
+        }
+    }
+}
+
+/// Below this similarity (Jaro-Winkler, 0 to 1) a suggestion would be a guess.
+const NEAR: f64 = 0.8;
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let wanted = name.trim().to_lowercase();
+    CATALOG
+        .iter()
+        .map(|product| (strsim::jaro_winkler(&wanted, &product.name.to_lowercase()), product.name))
+        .filter(|(similarity, _)| *similarity >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+const fn product(number: u32, name: &'static str) -> Product {
+    match ProductType::new(number) {
+        Some(product_type) => Product { product_type, name },
+        None => panic!("0 is no product type"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let fly = ProductType::from_name(" fLY ").expect("the catalogue has Fly");
+        assert_eq!(fly.number(), 16_777_216);
+        assert_eq!(fly.label(), "Fly");
+    }
+
+    #[test]
+    fn a_misspelt_name_suggests_the_nearest() {
+        let suggestion = |name| ProductType::from_name(name).expect_err("misspelt").nearest;
+        assert_eq!(suggestion("Cloud Backup for Microsft 365"), Some("Cloud Backup for Microsoft 365"));
+        assert_eq!(suggestion("tygrph"), Some("TyGraph"));
+        assert_eq!(suggestion("something else"), None);
+    }
+
+    #[test]
+    fn a_number_outside_the_catalogue_is_its_own_label() {
+        assert_eq!(ProductType::new(7).expect("not 0").label(), "7");
+    }
+
+    #[test]
+    fn the_catalogue_rises_and_repeats_no_name() {
+        assert!(CATALOG.windows(2).all(|pair| pair[0].product_type < pair[1].product_type));
+        for (index, product) in CATALOG.iter().enumerate() {
+            assert!(CATALOG[..index].iter().all(|other| !other.name.eq_ignore_ascii_case(product.name)));
+        }
+    }
+}
