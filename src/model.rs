@@ -161,8 +161,20 @@ impl fmt::Display for Seats {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Seats(Seats),
-    /// The customer has no such product.
-    Absent,
+    /// The customer has the product, but it does not count seats: `null` or `"N/A"`.
+    NotApplicable,
+    /// No such customer, or no such product of this customer: 404.
+    NotFound,
+}
+
+impl Answer {
+    /// `None` where there is no number to show, which is not 0.
+    pub const fn seats(self) -> Option<Seats> {
+        match self {
+            Self::Seats(seats) => Some(seats),
+            Self::NotApplicable | Self::NotFound => None,
+        }
+    }
 }
 
 /// Why a target has no answer. The text is a label value, and so part of the public interface.

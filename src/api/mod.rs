@@ -1,5 +1,22 @@
-//! Everything that speaks to the vendor's API.
+//! Everything that speaks to the vendor's API, and nothing of Prometheus.
+//!
+//! Source: AvePoint's public documentation of the Elements API (state of July 2026).
 
+mod certificate;
+mod client;
+mod credential;
+mod error;
+mod listing;
+mod pace;
+mod retry;
 mod settings;
+mod token;
+mod transport;
+mod wire;
 
+pub use client::{Client, Round, Slot};
+pub use credential::check_credential;
+pub use error::{BadResponse, CredentialError, Error, NetworkProblem, OAuthError, SetupError};
 pub use settings::{CertificateSource, Credential, SecretSource, Settings};
+pub use transport::is_loopback;
+pub use wire::ListedCustomer;

@@ -1,0 +1,69 @@
+//! What proves the client's identity, read afresh for every token request.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use url::form_urlencoded;
+
+use super::certificate::ClientCertificate;
+use super::error::CredentialError;
+use super::{Credential, SecretSource, Settings};
+use crate::secret::Secret;
+
+/// The form that asks for a token, and when the certificate in it expires.
+pub(super) struct TokenForm {
+    pub(super) body: Secret,
+    pub(super) certificate_expires: Option<SystemTime>,
+}
+
+impl TokenForm {
+    /// Reads the credential's files, which may take a moment.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be used; see [`CredentialError`].
+    pub(super) fn fill_in(settings: &Settings, scope: &str, now: SystemTime) -> Result<Self, CredentialError> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &settings.client_id)
+            .append_pair("scope", scope);
+        let mut certificate_expires = None;
+        match &settings.credential {
+            Credential::Secret(SecretSource::Inline(secret)) => {
+                form.append_pair("client_secret", secret.expose());
+            }
+            Credential::Secret(SecretSource::File(file)) => {
+                let secret = read_line(file)?;
+                if secret.expose().is_empty() {
+                    return Err(CredentialError::Empty { file: file.clone() });
+                }
+                form.append_pair("client_secret", secret.expose());
+            }
+            Credential::Certificate(source) => {
+                let certificate = ClientCertificate::load(source, now)?;
+                form.append_pair("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                    .append_pair("client_assertion", certificate.assertion(settings, now)?.expose());
+                certificate_expires = Some(certificate.expires);
+            }
+        }
+        Ok(Self { body: Secret::new(form.finish()), certificate_expires })
+    }
+}
+
+/// Whether the credential's files can be used as they are now: what `check` asks, without a network.
+pub fn check_credential(settings: &Settings, now: SystemTime) -> Result<(), CredentialError> {
+    TokenForm::fill_in(settings, "", now).map(drop)
+}
+
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, CredentialError> {
+    fs::read(file).map_err(|error| CredentialError::Unreadable { file: file.into(), problem: error.to_string() })
+}
+
+/// The file's text without its trailing line break, which editors add and nobody means.
+pub(super) fn read_line(file: &Path) -> Result<Secret, CredentialError> {
+    let text = String::from_utf8(read_file(file)?)
+        .map_err(|_| CredentialError::Malformed { file: file.into(), expected: "text in UTF-8" })?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line)))
+}

@@ -1,0 +1,113 @@
+//! Many pages, one listing: every customer, or none at all.
+
+use std::collections::HashSet;
+
+use super::error::BadResponse;
+use super::wire::{CustomersPage, ListedCustomer};
+use crate::model::CustomerId;
+
+/// The most that the API gives on a page.
+pub(super) const PAGE_SIZE: usize = 100;
+
+/// Pages as they come in, from number 1.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    customers: Vec<ListedCustomer>,
+    seen: HashSet<CustomerId>,
+    total: Option<u64>,
+    pages: u64,
+}
+
+impl Listing {
+    /// The number of the page to ask for next.
+    pub(super) const fn next_page(&self) -> u64 {
+        self.pages + 1
+    }
+
+    /// Takes the next page; `true` once the listing is complete.
+    ///
+    /// # Errors
+    ///
+    /// The page contradicts what was asked for or what came before, so nothing of the listing can be believed: the
+    /// vendor's list changed in the middle, or its paging does not work as documented.
+    pub(super) fn add(&mut self, page: CustomersPage) -> Result<bool, BadResponse> {
+        let asked = self.next_page();
+        let reject = |problem: String| Err(BadResponse::Listing(problem));
+        if page.index != asked {
+            return reject(format!("page {asked} was asked for, and page {} came", page.index));
+        }
+        let total = *self.total.get_or_insert(page.total);
+        if page.total != total {
+            return reject(format!("page {asked} counts {} customers, those before counted {total}", page.total));
+        }
+        if page.customers.len() > PAGE_SIZE {
+            return reject(format!("page {asked} holds {} customers, more than {PAGE_SIZE}", page.customers.len()));
+        }
+        let ends_early = page.customers.is_empty();
+        for customer in page.customers {
+            if !self.seen.insert(customer.id.clone()) {
+                return reject(format!("customer {} is listed twice", customer.id));
+            }
+            self.customers.push(customer);
+        }
+        self.pages = asked;
+        let listed = self.customers.len() as u64;
+        if listed > total || (ends_early && listed < total) {
+            return reject(format!("{listed} customers came, where {total} were counted"));
+        }
+        Ok(listed == total)
+    }
+
+    pub(super) fn into_customers(self) -> Vec<ListedCustomer> {
+        self.customers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(index: u64, total: u64, ids: std::ops::Range<u32>) -> CustomersPage {
+        let customers = ids
+            .map(|id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None })
+            .collect();
+        CustomersPage { customers, index, total }
+    }
+
+    fn rejected(pages: impl IntoIterator<Item = CustomersPage>) -> String {
+        let mut listing = Listing::default();
+        let outcome = pages.into_iter().try_for_each(|page| listing.add(page).map(drop));
+        outcome.expect_err("the listing must be rejected").to_string()
+    }
+
+    #[test]
+    fn pages_add_up_to_a_listing() {
+        let mut listing = Listing::default();
+        assert_eq!(listing.add(page(1, 150, 0..100)), Ok(false));
+        assert_eq!(listing.next_page(), 2);
+        assert_eq!(listing.add(page(2, 150, 100..150)), Ok(true));
+        assert_eq!(listing.into_customers().len(), 150);
+    }
+
+    #[test]
+    fn an_empty_listing_is_complete_at_once() {
+        assert_eq!(Listing::default().add(page(1, 0, 0..0)), Ok(true));
+    }
+
+    #[test]
+    fn a_page_that_repeats_rejects_the_listing() {
+        let error = rejected([page(1, 200, 0..100), page(2, 200, 99..199)]);
+        assert_eq!(error, "customer c-99 is listed twice");
+        assert_eq!(rejected([page(1, 200, 0..100), page(1, 200, 0..100)]), "page 2 was asked for, and page 1 came");
+    }
+
+    #[test]
+    fn a_listing_that_shrinks_or_grows_meanwhile_is_rejected() {
+        let shrunk = rejected([page(1, 200, 0..100), page(2, 199, 100..199)]);
+        assert_eq!(shrunk, "page 2 counts 199 customers, those before counted 200");
+        let early = rejected([page(1, 200, 0..100), page(2, 200, 0..0)]);
+        assert_eq!(early, "100 customers came, where 200 were counted");
+        assert_eq!(rejected([page(1, 5, 0..7)]), "7 customers came, where 5 were counted");
+        assert_eq!(rejected([page(1, 500, 0..101)]), "page 1 holds 101 customers, more than 100");
+    }
+}

@@ -1,0 +1,134 @@
+//! How fast requests may begin.
+//!
+//! It lives on tokio's clock, so that a test can pause it; the well-known rate limiters sleep on one of their own.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Lets requests begin at an even rate, and none while the vendor wants to be left alone.
+#[derive(Debug)]
+pub(super) struct Pace {
+    spacing: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// The first moment that no request has taken yet.
+    next: Instant,
+    /// Before this nothing begins.
+    held_until: Instant,
+}
+
+impl Pace {
+    /// At most `per_second` requests begin in a second, evenly spaced, from the first one on.
+    pub(super) fn new(per_second: u32) -> Self {
+        let now = Instant::now();
+        Self {
+            spacing: Duration::from_secs(1) / per_second.max(1),
+            state: Mutex::new(State { next: now, held_until: now }),
+        }
+    }
+
+    /// Waits for this request's turn. `false`: its turn would come at `deadline` or later, so it must not begin.
+    pub(super) async fn turn(&self, deadline: Instant) -> bool {
+        while let Some(turn) = self.reserve(deadline) {
+            tokio::time::sleep_until(turn).await;
+            // The hold may have come, or grown, while this request slept towards its turn.
+            if turn >= self.lock().held_until {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Nothing begins before `until`; an earlier hold that lasts longer stays.
+    pub(super) fn hold(&self, until: Instant) {
+        let mut state = self.lock();
+        state.held_until = state.held_until.max(until);
+    }
+
+    /// When the last hold ends; in the past where there is none.
+    pub(super) fn held_until(&self) -> Instant {
+        self.lock().held_until
+    }
+
+    fn reserve(&self, deadline: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        let turn = state.next.max(state.held_until).max(Instant::now());
+        if turn >= deadline {
+            return None;
+        }
+        state.next = turn + self.spacing;
+        Some(turn)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A state is two moments, written whole: a panic elsewhere cannot have spoilt it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    async fn begin(pace: &Arc<Pace>, requests: usize, deadline: Instant) -> Vec<Duration> {
+        let start = Instant::now();
+        let mut tasks = JoinSet::new();
+        for _ in 0..requests {
+            let pace = pace.clone();
+            tasks.spawn(async move { pace.turn(deadline).await.then(|| start.elapsed()) });
+        }
+        let mut begun: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        begun.sort();
+        begun
+    }
+
+    fn far() -> Instant {
+        Instant::now() + Duration::from_secs(86_400)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_begin_evenly_from_the_first_second_on() {
+        let begun = begin(&Arc::new(Pace::new(10)), 30, far()).await;
+        for (index, moment) in (0..).zip(&begun) {
+            assert_eq!(*moment, Duration::from_millis(100) * index);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_is_not_saved_up_for_a_burst() {
+        let pace = Arc::new(Pace::new(10));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let begun = begin(&pace, 3, far()).await;
+        assert_eq!(begun, [0, 100, 200].map(Duration::from_millis));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_stops_those_already_waiting_and_they_go_on_evenly() {
+        let pace = Arc::new(Pace::new(10));
+        let waiting = tokio::spawn({
+            let pace = pace.clone();
+            async move { begin(&pace, 3, far()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        pace.hold(Instant::now() + Duration::from_millis(4_950));
+        pace.hold(Instant::now() + Duration::from_millis(10));
+        assert_eq!(waiting.await.unwrap(), [0, 5_000, 5_100].map(Duration::from_millis));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_would_begin_at_the_deadline_does_not_begin_and_takes_no_turn() {
+        let pace = Arc::new(Pace::new(1));
+        let deadline = Instant::now() + Duration::from_secs(2);
+        assert_eq!(begin(&pace, 5, deadline).await, [0, 1].map(Duration::from_secs));
+        assert_eq!(begin(&pace, 1, far()).await, [Duration::from_secs(1)]);
+    }
+}

@@ -1,0 +1,280 @@
+//! What is known now.
+//!
+//! One writer, the poller, and many readers. A reader takes a [`Snapshot`], which costs one pointer per customer and
+//! holds nobody up: customers are shared until one of them changes, and copied then.
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+pub use record::{Answered, Change, Freshness, Record, State};
+
+use crate::model::{Answer, Customer, CustomerId, ProductType, Reason, Target, WatchedCustomer};
+
+/// What is known now of every target, and of the last cycle.
+#[derive(Debug)]
+pub struct Store(Mutex<Snapshot>);
+
+/// What was known at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub customers: BTreeMap<CustomerId, Arc<KnownCustomer>>,
+    pub settings: Settings,
+    pub cycle: Option<Cycle>,
+    /// Whether the last cycle that asked anything got any answer.
+    pub api_up: Option<bool>,
+    /// `None` where discovery is off.
+    pub discovery: Option<DiscoveryStatus>,
+    pub reload: ReloadStatus,
+    /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
+    pub ready: bool,
+}
+
+/// The configuration, as far as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    pub interval: Duration,
+    pub freshness: Freshness,
+}
+
+/// A customer and what is known of each of its products.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCustomer {
+    pub customer: Customer,
+    pub products: BTreeMap<ProductType, Record>,
+}
+
+/// The last cycle that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cycle {
+    pub completed: SystemTime,
+    pub duration: Duration,
+}
+
+/// How discovery does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiscoveryStatus {
+    /// Of the last attempt; `None` before the first.
+    pub success: Option<bool>,
+    pub last_success: Option<SystemTime>,
+    /// In the listing that is believed.
+    pub customers: Option<usize>,
+}
+
+/// How the last reload of the configuration went. The first load counts as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadStatus {
+    pub successful: bool,
+    pub last_success: SystemTime,
+}
+
+impl Store {
+    /// A store that knows nothing yet, with a configuration that was loaded at `now`.
+    pub fn new(settings: Settings, now: SystemTime) -> Self {
+        Self(Mutex::new(Snapshot {
+            customers: BTreeMap::new(),
+            settings,
+            cycle: None,
+            api_up: None,
+            discovery: None,
+            reload: ReloadStatus { successful: true, last_success: now },
+            ready: false,
+        }))
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.lock().clone()
+    }
+
+    /// From now on these are watched: those that were before keep what is known of them, the others go.
+    pub fn watch(&self, watched: &[WatchedCustomer]) {
+        let mut known = self.lock();
+        let mut before = std::mem::take(&mut known.customers);
+        known.customers = watched
+            .iter()
+            .map(|WatchedCustomer { customer, products }| {
+                let records = before.remove(&customer.id);
+                let record = |product| records.as_ref().and_then(|known| known.products.get(product)).copied();
+                let products = products.iter().map(|product| (*product, record(product).unwrap_or_default()));
+                let entry = KnownCustomer { customer: customer.clone(), products: products.collect() };
+                (customer.id.clone(), Arc::new(entry))
+            })
+            .collect();
+    }
+
+    /// Takes what is known of `target` from an earlier run.
+    pub fn restore(&self, target: &Target, record: Record, now: SystemTime) {
+        let mut known = self.lock();
+        known.ready |= record.seats(now, known.settings.freshness).is_some();
+        if let Some(entry) = known.entry(target) {
+            *entry = record;
+        }
+    }
+
+    /// Takes what a poll came to; tells the record before and after. `None`: the target is no longer watched.
+    pub fn record(
+        &self,
+        target: &Target,
+        outcome: Result<Answer, Reason>,
+        now: SystemTime,
+    ) -> Option<(Record, Record)> {
+        let mut known = self.lock();
+        let entry = known.entry(target)?;
+        let before = *entry;
+        entry.take(outcome, now);
+        let after = *entry;
+        known.ready |= outcome.is_ok();
+        Some((before, after))
+    }
+
+    /// A cycle has ended. `api_up` is `None` where it asked nothing.
+    pub fn cycle_ended(&self, cycle: Cycle, api_up: Option<bool>) {
+        let mut known = self.lock();
+        known.cycle = Some(cycle);
+        known.api_up = api_up.or(known.api_up);
+    }
+
+    /// How discovery does; `None` where it is off.
+    pub fn set_discovery(&self, status: Option<DiscoveryStatus>) {
+        self.lock().discovery = status;
+    }
+
+    /// A complete listing is an answer, too: without it, an account without customers would never be ready.
+    pub fn set_ready(&self) {
+        self.lock().ready = true;
+    }
+
+    /// The configuration was loaded again, at `now`.
+    pub fn reloaded(&self, settings: Settings, now: SystemTime) {
+        let mut known = self.lock();
+        known.settings = settings;
+        known.reload = ReloadStatus { successful: true, last_success: now };
+    }
+
+    /// The configuration could not be loaded again, and the one before goes on.
+    pub fn reload_failed(&self) {
+        self.lock().reload.successful = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+        // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Snapshot {
+    /// Every target with its customer.
+    pub fn records(&self) -> impl Iterator<Item = (&Customer, ProductType, &Record)> {
+        self.customers.values().flat_map(|known| {
+            known.products.iter().map(|(product, record)| (&known.customer, *product, record))
+        })
+    }
+
+    fn entry(&mut self, target: &Target) -> Option<&mut Record> {
+        Arc::make_mut(self.customers.get_mut(&target.customer)?).products.get_mut(&target.product)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Label, Seats};
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn store() -> Store {
+        let freshness = Freshness { stale_after: Duration::from_secs(100), absent_stale_after: Duration::from_secs(100) };
+        Store::new(Settings { interval: Duration::from_secs(10), freshness }, NOW)
+    }
+
+    fn customer(id: &str, products: &[u32]) -> WatchedCustomer {
+        let id_label = Label::from(id);
+        let id = CustomerId::parse(id).unwrap();
+        let customer = Customer { id, label: id_label.clone(), name: id_label };
+        WatchedCustomer { customer, products: products.iter().map(|p| ProductType::new(*p).unwrap()).collect() }
+    }
+
+    fn target(id: &str, product: u32) -> Target {
+        Target { customer: CustomerId::parse(id).unwrap(), product: ProductType::new(product).unwrap() }
+    }
+
+    fn seats(store: &Store, id: &str, product: u32) -> Option<u64> {
+        let snapshot = store.snapshot();
+        let target = target(id, product);
+        let record = *snapshot.customers.get(&target.customer)?.products.get(&target.product)?;
+        record.seats(NOW, snapshot.settings.freshness).map(Seats::get)
+    }
+
+    fn answer(seats: u64) -> Result<Answer, Reason> {
+        Ok(Answer::Seats(Seats::new(seats).unwrap()))
+    }
+
+    #[test]
+    fn what_is_still_watched_keeps_its_number_and_what_is_not_goes() {
+        let store = store();
+        store.watch(&[customer("a", &[1, 4]), customer("b", &[1])]);
+        for (id, product) in [("a", 1), ("a", 4), ("b", 1)] {
+            store.record(&target(id, product), answer(7), NOW).unwrap();
+        }
+        store.watch(&[customer("A", &[4, 32])]);
+        assert_eq!(seats(&store, "a", 4), Some(7));
+        assert_eq!(seats(&store, "a", 1), None);
+        assert_eq!(seats(&store, "b", 1), None);
+        assert_eq!(store.snapshot().records().count(), 2);
+    }
+
+    #[test]
+    fn an_answer_for_a_target_that_went_meanwhile_is_dropped() {
+        let store = store();
+        store.watch(&[customer("a", &[1])]);
+        assert!(store.record(&target("a", 4), answer(7), NOW).is_none());
+        assert!(store.record(&target("b", 1), answer(7), NOW).is_none());
+        assert!(!store.snapshot().ready);
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_was() {
+        let store = store();
+        store.watch(&[customer("a", &[1])]);
+        let before = store.snapshot();
+        store.record(&target("a", 1), answer(7), NOW).unwrap();
+        assert!(before.records().all(|(_, _, record)| record.answer.is_none()));
+        assert_eq!(seats(&store, "a", 1), Some(7));
+    }
+
+    #[test]
+    fn the_first_answer_makes_ready_and_a_failure_does_not() {
+        let store = store();
+        store.watch(&[customer("a", &[1])]);
+        store.record(&target("a", 1), Err(Reason::Timeout), NOW);
+        assert!(!store.snapshot().ready);
+        store.record(&target("a", 1), Ok(Answer::NotFound), NOW);
+        assert!(store.snapshot().ready);
+    }
+
+    #[test]
+    fn a_restored_number_makes_ready_unless_it_is_stale() {
+        let mut record = Record::default();
+        record.take(answer(7), NOW);
+        for (age, ready) in [(100, true), (101, false)] {
+            let store = store();
+            store.watch(&[customer("a", &[1])]);
+            store.restore(&target("a", 1), record, NOW + Duration::from_secs(age));
+            assert_eq!(store.snapshot().ready, ready);
+        }
+    }
+
+    #[test]
+    fn a_cycle_that_asked_nothing_leaves_the_api_as_it_was() {
+        let store = store();
+        let cycle = Cycle { completed: NOW, duration: Duration::ZERO };
+        store.cycle_ended(cycle, None);
+        assert_eq!(store.snapshot().api_up, None);
+        store.cycle_ended(cycle, Some(false));
+        store.cycle_ended(cycle, None);
+        assert_eq!(store.snapshot().api_up, Some(false));
+    }
+}
