@@ -104,6 +104,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
+#[expect(clippy::panic, reason = "it can only happen while compiling `CATALOG`")]
 const fn product(number: u32, name: &'static str) -> Product {
     match ProductType::new(number) {
         Some(product_type) => Product { product_type, name },

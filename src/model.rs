@@ -88,6 +88,14 @@ pub struct WatchedCustomer {
     pub products: Vec<ProductType>,
 }
 
+/// A customer as the vendor lists it. `ownerEmail` is personal data, and is not even read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedCustomer {
+    pub id: CustomerId,
+    /// Two customers may share one.
+    pub organization: Option<String>,
+}
+
 /// Text of at most [`Label::MAX_CHARS`] characters, which is what one label value may cost.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(Arc<str>);

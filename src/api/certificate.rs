@@ -84,7 +84,7 @@ impl ClientCertificate {
         // RFC 7515 defines the thumbprint as SHA-1. It names the certificate here; it secures nothing.
         let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &self.certificate);
         let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(thumbprint.as_ref().iter().map(|byte| format!("{byte:02X}")).collect());
+        header.kid = Some(hex::encode_upper(thumbprint));
         header.x5t = Some(URL_SAFE_NO_PAD.encode(thumbprint));
         let issued = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let claims = Claims {

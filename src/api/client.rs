@@ -14,9 +14,9 @@ use super::listing::{Listing, PAGE_SIZE};
 use super::pace::Pace;
 use super::token::{Scope, Token, TokenTrouble, refusal, scope_missing};
 use super::transport::{Body, Http, Request, Response, SendError, Transport};
-use super::wire::{self, ListedCustomer};
+use super::wire;
 use super::{Settings, SetupError, retry};
-use crate::model::{Answer, Reason, Target};
+use crate::model::{Answer, ListedCustomer, Reason, Target};
 use crate::stats::{Code, Operation, Stats};
 
 /// A client of the vendor's API. It is shared: its limits hold for all requests together.
@@ -190,11 +190,8 @@ impl Round {
             if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
                 return Err(scope_missing());
             }
-            let request = || Request {
-                url: url.clone(),
-                bearer: Some(token.secret.clone()),
-                body: json.map(Body::Json),
-            };
+            let request =
+                || Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) };
             let outcome = self.attempts(operation, request, Some(&mut slot)).await;
             tries_left -= 1;
             match outcome {
@@ -215,9 +212,9 @@ impl Round {
     /// used until it expires.
     async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
         let mut in_hand = self.client.token.lock().await;
-        let usable = in_hand.clone().filter(|token| {
-            token.is_usable() && !refused.is_some_and(|refused| Arc::ptr_eq(token, refused))
-        });
+        let usable = in_hand
+            .clone()
+            .filter(|token| token.is_usable() && !refused.is_some_and(|refused| Arc::ptr_eq(token, refused)));
         if let Some(token) = usable.as_ref().filter(|token| token.is_fresh()) {
             return Ok(token.clone());
         }
@@ -259,9 +256,8 @@ impl Round {
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let settings = self.client.settings.clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
-        let filled_in = tokio::task::spawn_blocking(move || {
-            TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())
-        });
+        let filled_in =
+            tokio::task::spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now()));
         let form = match filled_in.await {
             Ok(form) => form?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -302,10 +298,10 @@ impl Round {
             }
             slot.as_deref_mut().map(Slot::give_back);
             sleep_until(again).await;
-            if let Some(slot) = slot.as_deref_mut() {
-                if !slot.take(self.deadline).await {
-                    break;
-                }
+            if let Some(slot) = slot.as_deref_mut()
+                && !slot.take(self.deadline).await
+            {
+                break;
             }
             let next = self.attempt(operation, request()).await;
             if matches!(next, Err(Error::NotBegun)) {
@@ -362,21 +358,18 @@ fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
 /// Sorts a complete answer: only a 200 is one that can be read on.
 fn complete(operation: Operation, response: Response) -> Result<Response, Error> {
     let Response { status, request_id, retry_after, body, .. } = &response;
-    if operation == Operation::Token {
-        if let Some(refused) = refusal(*status, body, request_id.as_ref()) {
-            return Err(refused);
-        }
+    if operation == Operation::Token
+        && let Some(refused) = refusal(*status, body, request_id.as_ref())
+    {
+        return Err(refused);
     }
     let bad = |problem| Error::BadResponse { operation, problem, request_id: request_id.clone() };
     match *status {
         200 => Ok(response),
         300..=399 => Err(bad(BadResponse::Redirect(*status))),
-        400..=599 => Err(Error::Status {
-            operation,
-            status: *status,
-            retry_after: *retry_after,
-            request_id: request_id.clone(),
-        }),
+        400..=599 => {
+            Err(Error::Status { operation, status: *status, retry_after: *retry_after, request_id: request_id.clone() })
+        }
         other => Err(bad(BadResponse::UnexpectedStatus(other))),
     }
 }

@@ -150,7 +150,9 @@ impl std::fmt::Display for OAuthError {
 /// What was wrong with the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkProblem {
-    #[error("the TLS certificate is not trusted ({0}); where a company's own authority signs it, name that in api.ca_file")]
+    #[error(
+        "the TLS certificate is not trusted ({0}); where a company's own authority signs it, name that in api.ca_file"
+    )]
     Untrusted(String),
     #[error("{0}")]
     Other(String),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::error::BadResponse;
-use super::wire::{CustomersPage, ListedCustomer};
-use crate::model::CustomerId;
+use super::wire::CustomersPage;
+use crate::model::{CustomerId, ListedCustomer};
 
 /// The most that the API gives on a page.
 pub(super) const PAGE_SIZE: usize = 100;

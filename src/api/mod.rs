@@ -19,4 +19,3 @@ pub use credential::check_credential;
 pub use error::{BadResponse, CredentialError, Error, NetworkProblem, OAuthError, SetupError};
 pub use settings::{CertificateSource, Credential, SecretSource, Settings};
 pub use transport::is_loopback;
-pub use wire::ListedCustomer;

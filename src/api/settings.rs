@@ -48,6 +48,12 @@ pub enum SecretSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
     /// PKCS#12, as the vendor hands it out.
-    Pfx { pfx_file: PathBuf, password_file: Option<PathBuf> },
-    Pem { cert_file: PathBuf, key_file: PathBuf },
+    Pfx {
+        pfx_file: PathBuf,
+        password_file: Option<PathBuf>,
+    },
+    Pem {
+        cert_file: PathBuf,
+        key_file: PathBuf,
+    },
 }

@@ -49,11 +49,10 @@ impl Token {
         let issued = wire::token(body)?;
         // Years from now is for ever, and does not overflow a clock.
         let lifetime = issued.lifetime.min(Duration::from_secs(366 * 86_400));
-        let margin = LONGEST_MARGIN.min(lifetime / 5);
         let token = Self {
             secret: issued.token,
             scope,
-            renew_at: begun + (lifetime - margin),
+            renew_at: begun + lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 5)),
             usable_until: begun + lifetime,
             accepted: AtomicBool::new(false),
         };

@@ -94,9 +94,9 @@ impl Http {
             builder = builder.bearer_auth(token.expose());
         }
         builder = match body {
-            Some(Body::Form(form)) => builder
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.expose().to_owned()),
+            Some(Body::Form(form)) => {
+                builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose().to_owned())
+            }
             Some(Body::Json(json)) => builder.header(header::CONTENT_TYPE, "application/json").body(json),
             None => builder,
         };
@@ -199,4 +199,3 @@ fn in_full(error: &dyn StdError) -> String {
     }
     text
 }
-

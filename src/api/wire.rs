@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 
 use super::error::BadResponse;
-use crate::model::{Answer, CustomerId, ProductType, Seats};
+use crate::model::{Answer, CustomerId, ListedCustomer, ProductType, Seats};
 use crate::secret::Secret;
 
 /// Answer of `…/avpt-products/type/{productType}/overview`.
@@ -39,13 +39,13 @@ pub(super) struct IssuedToken {
 /// Answer of the token endpoint (RFC 6749, section 5.1).
 pub(super) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
     #[derive(Deserialize)]
-    struct Token {
+    struct Issued {
         access_token: String,
         expires_in: Number,
         token_type: String,
     }
     const EXPECTED: &str = "an object with access_token, expires_in and token_type Bearer";
-    let Token { access_token, expires_in, token_type } = json(body, EXPECTED)?;
+    let Issued { access_token, expires_in, token_type } = json(body, EXPECTED)?;
     let printable = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
     if printable && token_type.eq_ignore_ascii_case("bearer") {
         Ok(IssuedToken { token: Secret::new(access_token), lifetime: Duration::from_secs(expires_in.0) })
@@ -70,14 +70,6 @@ pub(super) struct CustomersPage {
     pub(super) index: u64,
     /// Of all pages.
     pub(super) total: u64,
-}
-
-/// A customer as the vendor lists it. `ownerEmail` is personal data, and is not even read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedCustomer {
-    pub id: CustomerId,
-    /// Two customers may share one.
-    pub organization: Option<String>,
 }
 
 /// Answer of `…/customers/batch`.
@@ -177,12 +169,8 @@ impl Visitor<'_> for FoundVisitor {
             return Ok(Found::NotApplicable);
         }
         // `parse` alone would accept a leading plus sign.
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            if let Ok(number) = text.parse() {
-                return Ok(Found::Number(number));
-            }
-        }
-        Err(E::invalid_value(de::Unexpected::Str(text), &self))
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        number.map(Found::Number).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Found, E> {

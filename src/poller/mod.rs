@@ -16,3 +16,5 @@ pub struct Settings {
     /// When to ask again for a product that the customer does not have. At least one interval.
     pub absent_interval: Duration,
 }
+mod schedule;
+mod sweep;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 pub use record::{Answered, Change, Freshness, Record, State};
 
-use crate::model::{Answer, Customer, CustomerId, ProductType, Reason, Target, WatchedCustomer};
+use crate::model::{Answer, Customer, CustomerId, ListedCustomer, ProductType, Reason, Target, WatchedCustomer};
 
 /// What is known now of every target, and of the last cycle.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub api_up: Option<bool>,
     /// `None` where discovery is off.
     pub discovery: Option<DiscoveryStatus>,
+    /// The last complete listing of customers that is believed.
+    pub listing: Option<Arc<[ListedCustomer]>>,
     pub reload: ReloadStatus,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
@@ -79,6 +81,7 @@ impl Store {
             cycle: None,
             api_up: None,
             discovery: None,
+            listing: None,
             reload: ReloadStatus { successful: true, last_success: now },
             ready: false,
         }))
@@ -142,9 +145,11 @@ impl Store {
         self.lock().discovery = status;
     }
 
-    /// A complete listing is an answer, too: without it, an account without customers would never be ready.
-    pub fn set_ready(&self) {
-        self.lock().ready = true;
+    /// A complete listing is believed. It is an answer, too: an account without customers is ready with it.
+    pub fn set_listing(&self, listing: Arc<[ListedCustomer]>) {
+        let mut known = self.lock();
+        known.listing = Some(listing);
+        known.ready = true;
     }
 
     /// The configuration was loaded again, at `now`.
@@ -168,9 +173,9 @@ impl Store {
 impl Snapshot {
     /// Every target with its customer.
     pub fn records(&self) -> impl Iterator<Item = (&Customer, ProductType, &Record)> {
-        self.customers.values().flat_map(|known| {
-            known.products.iter().map(|(product, record)| (&known.customer, *product, record))
-        })
+        self.customers
+            .values()
+            .flat_map(|known| known.products.iter().map(|(product, record)| (&known.customer, *product, record)))
     }
 
     fn entry(&mut self, target: &Target) -> Option<&mut Record> {
@@ -186,7 +191,8 @@ mod tests {
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn store() -> Store {
-        let freshness = Freshness { stale_after: Duration::from_secs(100), absent_stale_after: Duration::from_secs(100) };
+        let freshness =
+            Freshness { stale_after: Duration::from_secs(100), absent_stale_after: Duration::from_secs(100) };
         Store::new(Settings { interval: Duration::from_secs(10), freshness }, NOW)
     }
 
@@ -208,8 +214,8 @@ mod tests {
         record.seats(NOW, snapshot.settings.freshness).map(Seats::get)
     }
 
-    fn answer(seats: u64) -> Result<Answer, Reason> {
-        Ok(Answer::Seats(Seats::new(seats).unwrap()))
+    fn answer(seats: u64) -> Answer {
+        Answer::Seats(Seats::new(seats).unwrap())
     }
 
     #[test]
@@ -217,7 +223,7 @@ mod tests {
         let store = store();
         store.watch(&[customer("a", &[1, 4]), customer("b", &[1])]);
         for (id, product) in [("a", 1), ("a", 4), ("b", 1)] {
-            store.record(&target(id, product), answer(7), NOW).unwrap();
+            store.record(&target(id, product), Ok(answer(7)), NOW).unwrap();
         }
         store.watch(&[customer("A", &[4, 32])]);
         assert_eq!(seats(&store, "a", 4), Some(7));
@@ -230,8 +236,8 @@ mod tests {
     fn an_answer_for_a_target_that_went_meanwhile_is_dropped() {
         let store = store();
         store.watch(&[customer("a", &[1])]);
-        assert!(store.record(&target("a", 4), answer(7), NOW).is_none());
-        assert!(store.record(&target("b", 1), answer(7), NOW).is_none());
+        assert!(store.record(&target("a", 4), Ok(answer(7)), NOW).is_none());
+        assert!(store.record(&target("b", 1), Ok(answer(7)), NOW).is_none());
         assert!(!store.snapshot().ready);
     }
 
@@ -240,7 +246,7 @@ mod tests {
         let store = store();
         store.watch(&[customer("a", &[1])]);
         let before = store.snapshot();
-        store.record(&target("a", 1), answer(7), NOW).unwrap();
+        store.record(&target("a", 1), Ok(answer(7)), NOW).unwrap();
         assert!(before.records().all(|(_, _, record)| record.answer.is_none()));
         assert_eq!(seats(&store, "a", 1), Some(7));
     }
@@ -258,7 +264,7 @@ mod tests {
     #[test]
     fn a_restored_number_makes_ready_unless_it_is_stale() {
         let mut record = Record::default();
-        record.take(answer(7), NOW);
+        record.take(Ok(answer(7)), NOW);
         for (age, ready) in [(100, true), (101, false)] {
             let store = store();
             store.watch(&[customer("a", &[1])]);

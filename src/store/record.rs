@@ -126,34 +126,34 @@ mod tests {
         Seats::new(seats).unwrap()
     }
 
-    fn answer(seats: u64) -> Result<Answer, Reason> {
-        Ok(Answer::Seats(number(seats)))
+    fn answer(seats: u64) -> Answer {
+        Answer::Seats(number(seats))
     }
 
     #[test]
     fn the_first_number_is_no_change() {
         let mut record = Record::default();
-        record.take(answer(5), at(1));
-        record.take(answer(5), at(2));
+        record.take(Ok(answer(5)), at(1));
+        record.take(Ok(answer(5)), at(2));
         assert_eq!(record.change, None);
     }
 
     #[test]
     fn a_change_is_seen_over_failure_staleness_and_absence() {
         let mut record = Record::default();
-        record.take(answer(5), at(1));
+        record.take(Ok(answer(5)), at(1));
         record.take(Err(Reason::Timeout), at(2));
         record.take(Ok(Answer::NotFound), at(5_000));
-        record.take(answer(0), at(90_000));
+        record.take(Ok(answer(0)), at(90_000));
         assert_eq!(record.change, Some(Change { previous: number(5), at: at(90_000) }));
-        record.take(answer(0), at(90_100));
+        record.take(Ok(answer(0)), at(90_100));
         assert_eq!(record.change, Some(Change { previous: number(5), at: at(90_000) }));
     }
 
     #[test]
     fn a_failure_keeps_the_number_until_it_is_stale() {
         let mut record = Record::default();
-        record.take(answer(5), at(0));
+        record.take(Ok(answer(5)), at(0));
         record.take(Err(Reason::Network), at(50));
         assert_eq!(record.seats(at(100), FRESHNESS), Some(number(5)));
         assert_eq!(record.state(at(100), FRESHNESS), State::Failing);
@@ -164,7 +164,7 @@ mod tests {
     fn an_answer_that_nobody_renewed_is_failing_once_stale() {
         let mut record = Record::default();
         assert_eq!(record.state(at(0), FRESHNESS), State::Pending);
-        record.take(answer(5), at(0));
+        record.take(Ok(answer(5)), at(0));
         assert_eq!(record.state(at(100), FRESHNESS), State::Ok);
         assert_eq!(record.state(at(101), FRESHNESS), State::Failing);
     }
@@ -173,7 +173,7 @@ mod tests {
     fn absence_shows_no_number_and_counts_longer() {
         for absent in [Answer::NotFound, Answer::NotApplicable] {
             let mut record = Record::default();
-            record.take(answer(5), at(0));
+            record.take(Ok(answer(5)), at(0));
             record.take(Ok(absent), at(1));
             assert_eq!(record.seats(at(1), FRESHNESS), None);
             assert_eq!(record.state(at(1_001), FRESHNESS), State::Absent);
