@@ -1,1 +1,167 @@
+//! The vendor's identity service and API, simulated on a loopback port: for tests, benches and the `demo` command.
+//!
+//! A [`Simulator`] answers over real sockets from a [`World`], is as strict as the vendor's pages, keeps a record of
+//! what it was asked, and breaks in every way that a [`Rule`] tells it to. Its wire format is its own: were it shared
+//! with the client, one wrong field name would agree with itself.
 
+mod answer;
+mod assertion;
+mod control;
+pub mod demo;
+mod exchange;
+mod fault;
+mod identity;
+mod partner;
+mod record;
+mod server;
+#[cfg(test)]
+mod testing;
+mod world;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use control::Control;
+pub use fault::{Effect, Rule};
+pub use record::{Exchange, Operation};
+pub use world::{CUSTOMERS_SCOPE, Customer, Customers, LICENSE_SCOPE, World};
+
+/// A running simulation of the vendor. It is a [`Control`] with a server behind it, and stops when it is dropped: the
+/// port closes and every connection breaks off.
+#[derive(Debug)]
+pub struct Simulator {
+    control: Control,
+    addr: SocketAddr,
+    base_url: String,
+    server: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Simulator {
+    /// Plays `world` over plain HTTP on a free port of 127.0.0.1.
+    pub async fn start(world: World) -> io::Result<Self> {
+        Self::listen(world, loopback(), None).await
+    }
+
+    /// Plays `world` over HTTPS on a free port of 127.0.0.1. The certificate should name that address.
+    pub async fn start_tls(world: World, tls: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::listen(world, loopback(), Some(tls)).await
+    }
+
+    /// Plays `world` on `addr`, which may be the address of a simulator that was [stopped](Self::stop) before.
+    pub async fn listen(world: World, addr: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        let addr = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let base_url = format!("{scheme}://{addr}");
+        let control = Control::new(world, token_url(&base_url));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(server::run(listener, tls, control.clone(), stop.clone()));
+        Ok(Self { control, addr, base_url, server, stop: stop.drop_guard() })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The base URL of the API, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The URL of the identity service's token endpoint.
+    pub fn token_url(&self) -> String {
+        token_url(&self.base_url)
+    }
+
+    /// A handle for another task. It does not keep the server running.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Stops, and returns when the port is free and every connection is closed.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // A server that panicked has stopped as well.
+        let _ = self.server.await;
+    }
+}
+
+impl Deref for Simulator {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+fn loopback() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn token_url(base_url: &str) -> String {
+    format!("{base_url}{}", identity::PATH)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::generate_simple_self_signed;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::testing::{Caller, read};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stopped_simulator_leaves_its_port_to_the_next_one() {
+        let first = Caller::new(World::with([Customer::new("c1", "Contoso").product(4, 1)])).await;
+        assert_eq!(first.overview("c1", 4).await.0, 200);
+        let addr = first.sim.addr();
+        let mut idle = TcpStream::connect(addr).await.expect("it listens");
+        first.sim.stop().await;
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0, "the connection is closed");
+        assert!(TcpStream::connect(addr).await.is_err(), "the port is closed");
+
+        let second = Simulator::listen(World::default(), addr, None).await.expect("the port is free");
+        assert_eq!(second.addr(), addr);
+        TcpStream::connect(addr).await.expect("it listens again");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_simulator_breaks_its_connections_off() {
+        let sim = Simulator::start(World::default()).await.expect("a free port");
+        let mut idle = TcpStream::connect(sim.addr()).await.expect("it listens");
+        drop(sim);
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn it_speaks_tls_where_it_is_told_to() {
+        let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("they belong together");
+        let sim = Simulator::start_tls(World::default(), Arc::new(tls)).await.expect("a free port");
+        let root = reqwest::Certificate::from_der(made.cert.der()).expect("a certificate");
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().expect("a client");
+        assert!(sim.token_url().starts_with("https://"));
+        assert_eq!(read(http.get(sim.base_url())).await.0, 404);
+
+        sim.inject(Rule::new(Effect::Reset));
+        http.get(sim.base_url()).send().await.expect_err("a reset");
+    }
+}

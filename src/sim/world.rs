@@ -1,0 +1,160 @@
+//! What the simulated vendor knows: one app registration, and the customers that it may see.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The permission to read product overviews.
+pub const LICENSE_SCOPE: &str = "elements.license.read.all";
+/// The permission to list customers.
+pub const CUSTOMERS_SCOPE: &str = "elements.customers.read.all";
+
+/// The account that a simulator plays, and its manners. A running one is changed through
+/// [`Control::change`](super::Control::change).
+#[derive(Debug, Clone)]
+pub struct World {
+    pub client_id: String,
+    /// `None` refuses every secret.
+    pub client_secret: Option<String>,
+    /// The DER of the registered certificate; `None` refuses every assertion.
+    pub certificate: Option<Vec<u8>>,
+    /// The scopes that a token may be asked for.
+    pub scopes: Vec<&'static str>,
+    /// How long a token is accepted after it was issued.
+    pub token_lifetime: Duration,
+    /// How long every answer takes.
+    pub latency: Duration,
+    /// By how many seconds the server's clock is ahead: in the `Date` header, and when it judges an assertion.
+    pub clock_skew: i64,
+    /// Writes `productType` and `purchasedUserSeat` as strings where they are numbers: the vendor's page says both.
+    pub numbers_as_text: bool,
+    /// The record keeps this many of the newest exchanges.
+    pub record_limit: usize,
+    pub customers: Customers,
+}
+
+impl Default for World {
+    /// A registration with a secret and both scopes, and no customers.
+    fn default() -> Self {
+        Self {
+            client_id: "5e1f0000-51a1-4a7e-8000-00000000c11e".to_owned(),
+            client_secret: Some("simulated-client-secret".to_owned()),
+            certificate: None,
+            scopes: vec![LICENSE_SCOPE, CUSTOMERS_SCOPE],
+            token_lifetime: Duration::from_secs(3600),
+            latency: Duration::ZERO,
+            clock_skew: 0,
+            numbers_as_text: false,
+            record_limit: 100_000,
+            customers: Customers::default(),
+        }
+    }
+}
+
+impl World {
+    /// The default registration with these customers.
+    pub fn with(customers: impl IntoIterator<Item = Customer>) -> Self {
+        Self { customers: customers.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The default registration with `customers` made-up customers who all have all of `products`. Their ids rise as
+    /// they are made.
+    pub fn sized(customers: u32, products: &[u32]) -> Self {
+        Self::with((1..=customers).map(|number| {
+            let id = format!("c0000000-0000-4000-8000-{number:012x}");
+            let seats = products.iter().zip(1_u64..).map(|(&product, nth)| (product, (u64::from(number) * nth).into()));
+            Customer { seats: seats.collect(), ..Customer::new(id, format!("Customer {number}")) }
+        }))
+    }
+}
+
+/// A customer of the partner.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    pub id: String,
+    pub organization: String,
+    pub owner_email: String,
+    /// What `purchasedUserSeat` says, by product type: a number, null, `"N/A"`, or something that the vendor would
+    /// never write. A product that is not here is answered 404.
+    pub seats: BTreeMap<u32, Value>,
+}
+
+impl Customer {
+    /// A customer without products.
+    pub fn new(id: impl Into<String>, organization: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            organization: organization.into(),
+            owner_email: "owner@example.com".to_owned(),
+            seats: BTreeMap::new(),
+        }
+    }
+
+    /// The customer with one more product.
+    #[must_use]
+    pub fn product(mut self, product: u32, seats: impl Into<Value>) -> Self {
+        self.seats.insert(product, seats.into());
+        self
+    }
+}
+
+/// Customers by their id, in any case. They are listed by rising id.
+#[derive(Debug, Clone, Default)]
+pub struct Customers(BTreeMap<String, Customer>);
+
+impl Customers {
+    /// Adds `customer`, or replaces the one with its id.
+    pub fn insert(&mut self, customer: Customer) {
+        self.0.insert(customer.id.to_ascii_lowercase(), customer);
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<Customer> {
+        self.0.remove(&id.to_ascii_lowercase())
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Customer> {
+        self.0.get(&id.to_ascii_lowercase())
+    }
+
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Customer> {
+        self.0.get_mut(&id.to_ascii_lowercase())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Customer> {
+        self.0.values()
+    }
+
+    /// The ids must stay: the customers are found by those that they were inserted with.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Customer> {
+        self.0.values_mut()
+    }
+}
+
+impl FromIterator<Customer> for Customers {
+    fn from_iter<I: IntoIterator<Item = Customer>>(customers: I) -> Self {
+        let mut all = Self::default();
+        customers.into_iter().for_each(|customer| all.insert(customer));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customers_are_found_in_any_case() {
+        let mut customers = Customers::from_iter([Customer::new("Abc", "Contoso")]);
+        assert_eq!(customers.get("aBC").expect("found").organization, "Contoso");
+        assert!(customers.remove("ABC").is_some());
+        assert_eq!(customers.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_sized_world_has_every_product_for_every_customer() {
+        let world = World::sized(5000, &[1, 4]);
+        assert_eq!(world.customers.iter().count(), 5000);
+        assert!(world.customers.iter().all(|customer| customer.seats.len() == 2));
+    }
+}
