@@ -4,12 +4,16 @@
 
 mod certificate;
 mod client;
+#[cfg(test)]
+mod client_tests;
 mod credential;
 mod error;
 mod listing;
 mod pace;
 mod retry;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod transport;
 mod wire;

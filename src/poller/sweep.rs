@@ -1,6 +1,6 @@
 //! Targets that are asked for, as many at a time as there are slots.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -14,17 +14,26 @@ use crate::model::{Answer, Target};
 pub struct Sweep {
     round: Arc<Round>,
     queue: VecDeque<Target>,
-    polls: JoinSet<(Target, Result<Answer, Error>)>,
+    on_their_way: BTreeSet<Target>,
+    polls: JoinSet<Polled>,
 }
 
+/// A target, and what asking for it came to.
+pub type Polled = (Target, Result<Answer, Error>);
+
 impl Sweep {
-    pub fn new(round: Arc<Round>, targets: Vec<Target>) -> Self {
-        Self { round, queue: targets.into(), polls: JoinSet::new() }
+    pub fn new(round: Arc<Round>) -> Self {
+        Self { round, queue: VecDeque::new(), on_their_way: BTreeSet::new(), polls: JoinSet::new() }
     }
 
-    /// These wait to be asked for from now on, instead of those that waited before.
+    /// From now on requests begin in `round`. Those on their way stay where they are.
+    pub fn continue_in(&mut self, round: Arc<Round>) {
+        self.round = round;
+    }
+
+    /// These wait to be asked for from now on, save those on their way already; whoever waited before does no longer.
     pub fn wait_for(&mut self, targets: impl IntoIterator<Item = Target>) {
-        self.queue = targets.into_iter().collect();
+        self.queue = targets.into_iter().filter(|target| !self.on_their_way.contains(target)).collect();
     }
 
     /// How many have not been asked for.
@@ -32,33 +41,34 @@ impl Sweep {
         self.queue.len()
     }
 
-    /// The next target with an outcome, in the order of the outcomes; `None` once nothing is on its way, and
-    /// nothing waits or the round is over. May be dropped and called again.
-    pub async fn next(&mut self) -> Option<(Target, Result<Answer, Error>)> {
+    /// The next outcome, in the order in which they come; `None` once nothing is on its way, and nothing waits or the
+    /// round is over. It may be dropped and called again.
+    pub async fn next(&mut self) -> Option<Polled> {
+        let mut round_is_over = false;
         loop {
             tokio::select! {
                 biased;
                 Some(polled) = self.polls.join_next() => {
-                    return Some(polled.unwrap_or_else(|error| resume_unwind(error.into_panic())));
+                    let (target, outcome) = polled.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+                    self.on_their_way.remove(&target);
+                    return Some((target, outcome));
                 }
-                slot = self.round.slot(), if !self.queue.is_empty() => {
-                    let (Some(slot), Some(target)) = (slot, self.queue.pop_front()) else {
-                        return self.last().await;
+                slot = self.round.slot(), if !round_is_over && !self.queue.is_empty() => {
+                    let Some(slot) = slot else {
+                        round_is_over = true;
+                        continue;
                     };
-                    let round = self.round.clone();
-                    self.polls.spawn(async move {
-                        let outcome = round.overview(&target, slot).await;
-                        (target, outcome)
-                    });
+                    if let Some(target) = self.queue.pop_front() {
+                        self.on_their_way.insert(target.clone());
+                        let round = self.round.clone();
+                        self.polls.spawn(async move {
+                            let outcome = round.overview(&target, slot).await;
+                            (target, outcome)
+                        });
+                    }
                 }
                 else => return None,
             }
         }
-    }
-
-    /// The round is over: what waits is left, and what is on its way comes to its end.
-    async fn last(&mut self) -> Option<(Target, Result<Answer, Error>)> {
-        let polled = self.polls.join_next().await?;
-        Some(polled.unwrap_or_else(|error| resume_unwind(error.into_panic())))
     }
 }

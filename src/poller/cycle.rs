@@ -1,0 +1,151 @@
+//! One cycle: the listing of customers and the sweep over the targets that are due, side by side.
+
+use std::panic::resume_unwind;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::roster::Verdict;
+use super::sweep::{Polled, Sweep};
+use super::{Plan, Poller};
+use crate::api::Error;
+use crate::model::ListedCustomer;
+use crate::store;
+
+/// A cycle on its way.
+pub(super) struct Cycle {
+    start: Instant,
+    deadline: Instant,
+    sweep: Sweep,
+    swept: bool,
+    /// At most one.
+    listing: JoinSet<Result<Vec<ListedCustomer>, Error>>,
+    tally: Tally,
+}
+
+/// What a cycle has come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) seats: usize,
+    pub(super) absent: usize,
+    pub(super) failed: usize,
+    /// Not asked for in time: they lead the next cycle.
+    pub(super) left: usize,
+    listings: usize,
+    failed_listings: usize,
+}
+
+impl Tally {
+    /// Whether the API answered anything; `None` where nothing was asked.
+    fn api_up(self) -> Option<bool> {
+        let answered = self.seats + self.absent + self.listings;
+        (answered + self.failed + self.failed_listings > 0).then_some(answered > 0)
+    }
+}
+
+impl Cycle {
+    /// A cycle that begins at `start`, and begins no request at `deadline` or later.
+    pub(super) fn begin(poller: &Poller, start: Instant, deadline: Instant) -> Self {
+        let round = poller.plan.client.round(deadline);
+        let mut cycle = Self {
+            start,
+            deadline,
+            sweep: Sweep::new(round),
+            swept: false,
+            listing: JoinSet::new(),
+            tally: Tally::default(),
+        };
+        cycle.line_up(poller);
+        cycle
+    }
+
+    /// Runs to the end, and publishes results as they come.
+    pub(super) async fn run(mut self, poller: &mut Poller) {
+        while !(self.swept && self.listing.is_empty()) {
+            tokio::select! {
+                biased;
+                Ok(()) = poller.plans.changed() => self.adopt_plan(poller),
+                Some(listed) = self.listing.join_next() => {
+                    self.take_listing(poller, listed.unwrap_or_else(|error| resume_unwind(error.into_panic())));
+                }
+                outcome = self.sweep.next(), if !self.swept => match outcome {
+                    Some(outcome) => self.publish(poller, outcome),
+                    None => self.swept = true,
+                },
+            }
+        }
+        self.tally.left += self.sweep.waiting();
+        let duration = self.start.elapsed();
+        poller.stats.poll_cycle();
+        let ended = store::Cycle { completed: (poller.wall_clock)(), duration };
+        poller.store.cycle_ended(ended, self.tally.api_up());
+        poller.journal.cycle_ended(self.tally, duration, &poller.store.snapshot());
+    }
+
+    fn line_up(&mut self, poller: &Poller) {
+        self.sweep.wait_for(poller.due(self.start));
+        self.swept = false;
+        if self.listing.is_empty() && poller.discovery_is_due(self.start) {
+            let round = poller.plan.client.round(self.deadline);
+            self.listing.spawn(async move { round.customers().await });
+        }
+    }
+
+    /// Requests of targets that stay go on; with another client, their targets are asked for again by that.
+    fn adopt_plan(&mut self, poller: &mut Poller) {
+        let interval = poller.plan.settings.interval;
+        let other_client = poller.adopt_plan();
+        let Plan { client, settings, .. } = &poller.plan;
+        if settings.interval != interval {
+            self.deadline = self.start + settings.interval;
+        }
+        let round = client.round(self.deadline);
+        if other_client {
+            self.sweep = Sweep::new(round);
+            self.listing = JoinSet::new();
+        } else {
+            self.sweep.continue_in(round);
+        }
+        self.line_up(poller);
+    }
+
+    fn take_listing(&mut self, poller: &mut Poller, outcome: Result<Vec<ListedCustomer>, Error>) {
+        let verdict = poller.roster.take(outcome, self.start, (poller.wall_clock)());
+        poller.journal.listing(&verdict);
+        match verdict {
+            Verdict::Believed(listing) => {
+                self.tally.listings += 1;
+                poller.store.set_listing(listing);
+            }
+            Verdict::HeldBack { .. } => self.tally.listings += 1,
+            Verdict::Failed(_) => self.tally.failed_listings += 1,
+            Verdict::NotAsked => {}
+        }
+        poller.watch();
+        self.line_up(poller);
+    }
+
+    fn publish(&mut self, poller: &mut Poller, (target, outcome): Polled) {
+        let taken = match &outcome {
+            Ok(answer) => Ok(*answer),
+            Err(error) => {
+                let Some(reason) = error.reason() else {
+                    self.tally.left += 1;
+                    return;
+                };
+                Err(reason)
+            }
+        };
+        poller.schedule.asked(&target, self.start, taken.ok());
+        let Some((before, after)) = poller.store.record(&target, taken, (poller.wall_clock)()) else { return };
+        match taken {
+            Ok(answer) if answer.seats().is_some() => self.tally.seats += 1,
+            Ok(_) => self.tally.absent += 1,
+            Err(reason) => {
+                self.tally.failed += 1;
+                poller.stats.poll_failure(reason);
+            }
+        }
+        poller.journal.polled(target, &before, &after, outcome.err());
+    }
+}
