@@ -92,7 +92,7 @@ impl fmt::Display for UnknownProduct {
 }
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) a suggestion would be a guess.
-const NEAR: f64 = 0.8;
+const NEAR: f64 = 0.75;
 
 fn nearest(name: &str) -> Option<&'static str> {
     let wanted = name.trim().to_lowercase();
@@ -128,6 +128,7 @@ mod tests {
         let suggestion = |name| ProductType::from_name(name).expect_err("misspelt").nearest;
         assert_eq!(suggestion("Cloud Backup for Microsft 365"), Some("Cloud Backup for Microsoft 365"));
         assert_eq!(suggestion("tygrph"), Some("TyGraph"));
+        assert_eq!(suggestion("Flie"), Some("Fly"));
         assert_eq!(suggestion("something else"), None);
     }
 

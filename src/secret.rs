@@ -20,6 +20,12 @@ impl Secret {
     }
 }
 
+/// A file's text without its trailing line break, which editors add and nobody means.
+pub fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()

@@ -21,7 +21,7 @@ use super::{CertificateSource, Settings};
 use crate::secret::Secret;
 
 /// How long an assertion is good. It is made for one request, which takes no longer.
-const ASSERTION_LIFETIME: Duration = Duration::from_secs(300);
+const ASSERTION_LIFETIME: Duration = Duration::from_mins(5);
 
 /// What was loaded is sound: RSA, the key belongs to the certificate, and the certificate is in force.
 pub(super) struct ClientCertificate {

@@ -11,7 +11,7 @@ use super::testing::{Reply, Vendor};
 use super::{Client, Error, Round};
 use crate::model::{Answer, CustomerId, ProductType, Reason, Seats, Target};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn target(customer: &str) -> Target {
     Target { customer: CustomerId::parse(customer).unwrap(), product: ProductType::new(4).unwrap() }
@@ -135,7 +135,7 @@ async fn the_limits_hold_for_retries_too() {
     let moments: Vec<_> = vendor.asked().iter().map(|asked| asked.at).collect();
     assert!(moments.len() > 250, "retries were made");
     for (index, window) in moments.windows(21).enumerate() {
-        assert!(window[20] - window[0] >= Duration::from_secs(1), "request {index} and the 20 after it");
+        assert!(window[20] >= window[0] + Duration::from_secs(1), "request {index} and the 20 after it");
     }
 }
 
@@ -175,7 +175,7 @@ async fn nothing_begins_after_the_deadline_and_what_was_not_begun_is_no_failure(
 async fn a_retry_that_would_come_too_late_ends_as_the_failure_that_it_is() {
     let vendor = replies([Reply::status(429).retry_after(3600)]);
     let client = vendor.client(|_| {});
-    let deadline = Instant::now() + Duration::from_secs(900);
+    let deadline = Instant::now() + Duration::from_mins(15);
     let error = ask(&client.round(deadline), "a").await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::Throttled));
     assert_eq!(ask(&client.round(deadline), "a").await, Err(Error::NotBegun));

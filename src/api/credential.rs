@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::certificate::ClientCertificate;
 use super::error::CredentialError;
 use super::{Credential, SecretSource, Settings};
-use crate::secret::Secret;
+use crate::secret::{Secret, without_line_break};
 
 /// The form that asks for a token, and when the certificate in it expires.
 pub(super) struct TokenForm {
@@ -60,10 +60,9 @@ pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, CredentialError> {
     fs::read(file).map_err(|error| CredentialError::Unreadable { file: file.into(), problem: error.to_string() })
 }
 
-/// The file's text without its trailing line break, which editors add and nobody means.
+/// The one line of text that the file holds.
 pub(super) fn read_line(file: &Path) -> Result<Secret, CredentialError> {
     let text = String::from_utf8(read_file(file)?)
         .map_err(|_| CredentialError::Malformed { file: file.into(), expected: "text in UTF-8" })?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line)))
+    Ok(Secret::new(without_line_break(&text)))
 }

@@ -106,6 +106,13 @@ pub enum CredentialError {
     Unsignable,
 }
 
+impl CredentialError {
+    /// Whether the files are in order, and only the time is not.
+    pub const fn may_pass_with_time(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+    }
+}
+
 /// The error codes of an OAuth 2.0 token endpoint (RFC 6749, section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OAuthError {

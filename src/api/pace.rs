@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn far() -> Instant {
-        Instant::now() + Duration::from_secs(86_400)
+        Instant::now() + Duration::from_hours(24)
     }
 
     #[tokio::test(start_paused = true)]
@@ -106,7 +106,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn idle_time_is_not_saved_up_for_a_burst() {
         let pace = Arc::new(Pace::new(10));
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let begun = begin(&pace, 3, far()).await;
         assert_eq!(begun, [0, 100, 200].map(Duration::from_millis));
     }

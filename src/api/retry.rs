@@ -6,10 +6,10 @@ use super::Error;
 use crate::model::Reason;
 
 /// However long the vendor asks for, no longer than this is waited.
-pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Whether the same request may succeed later: 408, 429, 5xx, a timeout, a broken connection.
 pub(super) const fn may_succeed_later(error: &Error) -> bool {
@@ -70,14 +70,14 @@ mod tests {
     #[test]
     fn retry_after_is_obeyed_up_to_an_hour() {
         assert_eq!(delay(0, &status(429, Some(Duration::from_secs(7)))), Duration::from_secs(7));
-        assert_eq!(delay(0, &status(503, Some(Duration::from_secs(86_400)))), LONGEST_RETRY_AFTER);
+        assert_eq!(delay(0, &status(503, Some(Duration::from_hours(24)))), LONGEST_RETRY_AFTER);
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         let parse = |value| parse_retry_after(value, now);
-        assert_eq!(parse("120"), Some(Duration::from_secs(120)));
+        assert_eq!(parse("120"), Some(Duration::from_mins(2)));
         assert_eq!(parse("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(parse("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(parse("99999999999999999999999"), Some(Duration::MAX));

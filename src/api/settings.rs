@@ -29,6 +29,11 @@ pub struct Settings {
     pub discovery: bool,
 }
 
+impl Settings {
+    /// More than the vendor takes from anybody, and little enough to count with.
+    pub const MAX_REQUESTS_PER_SECOND: u64 = 100_000;
+}
+
 /// What proves the client's identity. Files are read again at every token request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {

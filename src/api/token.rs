@@ -16,7 +16,7 @@ const BOTH_SCOPES: &str = "elements.license.read.all elements.customers.read.all
 
 /// A token is renewed this long before it expires, so that no request carries one that expires on its way; a short-lived
 /// one is renewed after four fifths of its life.
-const LONGEST_MARGIN: Duration = Duration::from_secs(300);
+const LONGEST_MARGIN: Duration = Duration::from_mins(5);
 
 /// What a token is asked to allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Token {
     pub(super) fn read(body: &[u8], scope: Scope, begun: Instant) -> Result<(Self, SystemTime), BadResponse> {
         let issued = wire::token(body)?;
         // Years from now is for ever, and does not overflow a clock.
-        let lifetime = issued.lifetime.min(Duration::from_secs(366 * 86_400));
+        let lifetime = issued.lifetime.min(Duration::from_hours(8784));
         let token = Self {
             secret: issued.token,
             scope,

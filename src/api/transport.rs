@@ -148,7 +148,8 @@ fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Clien
 /// Whether the URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        // A parsed URL has its host in lower case.
+        Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,

@@ -239,7 +239,7 @@ mod tests {
         let read = |body: &str| token(body.as_bytes()).map(|issued| issued.lifetime);
         assert_eq!(
             read(r#"{"access_token": "abc", "expires_in": 3600, "token_type": "Bearer"}"#),
-            Ok(Duration::from_secs(3600))
+            Ok(Duration::from_hours(1))
         );
         for body in [
             r#"{"access_token": "abc", "expires_in": 3600}"#,

@@ -1,0 +1,210 @@
+//! The section `api`. No message repeats a value of it.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::{Problems, Refused};
+use super::field::Field;
+use super::file;
+use super::line::Key;
+use super::raw;
+use super::value::{self, expected, number, positive, text};
+use crate::api::{CertificateSource, Credential, SecretSource, Settings};
+use crate::secret::Secret;
+
+/// Instead of `api.client_id`.
+pub const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
+/// Instead of `api.client_secret`.
+pub const CLIENT_SECRET_VARIABLE: &str = "AVEPOINT_CLIENT_SECRET";
+
+/// What a configuration is read with, besides its text.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'s> {
+    /// Where relative paths begin.
+    pub(super) folder: &'s Path,
+    /// The process's environment.
+    pub(super) variable: &'s dyn Fn(&str) -> Option<String>,
+}
+
+pub(super) fn settings(
+    raw: &raw::Api,
+    discovery: bool,
+    around: Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<Settings, Refused> {
+    let key = |name| Key::of("api").then(name);
+    let environment = problems.read(&key("environment"), &raw.environment, environment);
+    let base_url = problems.read(&key("base_url"), &raw.base_url, value::url);
+    let token_url = problems.read(&key("token_url"), &raw.token_url, value::url);
+    let client_id = client_id(raw, around, problems);
+    let credential = credential(raw, around, problems);
+    let ca_file = problems.read(&key("ca_file"), &raw.ca_file, |field| file::readable(field, around.folder));
+    let timeout = problems.read(&key("timeout"), &raw.timeout, value::unrepeated_duration);
+    let max_in_flight =
+        problems.read(&key("max_in_flight"), &raw.max_in_flight, |field| positive(field, MAX_IN_FLIGHT));
+    let requests_per_second = problems.read(&key("requests_per_second"), &raw.requests_per_second, |field| {
+        positive(field, Settings::MAX_REQUESTS_PER_SECOND)
+    });
+    let max_retries = problems.read(&key("max_retries"), &raw.max_retries, |field| number(field, 0..=20));
+
+    let environment = environment?.unwrap_or(&ENVIRONMENTS[0]);
+    Ok(Settings {
+        base_url: base_url?.unwrap_or_else(|| known_url(environment.base_url)),
+        token_url: token_url?.unwrap_or_else(|| known_url(environment.token_url)),
+        client_id: client_id?,
+        credential: credential?,
+        ca_file: ca_file?,
+        timeout: timeout?.unwrap_or(Duration::from_secs(30)),
+        max_in_flight: max_in_flight?.unwrap_or(const { NonZeroUsize::new(8).expect("8 is not zero") }),
+        requests_per_second: requests_per_second?.unwrap_or(const { NonZeroU32::new(20).expect("20 is not zero") }),
+        max_retries: max_retries?.unwrap_or(3),
+        discovery,
+    })
+}
+
+/// The most that `max_in_flight` may be.
+const MAX_IN_FLIGHT: u64 = 10_000;
+
+/// One of the vendor's clouds.
+struct Environment {
+    name: &'static str,
+    base_url: &'static str,
+    token_url: &'static str,
+}
+
+/// As the vendor documents them; the first one is the default.
+const ENVIRONMENTS: [Environment; 4] = [
+    Environment {
+        name: "commercial",
+        base_url: "https://graph.avepointonlineservices.com",
+        token_url: "https://identity.avepointonlineservices.com/connect/token",
+    },
+    Environment {
+        name: "us_government",
+        base_url: "https://graph-gov.avepointonlineservices.com",
+        token_url: "https://identity-gov.avepointonlineservices.com/connect/token",
+    },
+    Environment {
+        name: "aos2",
+        base_url: "https://graph-aos2.avepointonlineservices.com",
+        token_url: "https://identity-aos2.avepointonlineservices.com/connect/token",
+    },
+    Environment {
+        name: "fedramp",
+        base_url: "https://graphusgovapi.online15.net",
+        token_url: "https://identity.online15.net/connect/token",
+    },
+];
+
+fn environment(field: &Field) -> Result<&'static Environment, String> {
+    let found = match field {
+        Field::Text(name) => ENVIRONMENTS.iter().find(|environment| environment.name == name),
+        _ => None,
+    };
+    let names = ENVIRONMENTS.map(|environment| environment.name);
+    found.map_or_else(|| expected(&format!("one of {}", names.join(", ")), field), Ok)
+}
+
+#[expect(clippy::expect_used, reason = "a test parses every URL of ENVIRONMENTS")]
+fn known_url(text: &str) -> Url {
+    text.parse().expect("the URLs of ENVIRONMENTS are valid")
+}
+
+fn client_id(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<'_>) -> Result<String, Refused> {
+    let key = Key::of("api").then("client_id");
+    let configured = problems.read(&key, &raw.client_id, one_line);
+    match (configured?, (around.variable)(CLIENT_ID_VARIABLE)) {
+        (Some(_), Some(_)) => Err(problems.add(&key, several_sources(&["client_id", CLIENT_ID_VARIABLE]))),
+        (Some(id), None) => Ok(id),
+        (None, Some(id)) => variable(CLIENT_ID_VARIABLE, id, problems),
+        (None, None) => {
+            Err(problems.add(&key, format!("is missing: write it here or set the variable {CLIENT_ID_VARIABLE}")))
+        }
+    }
+}
+
+fn credential(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<'_>) -> Result<Credential, Refused> {
+    let api = Key::of("api");
+    let from_environment = (around.variable)(CLIENT_SECRET_VARIABLE);
+    let sources: Vec<&str> = [
+        ("client_secret", raw.client_secret.is_given()),
+        ("client_secret_file", raw.client_secret_file.is_given()),
+        ("certificate", raw.certificate.is_some()),
+        (CLIENT_SECRET_VARIABLE, from_environment.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(source, given)| given.then_some(source))
+    .collect();
+    if let [first, _, ..] = sources[..] {
+        return Err(problems.add(&api.then(first), several_sources(&sources)));
+    }
+
+    let inline = problems.read(&api.then("client_secret"), &raw.client_secret, one_line)?;
+    let file = problems
+        .read(&api.then("client_secret_file"), &raw.client_secret_file, |field| file::secret(field, around.folder))?;
+    match (inline, file, &raw.certificate, from_environment) {
+        (Some(secret), ..) => Ok(Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
+        (_, Some(path), ..) => Ok(Credential::Secret(SecretSource::File(path))),
+        (_, _, Some(raw), _) => certificate(raw, around.folder, problems).map(Credential::Certificate),
+        (_, _, _, Some(secret)) => variable(CLIENT_SECRET_VARIABLE, secret, problems)
+            .map(|secret| Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
+        _ => {
+            let message = format!(
+                "no credential: write client_secret_file, client_secret or certificate, or set the variable \
+                 {CLIENT_SECRET_VARIABLE}"
+            );
+            Err(problems.add(&api, message))
+        }
+    }
+}
+
+fn certificate(
+    raw: &raw::Certificate,
+    folder: &Path,
+    problems: &mut Problems<'_>,
+) -> Result<CertificateSource, Refused> {
+    let certificate = Key::of("api").then("certificate");
+    let key = |name| certificate.then(name);
+    let pfx_file = problems.read(&key("pfx_file"), &raw.pfx_file, |field| file::readable(field, folder));
+    let password_file = problems.read(&key("password_file"), &raw.password_file, |field| file::secret(field, folder));
+    let cert_file = problems.read(&key("cert_file"), &raw.cert_file, |field| file::readable(field, folder));
+    let key_file = problems.read(&key("key_file"), &raw.key_file, |field| file::readable(field, folder));
+    match (pfx_file?, password_file?, cert_file?, key_file?) {
+        (Some(pfx_file), password_file, None, None) => Ok(CertificateSource::Pfx { pfx_file, password_file }),
+        (None, None, Some(cert_file), Some(key_file)) => Ok(CertificateSource::Pem { cert_file, key_file }),
+        _ => Err(problems.add(&certificate, "expected pfx_file (and its password_file), or cert_file and key_file")),
+    }
+}
+
+fn one_line(field: &Field) -> Result<String, String> {
+    let text = text(field)?;
+    file::plain(text).map(|()| text.to_owned())
+}
+
+fn variable(name: &str, value: String, problems: &mut Problems<'_>) -> Result<String, Refused> {
+    match file::plain(&value) {
+        Ok(()) => Ok(value),
+        Err(message) => Err(problems.add(&Key::root(), format!("the variable {name} {message}"))),
+    }
+}
+
+fn several_sources(names: &[&str]) -> String {
+    format!("more than one source for one credential: {}; keep one of them", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_environment_is_reached_over_https() {
+        for environment in &ENVIRONMENTS {
+            for text in [environment.base_url, environment.token_url] {
+                assert_eq!(known_url(text).scheme(), "https", "{}", environment.name);
+            }
+        }
+    }
+}

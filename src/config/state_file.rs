@@ -1,0 +1,66 @@
+//! The key `state_file`.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Problems, Refused};
+use super::field::Field;
+use super::file;
+use super::line::Key;
+use super::value::quoted;
+use crate::api::{CertificateSource, Credential, SecretSource, Settings};
+
+/// The files that the state must not be written over.
+#[derive(Clone, Copy)]
+pub(super) struct Others<'o> {
+    pub(super) configuration: &'o Path,
+    pub(super) api: Option<&'o Settings>,
+}
+
+pub(super) fn path(
+    field: &Field,
+    folder: &Path,
+    others: Others<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<Option<PathBuf>, Refused> {
+    problems.read(&Key::of("state_file"), field, |field| {
+        let path = file::path(field, folder)?;
+        usable(&path, others).map(|()| path)
+    })
+}
+
+fn usable(path: &Path, others: Others<'_>) -> Result<(), String> {
+    let shown = |path: &Path| quoted(&path.to_string_lossy());
+    if path.exists() && !path.is_file() {
+        return Err(format!("{} is not a regular file; name a file that may be replaced", shown(path)));
+    }
+    let parent = path.parent().map_or(Path::new("."), file::non_empty);
+    if !parent.is_dir() {
+        return Err(format!("there is no folder {}; create it, or name another file", shown(parent)));
+    }
+    let identity = file::identity(path);
+    match others.named().into_iter().find(|(_, other)| file::identity(other) == identity) {
+        Some((name, _)) => Err(format!("{} is {name}, which would be overwritten; name another file", shown(path))),
+        None => Ok(()),
+    }
+}
+
+impl<'o> Others<'o> {
+    fn named(self) -> Vec<(&'static str, &'o Path)> {
+        let mut named = vec![("the configuration file", self.configuration)];
+        let Some(api) = self.api else { return named };
+        named.extend(api.ca_file.as_deref().map(|path| ("api.ca_file", path)));
+        match &api.credential {
+            Credential::Secret(SecretSource::Inline(_)) => {}
+            Credential::Secret(SecretSource::File(path)) => named.push(("api.client_secret_file", path)),
+            Credential::Certificate(CertificateSource::Pfx { pfx_file, password_file }) => {
+                named.push(("api.certificate.pfx_file", pfx_file));
+                named.extend(password_file.as_deref().map(|path| ("api.certificate.password_file", path)));
+            }
+            Credential::Certificate(CertificateSource::Pem { cert_file, key_file }) => {
+                named.push(("api.certificate.cert_file", cert_file));
+                named.push(("api.certificate.key_file", key_file));
+            }
+        }
+        named
+    }
+}
