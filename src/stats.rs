@@ -170,7 +170,7 @@ mod tests {
     fn buckets_are_cumulative_and_bounds_are_inclusive() {
         let stats = Stats::default();
         stats.api_request(Operation::Overview, Code::Status(200), Duration::from_millis(100));
-        stats.api_request(Operation::Overview, Code::Error, Duration::from_secs(3600));
+        stats.api_request(Operation::Overview, Code::Error, Duration::from_hours(1));
         let histogram = stats.counts().api_durations[&Operation::Overview];
         assert_eq!(histogram.buckets, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
         assert_eq!(histogram.count, 2);

@@ -1,6 +1,7 @@
 //! One cycle: the listing of customers and the sweep over the targets that are due, side by side.
 
 use std::panic::resume_unwind;
+use std::time::SystemTime;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -77,7 +78,7 @@ impl Cycle {
         self.tally.left += self.sweep.waiting();
         let duration = self.start.elapsed();
         poller.stats.poll_cycle();
-        let ended = store::Cycle { completed: (poller.wall_clock)(), duration };
+        let ended = store::Cycle { completed: SystemTime::now(), duration };
         poller.store.cycle_ended(ended, self.tally.api_up());
         poller.journal.cycle_ended(self.tally, duration, &poller.store.snapshot());
     }
@@ -110,7 +111,7 @@ impl Cycle {
     }
 
     fn take_listing(&mut self, poller: &mut Poller, outcome: Result<Vec<ListedCustomer>, Error>) {
-        let verdict = poller.roster.take(outcome, self.start, (poller.wall_clock)());
+        let verdict = poller.roster.take(outcome, self.start, SystemTime::now());
         poller.journal.listing(&verdict);
         match verdict {
             Verdict::Believed(listing) => {
@@ -137,7 +138,7 @@ impl Cycle {
             }
         };
         poller.schedule.asked(&target, self.start, taken.ok());
-        let Some((before, after)) = poller.store.record(&target, taken, (poller.wall_clock)()) else { return };
+        let Some((before, after)) = poller.store.record(&target, taken, SystemTime::now()) else { return };
         match taken {
             Ok(answer) if answer.seats().is_some() => self.tally.seats += 1,
             Ok(_) => self.tally.absent += 1,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::cycle::Tally;
-use super::fit::Fit;
 use super::roster::Verdict;
 use crate::api::Error;
 use crate::model::{Answer, CustomerId, Reason, Target};
@@ -23,7 +22,7 @@ const SOME_NAMES: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     turns: Vec<(Target, Turn)>,
-    fit: Option<String>,
+    overload: Option<String>,
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
     discovery_failed: bool,
@@ -43,13 +42,12 @@ enum Turn {
 
 impl Journal {
     /// A cycle that cannot fit its interval is told once, until the numbers change.
-    pub(super) fn fit(&mut self, fit: Fit, interval: Duration) {
-        let problem = fit.problem(interval);
-        if self.fit != problem {
-            if let Some(problem) = &problem {
-                warn!("a cycle cannot fit its interval: {problem}");
+    pub(super) fn overload(&mut self, overload: Option<String>) {
+        if self.overload != overload {
+            if let Some(overload) = &overload {
+                warn!("a cycle cannot fit its interval: {overload}");
             }
-            self.fit = problem;
+            self.overload = overload;
         }
     }
 

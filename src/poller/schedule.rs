@@ -65,7 +65,7 @@ mod tests {
     use crate::model::{CustomerId, ProductType, Seats};
 
     const INTERVAL: Duration = Duration::from_secs(10);
-    const ABSENT_INTERVAL: Duration = Duration::from_secs(60);
+    const ABSENT_INTERVAL: Duration = Duration::from_mins(1);
 
     fn target(id: &str) -> Target {
         Target { customer: CustomerId::parse(id).unwrap(), product: ProductType::new(1).unwrap() }

@@ -38,6 +38,15 @@ pub struct Freshness {
     pub absent_stale_after: Duration,
 }
 
+impl Freshness {
+    const fn limit(self, answer: Answer) -> Duration {
+        match answer {
+            Answer::Seats(_) => self.stale_after,
+            Answer::NotApplicable | Answer::NotFound => self.absent_stale_after,
+        }
+    }
+}
+
 /// How a target is. The text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -99,15 +108,18 @@ impl Record {
         }
     }
 
+    /// The last moment at which the last answer still counts. `None` without an answer, or where the answer counts
+    /// for longer than the clock can tell.
+    pub fn fresh_until(&self, freshness: Freshness) -> Option<SystemTime> {
+        let Answered { answer, at } = self.answer?;
+        at.checked_add(freshness.limit(answer))
+    }
+
     fn fresh_answer(&self, now: SystemTime, freshness: Freshness) -> Option<Answer> {
         let Answered { answer, at } = self.answer?;
-        let limit = match answer {
-            Answer::Seats(_) => freshness.stale_after,
-            Answer::NotApplicable | Answer::NotFound => freshness.absent_stale_after,
-        };
         // An answer from the future has the age 0: the clock was set back since.
         let age = now.duration_since(at).unwrap_or_default();
-        (age <= limit).then_some(answer)
+        (age <= freshness.limit(answer)).then_some(answer)
     }
 }
 

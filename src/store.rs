@@ -9,13 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
+
 pub use record::{Answered, Change, Freshness, Record, State};
 
 use crate::model::{Answer, Customer, CustomerId, ListedCustomer, ProductType, Reason, Target, WatchedCustomer};
 
 /// What is known now of every target, and of the last cycle.
 #[derive(Debug)]
-pub struct Store(Mutex<Snapshot>);
+pub struct Store {
+    known: Mutex<Snapshot>,
+    cycle_end: Notify,
+}
 
 /// What was known at one moment.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Snapshot {
     pub reload: ReloadStatus,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
+    /// Rises with every change to `customers` and `settings`: two snapshots of one version know the same targets.
+    pub version: u64,
 }
 
 /// The configuration, as far as it is shown.
@@ -75,7 +82,7 @@ pub struct ReloadStatus {
 impl Store {
     /// A store that knows nothing yet, with a configuration that was loaded at `now`.
     pub fn new(settings: Settings, now: SystemTime) -> Self {
-        Self(Mutex::new(Snapshot {
+        let known = Snapshot {
             customers: BTreeMap::new(),
             settings,
             cycle: None,
@@ -84,7 +91,9 @@ impl Store {
             listing: None,
             reload: ReloadStatus { successful: true, last_success: now },
             ready: false,
-        }))
+            version: 0,
+        };
+        Self { known: Mutex::new(known), cycle_end: Notify::new() }
     }
 
     /// What is known now.
@@ -92,9 +101,15 @@ impl Store {
         self.lock().clone()
     }
 
+    /// Looks at what is known now without a copy of it. Everybody else waits meanwhile, so the look must be short.
+    pub fn look<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// From now on these are watched: those that were before keep what is known of them, the others go.
     pub fn watch(&self, watched: &[WatchedCustomer]) {
         let mut known = self.lock();
+        known.version += 1;
         let mut before = std::mem::take(&mut known.customers);
         known.customers = watched
             .iter()
@@ -108,12 +123,16 @@ impl Store {
             .collect();
     }
 
-    /// Takes what is known of `target` from an earlier run.
-    pub fn restore(&self, target: &Target, record: Record, now: SystemTime) {
+    /// Takes what an earlier run knew of the targets that are watched, and its listing.
+    pub fn restore(&self, records: &BTreeMap<Target, Record>, listing: Option<Arc<[ListedCustomer]>>, now: SystemTime) {
         let mut known = self.lock();
-        known.ready |= record.seats(now, known.settings.freshness).is_some();
-        if let Some(entry) = known.entry(target) {
-            *entry = record;
+        known.version += 1;
+        known.listing = listing;
+        for (target, record) in records {
+            if let Some(entry) = known.entry(target) {
+                *entry = *record;
+                known.ready |= record.seats(now, known.settings.freshness).is_some();
+            }
         }
     }
 
@@ -130,6 +149,7 @@ impl Store {
         entry.take(outcome, now);
         let after = *entry;
         known.ready |= outcome.is_ok();
+        known.version += 1;
         Some((before, after))
     }
 
@@ -138,6 +158,12 @@ impl Store {
         let mut known = self.lock();
         known.cycle = Some(cycle);
         known.api_up = api_up.or(known.api_up);
+        self.cycle_end.notify_one();
+    }
+
+    /// Waits for the end of a cycle that was not waited for yet.
+    pub async fn cycle_end(&self) {
+        self.cycle_end.notified().await;
     }
 
     /// How discovery does; `None` where it is off.
@@ -155,6 +181,7 @@ impl Store {
     /// The configuration was loaded again, at `now`.
     pub fn reloaded(&self, settings: Settings, now: SystemTime) {
         let mut known = self.lock();
+        known.version += 1;
         known.settings = settings;
         known.reload = ReloadStatus { successful: true, last_success: now };
     }
@@ -166,7 +193,7 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
         // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -176,6 +203,15 @@ impl Snapshot {
         self.customers
             .values()
             .flat_map(|known| known.products.iter().map(|(product, record)| (&known.customer, *product, record)))
+    }
+
+    /// How many targets are in each state at `now`. Every state is there.
+    pub fn states(&self, now: SystemTime) -> BTreeMap<State, usize> {
+        let mut counts: BTreeMap<_, _> = State::ALL.iter().map(|state| (*state, 0)).collect();
+        for (_, _, record) in self.records() {
+            *counts.entry(record.state(now, self.settings.freshness)).or_default() += 1;
+        }
+        counts
     }
 
     fn entry(&mut self, target: &Target) -> Option<&mut Record> {
@@ -268,7 +304,7 @@ mod tests {
         for (age, ready) in [(100, true), (101, false)] {
             let store = store();
             store.watch(&[customer("a", &[1])]);
-            store.restore(&target("a", 1), record, NOW + Duration::from_secs(age));
+            store.restore(&BTreeMap::from([(target("a", 1), record)]), None, NOW + Duration::from_secs(age));
             assert_eq!(store.snapshot().ready, ready);
         }
     }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-pub use fit::Fit;
+pub use fit::overload;
 pub use selection::{ConfiguredCustomer, Discovery, Selection, Watched};
 pub use sweep::{Polled, Sweep};
 
@@ -69,7 +69,6 @@ pub struct Poller {
     plan: Plan,
     store: Arc<Store>,
     stats: Arc<Stats>,
-    wall_clock: fn() -> SystemTime,
     schedule: Schedule,
     roster: Roster,
     journal: Journal,
@@ -80,16 +79,8 @@ impl Poller {
     pub fn new(mut plans: watch::Receiver<Plan>, store: Arc<Store>, stats: Arc<Stats>) -> Self {
         let plan = plans.borrow_and_update().clone();
         let roster = Roster::new(store.snapshot().listing);
-        let mut poller = Self {
-            plans,
-            plan,
-            store,
-            stats,
-            wall_clock: SystemTime::now,
-            schedule: Schedule::default(),
-            roster,
-            journal: Journal::default(),
-        };
+        let mut poller =
+            Self { plans, plan, store, stats, schedule: Schedule::default(), roster, journal: Journal::default() };
         poller.watch();
         poller.skip_what_is_known();
         poller
@@ -149,12 +140,11 @@ impl Poller {
         let discovery = self.plan.selection.discovery.is_some();
         self.store.set_discovery(discovery.then(|| self.roster.status()));
         let settings = self.plan.client.settings();
-        let fit = Fit { targets: self.schedule.len(), requests_per_second: settings.requests_per_second };
-        self.journal.fit(fit, self.plan.settings.interval);
+        self.journal.overload(overload(self.schedule.len(), settings.requests_per_second, self.plan.settings.interval));
     }
 
     fn skip_what_is_known(&mut self) {
-        let (now, wall_now) = (Instant::now(), (self.wall_clock)());
+        let (now, wall_now) = (Instant::now(), SystemTime::now());
         for (customer, product, record) in self.store.snapshot().records() {
             let Some(answered) = record.answer else { continue };
             let age = wall_now.duration_since(answered.at).ok();

@@ -1,0 +1,68 @@
+//! The names of the files beside the state file.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
+
+use super::format;
+
+/// How many links may lead to a file, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// How many files that were set aside are kept: each is there to be looked at, but nothing may grow without bound.
+const MAX_ASIDE: usize = 5;
+
+const ASIDE: &str = ".aside-";
+
+/// Where the links at `path` lead, whether or not there is a file yet: a rename to `path` itself would replace the
+/// link, and leave the file that it meant as it was.
+pub(super) fn follow_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.with_file_name(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// `path` with `suffix` after its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().map(OsString::from).unwrap_or_default();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// A free name for the file at `path`, which is of no use because of `why`. These names rise with time.
+pub(super) fn aside(path: &Path, why: &str, now: SystemTime) -> PathBuf {
+    let name = format!("{ASIDE}{}-{why}", format::stamp(now));
+    let mut aside = beside(path, &name);
+    let mut count = 1;
+    while aside.symlink_metadata().is_ok() {
+        count += 1;
+        aside = beside(path, &format!("{name}-{count}"));
+    }
+    aside
+}
+
+/// Makes room for one more file to be set aside.
+pub(super) fn forget_oldest_aside(path: &Path) -> io::Result<()> {
+    let beginning = beside(path, ASIDE);
+    let beginning = beginning.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(folder(path))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(beginning) {
+            kept.push(entry.path());
+        }
+    }
+    kept.sort();
+    let surplus = (kept.len() + 1).saturating_sub(MAX_ASIDE);
+    kept.iter().take(surplus).try_for_each(fs::remove_file)
+}
