@@ -1,0 +1,215 @@
+//! Every family that this exporter exports, and how samples of them are made.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use prometheus::core::Desc;
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+
+use crate::stats;
+
+/// A metric family: what it is called, how it is labelled, and what it means.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Family {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    /// For a person. Free of what an exposition format would escape, so that it reads alike in all of them.
+    pub help: &'static str,
+}
+
+/// The type of a family. The text is what stands after `# TYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+macro_rules! catalogue {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) const $constant: Family =
+            Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+
+        /// Every family, in the order in which they are exported. The other `process_*` families, which are those of
+        /// every Prometheus client, are the `prometheus` crate's.
+        pub const CATALOGUE: &[Family] = &[$($constant),*];
+    };
+}
+
+catalogue! {
+    PURCHASED_USER_SEATS = Gauge "avepoint_purchased_user_seats" ["customer", "product"]
+        "Purchased user seats, as AvePoint's API last answered. Polled in the background, not at scrape time; absent \
+         once nobody has answered for avepoint_poll_stale_after_seconds.";
+    SEATS_PREVIOUS = Gauge "avepoint_purchased_user_seats_previous" ["customer", "product"]
+        "Purchased user seats before the last change that this exporter saw in AvePoint's answers. Polled in the \
+         background; absent until there was a change.";
+    SEATS_LAST_CHANGE = Gauge "avepoint_purchased_user_seats_last_change_timestamp_seconds" ["customer", "product"]
+        "Unix time in seconds at which this exporter saw the number of purchased user seats change in AvePoint's \
+         answers. Polled in the background; absent until there was a change.";
+    POLL_SUCCESS = Gauge "avepoint_poll_success" ["customer", "product"]
+        "1 if AvePoint's API answered the last background poll of this target and the answer is fresh, 0 if not. That \
+         the customer has no such product is an answer, too.";
+    POLL_LAST_SUCCESS = Gauge "avepoint_poll_last_success_timestamp_seconds" ["customer", "product"]
+        "Unix time in seconds at which AvePoint's API last answered a background poll of this target.";
+    CUSTOMER_INFO = Gauge "avepoint_customer_info" ["customer", "customer_id", "name"]
+        "1 for each customer that is polled in the background; name is its organization where AvePoint's listing told \
+         it, else the configured name, else the id.";
+    PRODUCT_INFO = Gauge "avepoint_product_info" ["product", "product_type"]
+        "1 for each product that is polled in the background; product_type is its number in AvePoint's API.";
+    POLL_TARGETS = Gauge "avepoint_poll_targets" ["state"]
+        "Number of targets (one product of one customer) by what the background polls came to: ok, absent (AvePoint \
+         answered that there is no such product), failing, pending (not yet polled).";
+
+    POLL_FAILURES = Counter "avepoint_poll_failures_total" ["reason"]
+        "Number of targets that ended a background polling cycle without an answer from AvePoint's API, by reason.";
+    POLL_CYCLES = Counter "avepoint_poll_cycles_total" []
+        "Number of background polling cycles that have ended.";
+    CYCLE_DURATION = Gauge "avepoint_poll_cycle_duration_seconds" []
+        "Duration in seconds of the last background polling cycle.";
+    CYCLE_COMPLETED = Gauge "avepoint_poll_cycle_last_completed_timestamp_seconds" []
+        "Unix time in seconds at which the last background polling cycle ended.";
+    POLL_INTERVAL = Gauge "avepoint_poll_interval_seconds" []
+        "Seconds between the starts of two background polling cycles, as configured.";
+    POLL_STALE_AFTER = Gauge "avepoint_poll_stale_after_seconds" []
+        "Seconds for which a number of seats is exported after AvePoint's API answered it, as configured.";
+    API_UP = Gauge "avepoint_api_up" []
+        "1 if the last background polling cycle that asked AvePoint's API anything got any answer, 0 if not; absent \
+         until one ended.";
+    API_REQUESTS = Counter "avepoint_api_requests_total" ["operation", "code"]
+        "Number of attempts at AvePoint's API and its identity service, by what was asked and by HTTP status, or error \
+         where no complete answer came.";
+    API_REQUEST_DURATION = Histogram "avepoint_api_request_duration_seconds" ["operation"]
+        "Duration in seconds of attempts at AvePoint's API and its identity service, by what was asked.";
+    API_RETRIES = Counter "avepoint_api_retries_total" ["reason"]
+        "Number of attempts at AvePoint's API that were made again, by why the attempt before failed.";
+    API_TOKEN_EXPIRY = Gauge "avepoint_api_token_expiry_timestamp_seconds" []
+        "Unix time in seconds at which the access token in hand expires, as AvePoint's identity service answered; \
+         absent without a token.";
+    API_CERTIFICATE_EXPIRY = Gauge "avepoint_api_client_certificate_expiry_timestamp_seconds" []
+        "Unix time in seconds at which the certificate expires that proves this exporter's identity to AvePoint; \
+         absent without a certificate.";
+    DISCOVERY_SUCCESS = Gauge "avepoint_discovery_success" []
+        "1 if AvePoint's API answered the last background listing of customers completely, 0 if not; absent without \
+         discovery.";
+    DISCOVERY_LAST_SUCCESS = Gauge "avepoint_discovery_last_success_timestamp_seconds" []
+        "Unix time in seconds at which AvePoint's API last answered a background listing of customers completely.";
+    DISCOVERY_CUSTOMERS = Gauge "avepoint_discovery_customers" []
+        "Number of customers in the last complete listing that AvePoint's API answered in the background.";
+    RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
+        "1 if this exporter's configuration could be loaded the last time, 0 if not and the one before goes on.";
+    RELOAD_LAST_SUCCESS = Gauge "avepoint_exporter_config_last_reload_success_timestamp_seconds" []
+        "Unix time in seconds at which this exporter's configuration was last loaded.";
+    HTTP_REQUESTS = Counter "avepoint_exporter_http_requests_total" ["handler", "code"]
+        "Number of requests that this exporter answered, by route and HTTP status. Handler /metrics is the telemetry \
+         path wherever it is; handler other is every path that is no route.";
+    BUILD_INFO = Gauge "avepoint_exporter_build_info" ["version", "revision", "rustversion"]
+        "1, with the version of this exporter, the git revision it was built from, and the compiler's version.";
+    PROCESS_CPU = Counter "process_cpu_seconds_total" []
+        "Total user and system CPU time spent in seconds.";
+}
+
+/// In the order of [`CATALOGUE`].
+static DESCS: LazyLock<Vec<(&'static str, Desc)>> = LazyLock::new(|| {
+    let desc = |family: &Family| {
+        let labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
+        Desc::new(family.name.to_owned(), family.help.to_owned(), labels, HashMap::new())
+    };
+    CATALOGUE.iter().filter_map(|family| Some((family.name, desc(family).ok()?))).collect()
+});
+
+impl Family {
+    pub(super) fn desc(&self) -> Option<&'static Desc> {
+        DESCS.iter().find(|(name, _)| *name == self.name).map(|(_, desc)| desc)
+    }
+
+    /// The family with these samples.
+    pub(super) fn of(&self, samples: Vec<Metric>) -> MetricFamily {
+        let mut family = MetricFamily::default();
+        family.set_name(self.name.to_owned());
+        family.set_help(self.help.to_owned());
+        family.set_field_type(match self.kind {
+            Kind::Counter => MetricType::COUNTER,
+            Kind::Gauge => MetricType::GAUGE,
+            Kind::Histogram => MetricType::HISTOGRAM,
+        });
+        family.set_metric(samples);
+        family
+    }
+
+    /// The family with the one sample that a family without labels has, or with none.
+    pub(super) fn single(&self, value: Option<f64>) -> MetricFamily {
+        self.of(value.map(|value| self.sample(&[], value)).into_iter().collect())
+    }
+
+    /// One sample of a counter or a gauge, with the values of its labels in the order of [`Family::labels`].
+    pub(super) fn sample(&self, labels: &[&str], value: f64) -> Metric {
+        let mut metric = self.labelled(labels);
+        if self.kind == Kind::Counter {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        metric
+    }
+
+    /// One histogram.
+    pub(super) fn distribution(&self, labels: &[&str], counted: &stats::Histogram) -> Metric {
+        let buckets = stats::Histogram::BOUNDS.iter().zip(counted.buckets).map(|(bound, count)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(*bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(counted.count);
+        histogram.set_sample_sum(counted.sum_seconds);
+        let mut metric = self.labelled(labels);
+        metric.set_histogram(histogram);
+        metric
+    }
+
+    fn labelled(&self, values: &[&str]) -> Metric {
+        debug_assert_eq!(self.labels.len(), values.len(), "{}", self.name);
+        let pairs = self.labels.iter().zip(values).map(|(name, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*name).to_owned());
+            pair.set_value((*value).to_owned());
+            pair
+        });
+        Metric::from_label(pairs.collect())
+    }
+}
+
+/// A moment as Prometheus writes it: Unix time in seconds, to the millisecond, which is all that it stores.
+pub(super) fn timestamp(at: SystemTime) -> f64 {
+    let millis = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).as_secs_f64()
+}
+
+/// A count as a sample's value.
+#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
+pub(super) const fn count(count: u64) -> f64 {
+    count as f64
+}
+
+/// 1 for yes, 0 for no.
+pub(super) fn flag(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
