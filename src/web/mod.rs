@@ -1,1 +1,44 @@
+//! The HTTP server: who may connect and for how long, and which route answers what.
+//!
+//! It serves from the first moment, whatever the API does, and goes on while clients misbehave: see [`Server`].
 
+mod activity;
+mod body;
+mod connections;
+mod listen;
+mod page;
+mod path;
+mod readiness;
+mod reload;
+mod routes;
+mod server;
+
+use std::sync::Arc;
+
+pub use listen::{BindError, ListenAddress, ListenAddressError};
+pub use path::{TelemetryPath, TelemetryPathError, reserved};
+pub use reload::{ReloadHandle, ReloadRequest};
+pub use server::Server;
+
+use crate::exposition::Exposition;
+use crate::stats::Stats;
+use crate::store::Store;
+
+/// Where to listen, and what to offer.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// At least one, or nobody can ask.
+    pub listen: Vec<ListenAddress>,
+    pub telemetry_path: TelemetryPath,
+    /// Whether `/-/reload` does anything.
+    pub enable_lifecycle: bool,
+}
+
+/// What the routes answer from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub exposition: Arc<Exposition>,
+    pub store: Arc<Store>,
+    pub stats: Arc<Stats>,
+    pub reload: ReloadHandle,
+}

@@ -1,0 +1,135 @@
+//! What each connection does and since when, so that one that holds things up can be found and closed.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is kept alive: everything that was asked is answered.
+    Idle,
+    /// The head of a request is arriving, or was never begun.
+    Head,
+    /// A route makes the answer.
+    Answering,
+    /// The answer is on its way, and not all of it is taken.
+    Sending,
+}
+
+/// The phase of a connection and its beginning, for the connection to write and for the server to read.
+#[derive(Debug)]
+pub(super) struct Activity {
+    epoch: Instant,
+    /// Milliseconds since the epoch, and in the lowest two bits the phase.
+    state: AtomicU64,
+}
+
+impl Activity {
+    /// A connection that was made now.
+    pub(super) fn new(epoch: Instant) -> Self {
+        let activity = Self { epoch, state: AtomicU64::default() };
+        activity.enter(Phase::Head);
+        activity
+    }
+
+    /// From now on the connection is in `phase`.
+    pub(super) fn enter(&self, phase: Phase) {
+        let millis = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.state.store(millis << 2 | phase as u64, Relaxed);
+    }
+
+    /// The phase, and how long it has lasted.
+    pub(super) fn now(&self) -> (Phase, Duration) {
+        let state = self.state.load(Relaxed);
+        (phase(state), self.epoch.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
+    }
+
+    fn change(&self, from: Phase, to: Phase) {
+        if phase(self.state.load(Relaxed)) == from {
+            self.enter(to);
+        }
+    }
+}
+
+fn phase(state: u64) -> Phase {
+    match state & 3 {
+        0 => Phase::Idle,
+        1 => Phase::Head,
+        2 => Phase::Answering,
+        _ => Phase::Sending,
+    }
+}
+
+/// A stream that tells its [`Activity`] what it does.
+///
+/// hyper's own header timeout counts the idle time of a connection that is kept alive, too: scrapes come every minute,
+/// and a limit that suits them would be far too long for a head.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub(super) const fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
+    }
+
+    /// Writing begins or goes on.
+    fn sending(&self) {
+        let (phase, _) = self.activity.now();
+        if phase != Phase::Sending {
+            self.activity.enter(Phase::Sending);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            // More bytes of a head do not begin it anew, or one could drip in for ever.
+            self.activity.change(Phase::Idle, Phase::Head);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.sending();
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.sending();
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        // hyper flushes the stream only after it has written all that it had to write.
+        self.activity.change(Phase::Sending, Phase::Idle);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,183 @@
+//! The connections: how many, for how long, and how they end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{self, AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::activity::{Activity, Phase, Watched};
+use super::routes::Routes;
+
+/// What one client, or all of them together, may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    /// For the head of a request to arrive, and for the first to begin.
+    pub(super) head: Duration,
+    /// Between two requests on one connection. Scrapes come every minute, and some only every few.
+    pub(super) idle: Duration,
+    /// For an answer to be taken by its client.
+    pub(super) sending: Duration,
+    /// Of a request's head, in bytes.
+    pub(super) head_bytes: usize,
+    /// For requests in flight to be answered when the server stops.
+    pub(super) grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(5),
+            sending: Duration::from_mins(1),
+            head_bytes: 16 * 1024,
+            grace: Duration::from_secs(3),
+        }
+    }
+}
+
+/// All connections. Whoever owns this decides when to look for the ones that take too long.
+#[derive(Debug)]
+pub(super) struct Connections {
+    routes: Arc<Routes>,
+    limits: Limits,
+    epoch: Instant,
+    stopping: CancellationToken,
+    tasks: JoinSet<()>,
+    open: HashMap<task::Id, (AbortHandle, Arc<Activity>)>,
+}
+
+impl Connections {
+    pub(super) fn new(routes: Arc<Routes>, limits: Limits) -> Self {
+        Self {
+            routes,
+            limits,
+            epoch: Instant::now(),
+            stopping: CancellationToken::new(),
+            tasks: JoinSet::new(),
+            open: HashMap::new(),
+        }
+    }
+
+    /// Serves a new client, in the place of the one that has been quiet for longest where there is no place left.
+    pub(super) fn add<S>(&mut self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if self.open.len() >= self.limits.connections && !self.close_quietest() {
+            return;
+        }
+        let activity = Arc::new(Activity::new(self.epoch));
+        let stream = Watched::new(stream, activity.clone());
+        let serving = serve(stream, activity.clone(), self.routes.clone(), self.limits, self.stopping.clone());
+        let task = self.tasks.spawn(serving);
+        self.open.insert(task.id(), (task, activity));
+    }
+
+    /// Waits until a connection has ended; for ever where there is none.
+    ///
+    /// # Panics
+    ///
+    /// Where the connection's task did: it is a fault of this program, which must not go by in silence.
+    pub(super) async fn ended(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Some(Err(error)) => error.id(),
+            None => return std::future::pending().await,
+        };
+        self.open.remove(&id);
+    }
+
+    /// Closes what takes too long.
+    pub(super) fn sweep(&mut self) {
+        let Limits { head, idle, sending, .. } = self.limits;
+        self.open.retain(|_, (task, activity)| {
+            let (phase, lasted) = activity.now();
+            let limit = match phase {
+                Phase::Idle => idle,
+                Phase::Head => head,
+                Phase::Sending => sending,
+                // It waits for this exporter, not for its client.
+                Phase::Answering => return true,
+            };
+            let in_time = lasted < limit;
+            if !in_time {
+                debug!(?phase, ?limit, "closed a connection that took too long");
+                task.abort();
+            }
+            in_time
+        });
+    }
+
+    /// Closes the connection whose client has been quiet for longest. `false`: none waits for its client.
+    pub(super) fn close_quietest(&mut self) -> bool {
+        let quiet = self.open.iter().filter_map(|(id, (_, activity))| match activity.now() {
+            (Phase::Answering, _) => None,
+            (_, lasted) => Some((lasted, *id)),
+        });
+        let Some((_, id)) = quiet.max_by_key(|(lasted, _)| *lasted) else { return false };
+        if let Some((task, _)) = self.open.remove(&id) {
+            task.abort();
+        }
+        true
+    }
+
+    /// Answers what was asked, as far as the grace allows, and closes every connection.
+    pub(super) async fn drain(mut self) {
+        let grace = self.limits.grace;
+        self.stopping.cancel();
+        let all_ended = async {
+            while !self.tasks.is_empty() {
+                self.ended().await;
+            }
+        };
+        if timeout(grace, all_ended).await.is_err() {
+            debug!(connections = self.open.len(), "closed the connections whose requests were not answered in time");
+        }
+    }
+}
+
+async fn serve<S>(
+    stream: Watched<S>,
+    activity: Arc<Activity>,
+    routes: Arc<Routes>,
+    limits: Limits,
+    stopping: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(|request| {
+        activity.enter(Phase::Answering);
+        let routes = routes.clone();
+        async move { Ok::<_, std::convert::Infallible>(routes.answer(&request).await) }
+    });
+    let connection = http1::Builder::new()
+        .max_header_size(limits.head_bytes)
+        // The sweep does that, and leaves idle connections alone.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::web::routes::tests::{parts, routes};
+use crate::web::{ReloadRequest, TelemetryPath};
+
+const GET: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn connections(limits: Limits) -> Connections {
+    let (routes, _requests) = routes();
+    Connections::new(Arc::new(routes), limits)
+}
+
+fn connect(connections: &mut Connections) -> DuplexStream {
+    let (client, server) = duplex(64 * 1024);
+    connections.add(server);
+    client
+}
+
+/// Reads one answer, which ends with the line that says that all is well.
+async fn healthy(client: &mut DuplexStream) {
+    client.write_all(GET).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"The exporter runs.\n") {
+        assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "closed after {}", answer.escape_ascii());
+    }
+}
+
+/// Lets `duration` pass while the connections are swept, as the server does.
+async fn pass(connections: &mut Connections, duration: Duration) {
+    for _ in 0..duration.as_secs() {
+        sleep(Duration::from_secs(1)).await;
+        connections.sweep();
+    }
+    while timeout(Duration::from_millis(1), connections.ended()).await.is_ok() {}
+}
+
+async fn is_closed(client: &mut DuplexStream) -> bool {
+    let mut rest = Vec::new();
+    timeout(Duration::from_millis(1), client.read_to_end(&mut rest)).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_outlives_the_time_for_a_head() {
+    let mut connections = connections(Limits::default());
+    let mut client = connect(&mut connections);
+    for _ in 0..3 {
+        healthy(&mut client).await;
+        pass(&mut connections, Duration::from_secs(295)).await;
+    }
+    healthy(&mut client).await;
+    pass(&mut connections, Duration::from_secs(301)).await;
+    assert!(is_closed(&mut client).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_drips_in_is_cut_off() {
+    let mut connections = connections(Limits::default());
+    let (mut first, mut second, mut silent) =
+        (connect(&mut connections), connect(&mut connections), connect(&mut connections));
+    healthy(&mut second).await;
+    pass(&mut connections, Duration::from_secs(100)).await;
+    assert!(is_closed(&mut silent).await, "it never began");
+    first = {
+        drop(first);
+        connect(&mut connections)
+    };
+    for byte in &GET[..8] {
+        first.write_all(&[*byte]).await.unwrap();
+        second.write_all(&[*byte]).await.unwrap();
+        pass(&mut connections, Duration::from_secs(1)).await;
+    }
+    assert!(!is_closed(&mut first).await && !is_closed(&mut second).await);
+    pass(&mut connections, Duration::from_secs(3)).await;
+    assert!(is_closed(&mut first).await && is_closed(&mut second).await);
+    assert!(connections.open.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_reading_is_cut_off() {
+    let mut connections = connections(Limits::default());
+    let (mut client, server) = duplex(64);
+    connections.add(server);
+    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    // The metrics are made off the async threads, which holds the paused clock.
+    let mut beginning = [0; 32];
+    client.read_exact(&mut beginning).await.unwrap();
+    pass(&mut connections, Duration::from_secs(55)).await;
+    assert_eq!(connections.open.len(), 1);
+    pass(&mut connections, Duration::from_secs(10)).await;
+    assert!(connections.open.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_makes_room() {
+    let mut connections = connections(Limits { connections: 3, ..Limits::default() });
+    let mut clients: Vec<_> = (0..3).map(|_| connect(&mut connections)).collect();
+    for index in [1, 0, 2] {
+        healthy(&mut clients[index]).await;
+        advance(Duration::from_secs(1)).await;
+    }
+    let mut newcomer = connect(&mut connections);
+    healthy(&mut newcomer).await;
+    assert!(is_closed(&mut clients[1]).await);
+    for index in [0, 2] {
+        healthy(&mut clients[index]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_does_not_push_out_who_waits_for_this_exporter() {
+    let (parts, mut requests) = parts();
+    let routes = Arc::new(Routes::new(parts, TelemetryPath::default(), true));
+    let mut connections = Connections::new(routes, Limits { connections: 1, ..Limits::default() });
+    let mut waiting = connect(&mut connections);
+    let _request = begin_reload(&mut waiting, &mut requests).await;
+    let mut newcomer = connect(&mut connections);
+    assert!(is_closed(&mut newcomer).await);
+    assert!(!is_closed(&mut waiting).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_answers_what_was_asked_and_closes_the_rest_at_once() {
+    let (parts, mut requests) = parts();
+    let routes = Arc::new(Routes::new(parts, TelemetryPath::default(), true));
+    let mut connections = Connections::new(routes, Limits::default());
+    let (mut idle, mut silent, mut waiting) =
+        (connect(&mut connections), connect(&mut connections), connect(&mut connections));
+    healthy(&mut idle).await;
+    let request = begin_reload(&mut waiting, &mut requests).await;
+    let draining = tokio::spawn(connections.drain());
+    tokio::task::yield_now().await;
+    assert!(is_closed(&mut idle).await && is_closed(&mut silent).await);
+    assert!(!draining.is_finished());
+    request.send(Ok(())).unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    draining.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_waits_no_longer_than_the_grace() {
+    let (parts, mut requests) = parts();
+    let routes = Arc::new(Routes::new(parts, TelemetryPath::default(), true));
+    let mut connections = Connections::new(routes, Limits::default());
+    let mut waiting = connect(&mut connections);
+    let _request = begin_reload(&mut waiting, &mut requests).await;
+    let start = Instant::now();
+    connections.drain().await;
+    assert_eq!(start.elapsed().as_secs(), 3);
+    assert!(is_closed(&mut waiting).await);
+}
+
+/// A request that is answered when the returned one is.
+async fn begin_reload(
+    client: &mut DuplexStream,
+    requests: &mut tokio::sync::mpsc::Receiver<ReloadRequest>,
+) -> ReloadRequest {
+    client.write_all(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    requests.recv().await.unwrap()
+}

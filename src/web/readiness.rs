@@ -1,0 +1,69 @@
+//! Whether what is served is worth looking at, and if not, why not.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::store::{Snapshot, State, Store};
+
+/// # Errors
+///
+/// The reason in words for which there is nothing to see yet.
+pub(super) fn readiness(store: &Store, now: SystemTime) -> Result<(), String> {
+    if store.look(|known| known.ready) { Ok(()) } else { Err(reason(&store.snapshot(), now)) }
+}
+
+fn reason(known: &Snapshot, now: SystemTime) -> String {
+    if known.customers.is_empty() {
+        return match known.discovery.and_then(|discovery| discovery.success) {
+            Some(false) => "no customer is known: the last listing of customers failed, and the log says why",
+            _ => "no customer is known yet: the first listing of customers has not come",
+        }
+        .to_owned();
+    }
+    let states = known.states(now);
+    let number = |state| states.get(&state).copied().unwrap_or_default();
+    let (failing, pending) = (number(State::Failing), number(State::Pending));
+    if failing == 0 {
+        return format!("no answer yet: {pending} targets are not polled yet");
+    }
+    let mut reasons: BTreeMap<_, usize> = BTreeMap::new();
+    for reason in known.records().filter_map(|(_, _, record)| record.failure) {
+        *reasons.entry(reason.as_str()).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.iter().map(|(reason, targets)| format!("{reason}: {targets}")).collect();
+    if reasons.is_empty() {
+        reasons.push("their restored numbers are stale".to_owned());
+    }
+    format!("no answer yet: {failing} targets failed ({}), {pending} are not polled yet", reasons.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::{at, seats, settings, target, watched};
+    use crate::model::Reason;
+
+    fn store() -> Store {
+        let store = Store::new(settings(), at(0));
+        store.watch(&[watched("a", "a", "a", &[1, 4])]);
+        store
+    }
+
+    #[test]
+    fn the_reason_tells_what_is_missing() {
+        let empty = Store::new(settings(), at(0));
+        let store = store();
+        assert_eq!(
+            readiness(&empty, at(0)).unwrap_err(),
+            "no customer is known yet: the first listing of customers has not come"
+        );
+        assert_eq!(readiness(&store, at(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
+        store.record(&target("a", 1), Err(Reason::Auth), at(0));
+        assert_eq!(
+            readiness(&store, at(0)).unwrap_err(),
+            "no answer yet: 1 targets failed (auth: 1), 1 are not polled yet"
+        );
+        store.record(&target("a", 4), seats(1), at(0));
+        assert_eq!(readiness(&store, at(0)), Ok(()));
+    }
+}

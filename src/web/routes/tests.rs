@@ -1,0 +1,166 @@
+use http_body_util::BodyExt as _;
+
+use super::*;
+use crate::metrics::tests::{scene, seats, target};
+use crate::model::Reason;
+use crate::web::{ReloadHandle, ReloadRequest};
+use tokio::sync::mpsc::Receiver;
+
+/// Routes over the scene of the metrics, and where requests to reload arrive.
+pub(in crate::web) fn routes() -> (Routes, Receiver<ReloadRequest>) {
+    let (parts, requests) = parts();
+    (Routes::new(parts, TelemetryPath::default(), true), requests)
+}
+
+pub(in crate::web) fn parts() -> (Parts, Receiver<ReloadRequest>) {
+    let (store, stats) = scene();
+    let exposition = crate::exposition::Exposition::new(store.clone(), stats.clone());
+    let (reload, requests) = ReloadHandle::new();
+    (Parts { exposition: exposition.into(), store, stats, reload }, requests)
+}
+
+async fn ask(routes: &Routes, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Chunks> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    routes.answer(&request.body(()).unwrap()).await
+}
+
+async fn get(routes: &Routes, path: &str) -> (StatusCode, String) {
+    let response = ask(routes, "GET", path, &[]).await;
+    (response.status(), body(response).await)
+}
+
+async fn body(response: Response<Chunks>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn header<'a>(response: &'a Response<Chunks>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn metrics_are_text_unless_openmetrics_is_asked_for() {
+    let (routes, _requests) = routes();
+    let text = ask(&routes, "GET", "/metrics?name[]=x", &[]).await;
+    assert_eq!(header(&text, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(header(&text, "content-encoding"), None);
+    assert_eq!(header(&text, "vary"), Some("Accept, Accept-Encoding"));
+    let text = body(text).await;
+    assert!(text.contains("avepoint_poll_targets{state=\"pending\"}"), "{text}");
+    assert!(text.contains("process_cpu_seconds_total "), "{text}");
+
+    let headers =
+        [("accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), ("accept-encoding", "gzip")];
+    let zipped = ask(&routes, "GET", "/metrics", &headers).await;
+    assert_eq!(header(&zipped, "content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert_eq!(header(&zipped, "content-encoding"), Some("gzip"));
+}
+
+#[tokio::test]
+async fn every_answer_tells_its_length_and_head_has_no_body() {
+    let (routes, _requests) = routes();
+    for path in ["/", "/-/healthy", "/-/ready", "/nowhere", "/metrics"] {
+        let got = ask(&routes, "GET", path, &[]).await;
+        let head = ask(&routes, "HEAD", path, &[]).await;
+        assert_eq!(got.status(), head.status());
+        assert_eq!(header(&got, "x-content-type-options"), Some("nosniff"));
+        let length: usize = header(&got, "content-length").unwrap().parse().unwrap();
+        // The metrics count the request between the two, which may take another digit.
+        if path != "/metrics" {
+            assert_eq!(got.headers(), head.headers());
+        }
+        assert_eq!(body(got).await.len(), length, "{path}");
+        assert_eq!(body(head).await, "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let (routes, _requests) = routes();
+    for (method, path, allow) in [
+        ("POST", "/metrics", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("OPTIONS", "/-/healthy", "GET, HEAD"),
+        ("GET", "/-/reload", "POST, PUT"),
+        ("get", "/-/ready", "GET, HEAD"),
+    ] {
+        let response = ask(&routes, method, path, &[]).await;
+        assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, Some(allow)), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_says_where_the_metrics_are() {
+    let (routes, _requests) = routes();
+    for path in ["/metrics/", "//", "/-/", "/Metrics"] {
+        let (status, text) = get(&routes, path).await;
+        assert_eq!((status, text.contains("/metrics")), (StatusCode::NOT_FOUND, true), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn ready_says_why_not() {
+    let (parts, _requests) = parts();
+    let store = std::sync::Arc::new(crate::store::Store::new(crate::metrics::tests::settings(), SystemTime::now()));
+    store.watch(&[crate::metrics::tests::watched("a", "a", "a", &[1])]);
+    let routes = Routes::new(Parts { store: store.clone(), ..parts }, TelemetryPath::default(), false);
+    store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
+    let (status, text) = get(&routes, "/-/ready").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text, "Not ready: no answer yet: 1 targets failed (forbidden: 1), 0 are not polled yet.\n");
+    assert_eq!(get(&routes, "/-/healthy").await.0, StatusCode::OK);
+    store.record(&target("a", 1), seats(1), SystemTime::now());
+    assert_eq!(get(&routes, "/-/ready").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn reload_answers_what_came_of_it() {
+    let (routes, mut requests) = routes();
+    let loader = tokio::spawn(async move {
+        for result in [Ok(()), Err("exporter.yaml: no customers".to_owned())] {
+            requests.recv().await.unwrap().send(result).unwrap();
+        }
+    });
+    assert_eq!(ask(&routes, "POST", "/-/reload", &[]).await.status(), StatusCode::OK);
+    let refused = ask(&routes, "PUT", "/-/reload", &[]).await;
+    assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(body(refused).await.ends_with("goes on: exporter.yaml: no customers\n"));
+    loader.await.unwrap();
+    let stopping = ask(&routes, "PUT", "/-/reload", &[]).await;
+    assert!(body(stopping).await.ends_with("the exporter is stopping\n"));
+}
+
+#[tokio::test]
+async fn reload_is_refused_unless_enabled() {
+    let (parts, mut requests) = parts();
+    let routes = Routes::new(parts, TelemetryPath::default(), false);
+    let refused = ask(&routes, "POST", "/-/reload", &[]).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(body(refused).await.contains("--web.enable-lifecycle"));
+    assert!(requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn requests_are_counted_from_zero_by_route_and_status() {
+    let (routes, _requests) = routes();
+    let count = |handler, code| routes.parts.stats.counts().http_requests.get(&(handler, code)).copied();
+    for route in Route::ALL {
+        assert_eq!(count(route.handler(), 200), Some(0), "{route:?}");
+    }
+    for path in ["/metrics", "/", "/nowhere/1", "/nowhere/2"] {
+        get(&routes, path).await;
+    }
+    assert_eq!((count("/metrics", 200), count("/", 200), count("/-/healthy", 200)), (Some(1), Some(1), Some(0)));
+    assert_eq!(count("other", 404), Some(3), "the scene has one");
+}
+
+#[tokio::test]
+async fn the_page_allows_nothing_to_run() {
+    let (routes, _requests) = routes();
+    let page = ask(&routes, "GET", "/", &[("host", "evil.example")]).await;
+    assert!(header(&page, "content-security-policy").unwrap().starts_with("default-src 'none';"));
+    assert_eq!(header(&page, "content-type"), Some("text/html; charset=utf-8"));
+    assert!(!body(page).await.contains("evil.example"));
+}

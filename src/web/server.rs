@@ -1,0 +1,167 @@
+//! The listening sockets, and the loop that accepts.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::connections::{Connections, Limits};
+use super::routes::Routes;
+use super::{BindError, Parts, Settings};
+
+/// A server that listens already, and serves once it runs.
+///
+/// Clients may be slow, silent or many: heads, answers and idle time are limited in time, connections in number, and
+/// where there is no place left the client that has been quiet for longest makes room. HTTP/1 only.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    routes: Arc<Routes>,
+    limits: Limits,
+}
+
+impl Server {
+    /// Listens on every address of `settings`.
+    pub async fn bind(settings: Settings, parts: Parts) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for address in &settings.listen {
+            let listener = address.bind().await?;
+            let failed = |source| BindError::Listen { address: address.to_string(), source };
+            addresses.push(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        if listeners.is_empty() {
+            return Err(BindError::NoAddress);
+        }
+        let routes = Arc::new(Routes::new(parts, settings.telemetry_path, settings.enable_lifecycle));
+        Ok(Self { listeners, addresses, routes, limits: Limits::default() })
+    }
+
+    /// Where it listens, in the order of the settings, with the port that the system chose where that was 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `shutdown`; then accepts nobody, answers what was asked for up to three seconds, and returns.
+    ///
+    /// # Panics
+    ///
+    /// Where answering a request does: it is a fault of this program, which must not go by in silence.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut connections = Connections::new(self.routes, self.limits);
+        let mut accepting = Accepting { listeners: self.listeners, next: 0, paused_until: None };
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = connections.ended() => {}
+                _ = sweep.tick() => connections.sweep(),
+                accepted = accepting.accept() => match accepted {
+                    Ok(stream) => connections.add(stream),
+                    // A quiet client's descriptor is worth more in the hands of a new one.
+                    Err(Exhausted) => _ = connections.close_quietest(),
+                },
+            }
+        }
+        drop(accepting);
+        connections.drain().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// How often connections are looked at, and so how exact their limits are.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// How long nobody is accepted after the system had no resources for it.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
+
+/// The system has no resources for another connection.
+#[derive(Debug)]
+struct Exhausted;
+
+#[derive(Debug)]
+struct Accepting {
+    listeners: Vec<TcpListener>,
+    /// The listener that is asked first, so that none is left out while another is flooded.
+    next: usize,
+    paused_until: Option<Instant>,
+}
+
+impl Accepting {
+    /// The next connection. Nothing is lost where this is dropped while it waits.
+    async fn accept(&mut self) -> Result<TcpStream, Exhausted> {
+        if let Some(until) = self.paused_until {
+            sleep_until(until).await;
+        }
+        loop {
+            match self.any().await {
+                Ok(stream) => {
+                    if self.paused_until.take().is_some() {
+                        info!("accepting connections again");
+                    }
+                    // Answers are written whole: waiting for more would only delay their end. A socket that cannot
+                    // do this is about to fail anyway.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    if self.paused_until.replace(Instant::now() + EXHAUSTED_PAUSE).is_none() {
+                        warn!(%error, "cannot accept connections now; trying again");
+                    }
+                    return Err(Exhausted);
+                }
+            }
+        }
+    }
+
+    async fn any(&mut self) -> io::Result<TcpStream> {
+        let Self { listeners, next, .. } = self;
+        poll_fn(|context| {
+            for offset in 0..listeners.len() {
+                let index = (*next + offset) % listeners.len();
+                if let Poll::Ready(accepted) = listeners[index].poll_accept(context) {
+                    *next = index + 1;
+                    return Poll::Ready(accepted.map(|(stream, _)| stream));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Linux hands the errors of a connection that is already gone to whoever accepts it: accept(2), "Error handling".
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::Interrupted
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::TimedOut
+    )
+}
+
+#[cfg(test)]
+mod tests;

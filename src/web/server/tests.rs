@@ -1,0 +1,173 @@
+use std::io::Read as _;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::web::TelemetryPath;
+use crate::web::routes::tests::parts;
+
+struct Running {
+    addresses: Vec<SocketAddr>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn run(listen: &[&str], limits: Limits) -> Running {
+    let settings = Settings {
+        listen: listen.iter().map(|address| address.parse().unwrap()).collect(),
+        telemetry_path: TelemetryPath::default(),
+        enable_lifecycle: false,
+    };
+    let (parts, _requests) = parts();
+    let server = Server::bind(settings, parts).await.unwrap().with_limits(limits);
+    let addresses = server.addresses().to_vec();
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn(server.run(shutdown.clone()));
+    Running { addresses, shutdown, task }
+}
+
+async fn one(limits: Limits) -> (Running, SocketAddr) {
+    let running = run(&["127.0.0.1:0"], limits).await;
+    let address = running.addresses[0];
+    (running, address)
+}
+
+/// Sends `request` and reads until the server closes. A reset after the answer is the server's right.
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("the server closes");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await
+}
+
+#[tokio::test]
+async fn every_address_is_served_ipv6_too() {
+    let running = run(&["127.0.0.1:0", "[::1]:0"], Limits::default()).await;
+    assert!(running.addresses[1].is_ipv6());
+    for address in &running.addresses {
+        assert!(get(*address, "/metrics").await.starts_with("HTTP/1.1 200 OK\r\n"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let (_running, address) = one(Limits::default()).await;
+    let answers = exchange(
+        address,
+        b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n\
+          HEAD /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nPOST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    let lines: Vec<_> = answers.lines().filter(|line| line.starts_with("HTTP/")).collect();
+    assert_eq!(
+        lines,
+        ["HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found", "HTTP/1.1 200 OK", "HTTP/1.1 405 Method Not Allowed"]
+    );
+    assert_eq!(answers.matches("The exporter runs.").count(), 1, "HEAD has no body");
+    assert_eq!(answers.matches("content-length: 19\r\n").count(), 2, "HEAD has the length all the same");
+    assert!(answers.contains("allow: GET, HEAD\r\n"));
+}
+
+#[tokio::test]
+async fn a_scrape_with_gzip_can_be_read() {
+    let (_running, address) = one(Limits::default()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&answer[body..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("avepoint_poll_targets{state=\"ok\"}"), "{text}");
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let (_running, address) = one(Limits::default()).await;
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(17 * 1024));
+    let answer = exchange(address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let many = "X: a\r\n".repeat(200);
+    let answer = exchange(address, format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let (_running, address) = one(Limits::default()).await;
+    for garbage in
+        [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"HELO example.org\r\n\r\n", b"\0\0\r\n\r\n"]
+    {
+        let answer = exchange(address, garbage).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    assert!(get(address, "/-/healthy").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_read() {
+    let (_running, address) = one(Limits::default()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n").await.unwrap();
+    let chunk = vec![0; 64 * 1024];
+    let mut sent = 0;
+    while sent < 100 * 1024 * 1024 {
+        match timeout(Duration::from_secs(5), stream.write(&chunk)).await.expect("the server closes") {
+            Ok(written) => sent += written,
+            Err(_) => break,
+        }
+    }
+    assert!(sent < 20 * 1024 * 1024, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn more_idle_clients_than_places_leave_room_for_a_scrape() {
+    let (_running, address) = one(Limits::default()).await;
+    let mut idle = Vec::new();
+    for _ in 0..600 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let answer = timeout(Duration::from_secs(1), get(address, "/metrics")).await.expect("an answer within a second");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn a_stopped_server_accepts_nobody() {
+    let (running, address) = one(Limits::default()).await;
+    assert!(get(address, "/-/healthy").await.starts_with("HTTP/1.1 200 "));
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    idle.read_u8().await.unwrap();
+    running.shutdown.cancel();
+    timeout(Duration::from_secs(1), running.task).await.expect("an idle connection holds nothing up").unwrap();
+    assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_port_is_refused() {
+    let (running, address) = one(Limits::default()).await;
+    let settings = Settings {
+        listen: vec!["[::1]:0".parse().unwrap(), address.to_string().parse().unwrap()],
+        telemetry_path: TelemetryPath::default(),
+        enable_lifecycle: false,
+    };
+    let error = Server::bind(settings, parts().0).await.unwrap_err();
+    assert!(error.to_string().starts_with(&format!("cannot listen on {address}: something else listens there")));
+    running.shutdown.cancel();
+}
+
+#[test]
+fn only_what_concerns_one_connection_is_passed_over() {
+    const EMFILE: i32 = 24;
+    const ECONNABORTED: i32 = 103;
+    assert!(concerns_one_connection(&io::Error::from_raw_os_error(ECONNABORTED)));
+    assert!(!concerns_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+}
