@@ -1,1 +1,123 @@
+//! The only place where the parts are wired together.
 
+mod keeper;
+mod parts;
+mod reload;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+pub use self::parts::PartEnded;
+pub use self::reload::{LoadError, Source};
+
+use self::keeper::Keeper;
+use self::parts::Parts;
+use self::reload::Reloader;
+use crate::api::Client;
+use crate::config::Config;
+use crate::exposition::Exposition;
+use crate::poller::{Plan, Poller};
+use crate::stats::Stats;
+use crate::store::{self, Store};
+use crate::{api, state, web};
+
+/// What the daemon is told from outside its configuration.
+#[derive(Debug)]
+pub struct Options {
+    pub source: Source,
+    /// Load the configuration again when its file changes.
+    pub auto_reload: bool,
+    pub web: web::Settings,
+}
+
+/// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.
+#[derive(Debug)]
+pub struct App {
+    server: web::Server,
+    poller: Poller,
+    keeper: Keeper,
+    reloader: Reloader,
+    store: Arc<Store>,
+}
+
+/// Why the daemon cannot start, or has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Client(#[from] api::SetupError),
+    #[error(transparent)]
+    State(#[from] state::Error),
+    #[error(transparent)]
+    Bind(#[from] web::BindError),
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(#[from] io::Error),
+    #[error(transparent)]
+    Part(#[from] PartEnded),
+}
+
+impl App {
+    /// Loads the configuration, restores the state file and binds the sockets.
+    pub async fn bind(options: Options) -> Result<Self, Error> {
+        let Options { source, auto_reload, web } = options;
+        // Read before it is loaded: what changes in between is seen as a change.
+        let watched_text = auto_reload.then(|| source.text()).flatten();
+        let config = source.load()?;
+        let stats = Arc::new(Stats::default());
+        let store = Arc::new(Store::new(shown(&config), SystemTime::now()));
+        let client = Arc::new(Client::new(config.api.clone(), stats.clone())?);
+        let keeper = Keeper::open(&config, store.clone())?;
+        let plan = Plan { client, selection: Arc::new(config.selection), settings: config.poll };
+        let (plans, plan_changes) = watch::channel(plan);
+        let poller = Poller::new(plan_changes, store.clone(), stats.clone());
+        let (reload, requests) = web::ReloadHandle::new();
+        let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
+        let answering = web::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
+        let server = web::Server::bind(web, answering).await?;
+        let file = keeper.file();
+        let reloader = Reloader { source, watched_text, plans, file, store: store.clone(), stats, requests };
+        Ok(Self { server, poller, keeper, reloader, store })
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// Runs until `shutdown`; each message of `reload` loads the configuration again.
+    ///
+    /// # Errors
+    ///
+    /// A part ended or panicked by itself.
+    pub async fn run(self, shutdown: CancellationToken, reload: mpsc::Receiver<()>) -> Result<(), Error> {
+        let Self { server, poller, keeper, reloader, store } = self;
+        let stop = CancellationToken::new();
+        let polled = CancellationToken::new();
+        let mut parts = Parts::default();
+        parts.start("web server", server.run(stop.clone()));
+        let polling = poller.run(stop.clone());
+        let last_answer = polled.clone().drop_guard();
+        parts.start("poller", async move {
+            polling.await;
+            drop(last_answer);
+        });
+        parts.start("state keeper", keeper.run(polled));
+        parts.start("reloader", reloader.run(reload, stop.clone()));
+        parts.run(shutdown, stop).await?;
+        let targets = store.snapshot().records().count();
+        info!(targets, "stopped");
+        Ok(())
+    }
+}
+
+/// What of the configuration the store shows and needs.
+fn shown(config: &Config) -> store::Settings {
+    store::Settings { interval: config.poll.interval, freshness: config.poll.freshness() }
+}

@@ -42,7 +42,7 @@ impl Default for World {
             client_secret: Some("simulated-client-secret".to_owned()),
             certificate: None,
             scopes: vec![LICENSE_SCOPE, CUSTOMERS_SCOPE],
-            token_lifetime: Duration::from_secs(3600),
+            token_lifetime: Duration::from_hours(1),
             latency: Duration::ZERO,
             clock_skew: 0,
             numbers_as_text: false,

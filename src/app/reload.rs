@@ -1,0 +1,170 @@
+//! Where the configuration comes from, and comes from again.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::keeper::{SharedFile, account};
+use super::{Error, shown};
+use crate::api::{Client, CredentialError, check_credential};
+use crate::config::{self, Config};
+use crate::poller::Plan;
+use crate::state::StateFile;
+use crate::stats::Stats;
+use crate::store::Store;
+use crate::web;
+
+/// How often the file is looked at with `--config.enable-auto-reload`. It is compared by its content: that sees every
+/// way of changing it, also Kubernetes' swap of a symlink two folders above.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    File(PathBuf),
+    Fixed(Box<Config>),
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error("api: {0}")]
+    Credential(#[from] CredentialError),
+}
+
+impl Source {
+    /// Loads and validates the configuration and the credential's files.
+    ///
+    /// A certificate out of its time is no error here: it may be renewed under the same name at any time, and until
+    /// then the exporter must tell so rather than be gone.
+    pub fn load(&self) -> Result<Config, LoadError> {
+        let config = match self {
+            Self::File(path) => Config::load(path)?,
+            Self::Fixed(config) => config.as_ref().clone(),
+        };
+        match check_credential(&config.api, SystemTime::now()) {
+            Err(error) if !error.may_pass_with_time() => Err(error.into()),
+            _ => Ok(config),
+        }
+    }
+
+    /// The text of the file; `None` where there is none, or it cannot be read just now.
+    pub(super) fn text(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::File(path) => fs::read(path).ok(),
+            Self::Fixed(_) => None,
+        }
+    }
+}
+
+/// Loads the configuration again when it is told to.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    pub(super) source: Source,
+    /// What the file held when it was loaded; `None`: changes of the file are not looked for.
+    pub(super) watched_text: Option<Vec<u8>>,
+    pub(super) plans: watch::Sender<Plan>,
+    pub(super) file: SharedFile,
+    pub(super) store: Arc<Store>,
+    pub(super) stats: Arc<Stats>,
+    /// From `/-/reload`, each with a place for the answer.
+    pub(super) requests: mpsc::Receiver<web::ReloadRequest>,
+}
+
+impl Reloader {
+    /// Runs until `stop`; each message of `signals` is a wish to reload, too.
+    pub(super) async fn run(mut self, mut signals: mpsc::Receiver<()>, stop: CancellationToken) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = signals.recv() => {
+                    // The outcome is logged and measured.
+                    let _ = self.reload().await;
+                }
+                Some(answer) = self.requests.recv() => {
+                    let outcome = self.reload().await;
+                    // Whoever asked may have gone meanwhile.
+                    let _ = answer.send(outcome);
+                }
+                _ = looks.tick(), if self.watched_text.is_some() => {
+                    if self.has_changed().await {
+                        let _ = self.reload().await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn has_changed(&mut self) -> bool {
+        let source = self.source.clone();
+        match spawn_blocking(move || source.text()).await {
+            Ok(Some(text)) => self.watched_text.replace(text) != self.watched_text,
+            _ => false,
+        }
+    }
+
+    async fn reload(&mut self) -> Result<(), String> {
+        match self.load_and_swap().await {
+            Ok(()) => {
+                info!("configuration reloaded");
+                Ok(())
+            }
+            Err(problem) => {
+                self.store.reload_failed();
+                let problem = problem.to_string();
+                error!("the configuration was not reloaded, and the one before goes on: {problem}");
+                Err(problem)
+            }
+        }
+    }
+
+    /// Nothing changes before everything is known to be right.
+    async fn load_and_swap(&mut self) -> Result<(), Error> {
+        let source = self.source.clone();
+        let before = self.plans.borrow().clone();
+        let (stats, file) = (self.stats.clone(), self.file.clone());
+        let loading = spawn_blocking(move || {
+            let config = source.load()?;
+            let client = next_client(&before, &config, stats)?;
+            swap_state_file(&file, &config)?;
+            Ok::<_, Error>((config, client))
+        });
+        let (config, client) = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        self.store.reloaded(shown(&config), SystemTime::now());
+        self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), settings: config.poll });
+        Ok(())
+    }
+}
+
+/// The same client where nothing of it changed: it keeps its token, and its requests on their way.
+fn next_client(before: &Plan, config: &Config, stats: Arc<Stats>) -> Result<Arc<Client>, Error> {
+    // The text of a CA file may change under its name.
+    if *before.client.settings() == config.api && config.api.ca_file.is_none() {
+        return Ok(before.client.clone());
+    }
+    let client = Client::new(config.api.clone(), stats)?;
+    client.keep_hold_of(&before.client);
+    Ok(Arc::new(client))
+}
+
+/// What is known stays known; it is saved to the file that the configuration names now.
+fn swap_state_file(file: &SharedFile, config: &Config) -> Result<(), Error> {
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&config.state_file, file.as_mut()) {
+        (Some(path), Some(open)) if open.is_at(path) => open.change_account(account(config), SystemTime::now()),
+        (Some(path), _) => *file = Some(StateFile::open(path, account(config), SystemTime::now())?.0),
+        (None, _) => *file = None,
+    }
+    Ok(())
+}

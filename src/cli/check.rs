@@ -1,0 +1,147 @@
+//! `check` and `check --live`.
+
+use std::collections::BTreeMap;
+use std::io::{Write, stdout};
+
+use anyhow::Result;
+
+use super::{Outcome, client};
+use crate::api::{Error, Round, check_credential};
+use crate::app::Source;
+use crate::config::{Config, Summary};
+use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
+use crate::poller::overload;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// A clock that is wrong by more makes assertions fail, and timestamps lie.
+const CLOCK_TOLERANCE_SECONDS: u64 = 60;
+
+/// Says whether the configuration is right, without a network.
+pub(super) fn offline(source: &Source) -> Result<Outcome> {
+    let config = load(source)?;
+    let summary = config.summary();
+    say(&format!("ok: {}", counted(summary)))?;
+    warn_of_overload(&config, summary.targets)?;
+    Ok(Outcome::Done)
+}
+
+/// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
+pub(super) async fn live(source: &Source) -> Result<Outcome> {
+    let config = load(source)?;
+    say(&format!("ok: configuration: {}", counted(config.summary())))?;
+    let client = client(&config)?;
+    let round = client.round(Instant::now() + Duration::from_hours(1));
+    let mut problems = 0;
+    let mut report = |outcome: Result<String, String>| match outcome {
+        Ok(good) => say(&format!("ok: {good}")),
+        Err(problem) => {
+            problems += 1;
+            say(&format!("failed: {problem}"))
+        }
+    };
+
+    let signed_in = round.sign_in().await;
+    if let Some(skew) = client.clock_skew_seconds().filter(|skew| skew.unsigned_abs() > CLOCK_TOLERANCE_SECONDS) {
+        let direction = if skew > 0 { "behind" } else { "ahead of" };
+        let problem = format!("clock: this machine's clock is {} s {direction} the vendor's", skew.unsigned_abs());
+        report(Err(problem))?;
+    }
+    if let Err(error) = signed_in {
+        report(Err(format!("token: {error}")))?;
+        return Ok(Outcome::Failed);
+    }
+    report(Ok("token: the credentials are accepted".to_owned()))?;
+
+    let mut listing = Vec::new();
+    if config.selection.discovery.is_some() {
+        let listed = round.customers().await;
+        report(match &listed {
+            Ok(listed) => Ok(format!("discovery: the credentials can see {} customers", listed.len())),
+            Err(error) => Err(format!("discovery: {error}")),
+        })?;
+        listing = listed.unwrap_or_default();
+    }
+    let watched = config.selection.watched(&listing);
+    for (problem, customers) in ask_each(&round, &watched.customers, &listing).await {
+        report(match problem {
+            None => Ok(format!("overview: {} customers answer", customers.len())),
+            Some(problem) => Err(format!("overview of {}: {problem}", customers.join(", "))),
+        })?;
+    }
+    warn_of_overload(&config, watched.targets())?;
+    Ok(if problems == 0 { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
+fn load(source: &Source) -> Result<Config> {
+    let config = source.load()?;
+    check_credential(&config.api, SystemTime::now())?;
+    Ok(config)
+}
+
+/// Each problem with the customers that have it; `None` is none.
+async fn ask_each(
+    round: &Arc<Round>,
+    customers: &[WatchedCustomer],
+    listing: &[ListedCustomer],
+) -> BTreeMap<Option<String>, Vec<String>> {
+    let mut asking = JoinSet::new();
+    for watched in customers {
+        let (round, watched) = (round.clone(), watched.clone());
+        let is_listed = listing.iter().any(|listed| listed.id == watched.customer.id);
+        asking.spawn(async move {
+            let problem = match ask(&round, &watched).await {
+                Err(error) => Some(error.to_string()),
+                Ok(Answer::NotFound) if !is_listed => Some(format!(
+                    "customer not found: none of its {} products exists; is the id right? (the command `customers` \
+                     lists those that the credentials can see)",
+                    watched.products.len()
+                )),
+                Ok(_) => None,
+            };
+            (problem, watched.customer.label.to_string())
+        });
+    }
+    let mut outcomes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (problem, label) in asking.join_all().await {
+        outcomes.entry(problem).or_default().push(label);
+    }
+    for labels in outcomes.values_mut() {
+        labels.sort();
+    }
+    outcomes
+}
+
+/// Asks for one overview; as the vendor does not tell an unknown customer from a product that it never bought, a 404
+/// is followed by asking for the customer's next product.
+async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> {
+    for product in &watched.products {
+        let slot = round.slot().await.ok_or(Error::NotBegun)?;
+        let target = Target { customer: watched.customer.id.clone(), product: *product };
+        match round.overview(&target, slot).await? {
+            Answer::NotFound => {}
+            answer => return Ok(answer),
+        }
+    }
+    Ok(Answer::NotFound)
+}
+
+fn counted(summary: Summary) -> String {
+    let Summary { customers, products, targets, discovery } = summary;
+    let more = if discovery { ", and what discovery adds" } else { "" };
+    format!("{customers} customers, {products} products, {targets} targets{more}")
+}
+
+fn warn_of_overload(config: &Config, targets: usize) -> Result<()> {
+    match overload(targets, config.api.requests_per_second, config.poll.interval) {
+        Some(overload) => say(&format!("warning: a cycle cannot fit its interval: {overload}")),
+        None => Ok(()),
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    Ok(writeln!(stdout().lock(), "{line}")?)
+}

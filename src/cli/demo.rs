@@ -1,0 +1,68 @@
+//! `demo`: the whole exporter on a simulated API.
+
+use std::io::{Write, stdout};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::args::Options;
+use super::{Outcome, bind, on_hang_up, on_stop};
+use crate::api::{self, Credential, SecretSource};
+use crate::app::Source;
+use crate::catalog::CATALOG;
+use crate::config::Config;
+use crate::model::CustomerId;
+use crate::poller::{self, ConfiguredCustomer, Discovery, Selection};
+use crate::secret::Secret;
+use crate::sim::{Simulator, World, demo};
+
+/// Nobody but the person who tries it.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";
+
+/// Short enough that something happens while a person watches.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Runs the exporter against the simulator until a signal stops it.
+pub(super) async fn run(options: &Options) -> Result<Outcome> {
+    let world = demo::world();
+    let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
+    let config = config(&simulator, world)?;
+    let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS).await?;
+    let (shutdown, reload) = (on_stop()?, on_hang_up()?);
+    let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
+    writeln!(
+        stdout().lock(),
+        "A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     http://{address}{}\n  status page: http://{address}/",
+        options.telemetry_path
+    )?;
+    tokio::select! {
+        outcome = app.run(shutdown, reload) => outcome?,
+        never = demo::live(simulator.control(), INTERVAL) => match never {},
+    }
+    Ok(Outcome::Done)
+}
+
+/// As a partner would write it: discovery finds the customers, and those with a short name get one.
+fn config(simulator: &Simulator, world: World) -> Result<Config> {
+    let api = api::Settings {
+        base_url: simulator.base_url().parse()?,
+        token_url: simulator.token_url().parse()?,
+        client_id: world.client_id,
+        credential: Credential::Secret(SecretSource::Inline(Secret::new(world.client_secret.unwrap_or_default()))),
+        ca_file: None,
+        timeout: Duration::from_secs(5),
+        max_in_flight: NonZeroUsize::MIN.saturating_add(15),
+        requests_per_second: NonZeroU32::MIN.saturating_add(199),
+        max_retries: 3,
+        discovery: true,
+    };
+    let poll = poller::Settings { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL * 4 };
+    let customers = world.customers.iter().filter_map(|customer| {
+        let name = customer.organization.to_lowercase().replace(' ', "-");
+        Some(ConfiguredCustomer { id: CustomerId::parse(&customer.id)?, name: Some(name), products: None })
+    });
+    let products = CATALOG.iter().map(|product| product.product_type).collect();
+    let selection = Selection { customers: customers.collect(), discovery: Some(Discovery::default()), products };
+    Ok(Config { api, poll, state_file: None, selection })
+}

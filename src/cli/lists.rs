@@ -1,0 +1,35 @@
+//! `customers` and `products`.
+
+use std::io::stdout;
+
+use anyhow::{Context, Result, bail};
+
+use super::args::Output;
+use super::output::{Cell, write};
+use super::{Outcome, round};
+use crate::app::Source;
+use crate::catalog::CATALOG;
+
+/// Lists the customers that the credentials can see.
+pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome> {
+    let mut config = source.load()?;
+    // The token must allow it, whether the configuration wants discovery or not.
+    config.api.discovery = true;
+    let listing = round(&config)?.customers().await.context("customers cannot be listed")?;
+    if listing.is_empty() && output == Output::Table {
+        bail!("the credentials can see no customer");
+    }
+    let rows = listing
+        .into_iter()
+        .map(|customer| [Cell::from(customer.id.as_str()), customer.organization.map_or(Cell::Nothing, Cell::Text)]);
+    write(&mut stdout().lock(), output, ["id", "organization"], rows)?;
+    Ok(Outcome::Done)
+}
+
+/// Lists the catalogue.
+pub(super) fn products(output: Output) -> Result<Outcome> {
+    let rows =
+        CATALOG.iter().map(|product| [Cell::Number(product.product_type.number().into()), Cell::from(product.name)]);
+    write(&mut stdout().lock(), output, ["product_type", "product"], rows)?;
+    Ok(Outcome::Done)
+}

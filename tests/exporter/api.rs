@@ -1,0 +1,183 @@
+//! What the daemon asks the vendor, as the simulator's own record has it.
+
+use std::time::Duration;
+
+use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use tokio::time::Instant;
+
+use crate::harness::{Exporter, Folder, M365, Yaml, eventually, seats, world};
+
+async fn failing(effect: Effect, reason: &str) -> Simulator {
+    let simulator = Simulator::start(world()).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, effect).customer("c-2").product(M365));
+    let yaml = Yaml::new(&simulator).with_api("timeout", "2s");
+    let exporter = Exporter::start(&Folder::new(&yaml)).await;
+    let series = format!("avepoint_poll_failures_total{{reason=\"{reason}\"}}");
+    eventually(&format!("a failure for {reason}: {}", exporter.log()), || async {
+        (exporter.value(&series).await? >= 1.0).then_some(())
+    })
+    .await;
+    let metrics = exporter.metrics().await;
+    let number = seats("c-2", "Cloud Backup for Microsoft 365");
+    assert!(!metrics.contains(&number), "a bad answer is no number");
+    exporter.stop().await;
+    simulator
+}
+
+#[tokio::test]
+async fn the_requests_are_exactly_the_documented_ones() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
+    exporter.cycles(2).await;
+    exporter.stop().await;
+    let record = simulator.record();
+    let tokens: Vec<_> = record.iter().filter(|exchange| exchange.operation == Operation::Token).collect();
+    assert_eq!(tokens.len(), 1, "one token serves all");
+    assert_eq!(tokens[0].request.method(), "POST");
+    assert_eq!(tokens[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(tokens[0].header("authorization"), None);
+    assert_eq!(
+        tokens[0].body(),
+        "grant_type=client_credentials&client_id=5e1f0000-51a1-4a7e-8000-00000000c11e&scope=elements.license.read.all\
+         &client_secret=simulated-client-secret"
+    );
+    let overviews: Vec<_> = record.iter().filter(|exchange| exchange.operation == Operation::Overview).collect();
+    let mut paths: Vec<_> = overviews.iter().take(4).map(|exchange| exchange.path()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "/partner/external/v3/general/customers/c-1/avpt-products/type/16777216/overview",
+            "/partner/external/v3/general/customers/c-1/avpt-products/type/2048/overview",
+            "/partner/external/v3/general/customers/c-2/avpt-products/type/16777216/overview",
+            "/partner/external/v3/general/customers/c-2/avpt-products/type/2048/overview",
+        ]
+    );
+    for exchange in overviews {
+        assert_eq!(exchange.request.method(), "GET");
+        assert!(exchange.header("authorization").unwrap().starts_with("Bearer "));
+        assert!(exchange.body().is_empty());
+    }
+    assert_eq!(simulator.count(Operation::Other), 0);
+}
+
+#[tokio::test]
+async fn numbers_written_as_strings_are_read() {
+    let simulator = Simulator::start(World { numbers_as_text: true, ..world() }).await.unwrap();
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
+    exporter.until(&seats("contoso", "Fly"), 7.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn bad_answers_are_failures_and_never_numbers() {
+    for body in [
+        r#"{"productType": 2048}"#,
+        r#"{"productType": 2048, "purchasedUserSeat": 2.5}"#,
+        r#"{"productType": 2048, "purchasedUserSeat": -1}"#,
+        r#"{"productType": 4096, "purchasedUserSeat": 25}"#,
+        r#"{"productType": 2048, "purchasedUserSeats": 25}"#,
+    ] {
+        failing(Effect::json(body), "bad_response").await;
+    }
+    failing(Effect::html(), "bad_response").await;
+    failing(Effect::Garbage, "network").await;
+    failing(Effect::Truncate, "network").await;
+    failing(Effect::Reset, "network").await;
+    failing(Effect::Drip(Duration::from_millis(300)), "timeout").await;
+    failing(Effect::status(StatusCode::METHOD_NOT_ALLOWED), "bad_request").await;
+    failing(Effect::status(StatusCode::REQUEST_TIMEOUT), "timeout").await;
+    failing(Effect::status(StatusCode::BAD_GATEWAY), "server_error").await;
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_on() {
+    let simulator = failing(Effect::Flood { mebibytes: 256 }, "bad_response").await;
+    let record = simulator.record();
+    let flood = record.iter().find(|exchange| exchange.bytes_sent() > 1 << 20).expect("the flood was read from");
+    assert!(flood.bytes_sent() < 32 << 20, "{} bytes were taken", flood.bytes_sent());
+}
+
+#[tokio::test]
+async fn a_redirect_never_carries_the_token() {
+    let elsewhere = Simulator::start(World::default()).await.unwrap();
+    let target = HeaderValue::from_str(elsewhere.base_url()).unwrap();
+    failing(Effect::redirect(target), "bad_response").await;
+    assert!(elsewhere.record().is_empty());
+}
+
+#[tokio::test]
+async fn a_401_gets_one_new_token() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
+    exporter.cycles(1).await;
+    simulator.revoke_tokens();
+    exporter.cycles(2).await;
+    assert_eq!(simulator.count(Operation::Token), 2);
+    assert_eq!(exporter.value("avepoint_poll_failures_total{reason=\"auth\"}").await, Some(0.0));
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires() {
+    let lifetime = Duration::from_secs(3);
+    let simulator = Simulator::start(World { token_lifetime: lifetime, ..world() }).await.unwrap();
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
+    exporter.cycles(6).await;
+    assert!(simulator.count(Operation::Token) >= 2);
+    let refused =
+        simulator.record().iter().filter(|exchange| exchange.status == Some(StatusCode::UNAUTHORIZED)).count();
+    assert_eq!(refused, 0, "no request carried a token that had expired");
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn the_limits_hold_at_the_vendors_door() {
+    let latency = Duration::from_millis(50);
+    let world = World { latency, ..World::sized(40, &[2048, 4]) };
+    let simulator = Simulator::start(world).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, Effect::status(StatusCode::SERVICE_UNAVAILABLE)).every(5));
+    let customers: Vec<_> = (1..=40).map(|number| format!("{{id: c0000000-0000-4000-8000-{number:012x}}}")).collect();
+    let yaml = Yaml::new(&simulator)
+        .with_api("requests_per_second", 40)
+        .with_api("max_in_flight", 3)
+        .with_api("max_retries", 2)
+        .with_poll("interval", "1h")
+        .rest(&format!("customers: [{}]\nproducts: [2048, 4]\n", customers.join(", ")));
+    let exporter = Exporter::start(&Folder::new(&yaml)).await;
+    exporter.until("avepoint_poll_targets{state=\"ok\"}", 80.0).await;
+    exporter.stop().await;
+    assert!(simulator.max_in_flight() <= 3);
+    let arrivals: Vec<Instant> = simulator.record().iter().map(|exchange| exchange.arrived).collect();
+    assert!(arrivals.len() > 90, "retries were made");
+    // A request that was held up on its way here comes closer to the next: a few of them, and not in the long run.
+    for window in arrivals.windows(40 + 20) {
+        let took = window[window.len() - 1] - window[0];
+        assert!(took >= Duration::from_secs(1), "60 requests within {took:?}");
+    }
+    let allowed = u32::try_from(arrivals.len() - 10).unwrap() * Duration::from_secs(1) / 40;
+    assert!(*arrivals.last().unwrap() - arrivals[0] >= allowed);
+}
+
+#[tokio::test]
+async fn a_429_holds_back_every_request_at_the_vendors_door() {
+    let simulator = Simulator::start(World::sized(20, &[2048])).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, Effect::throttled(2)).once());
+    let customers: Vec<_> = (1..=20).map(|number| format!("{{id: c0000000-0000-4000-8000-{number:012x}}}")).collect();
+    let yaml = Yaml::new(&simulator)
+        .with_api("requests_per_second", 50)
+        .with_api("max_in_flight", 1)
+        .with_api("max_retries", 1)
+        .with_poll("interval", "1h")
+        .rest(&format!("customers: [{}]\nproducts: [2048]\n", customers.join(", ")));
+    let exporter = Exporter::start(&Folder::new(&yaml)).await;
+    exporter.until("avepoint_poll_targets{state=\"ok\"}", 20.0).await;
+    assert_eq!(exporter.value("avepoint_api_retries_total{reason=\"throttled\"}").await, Some(1.0));
+    exporter.stop().await;
+    let record = simulator.record();
+    let throttled = record.iter().position(|exchange| exchange.status == Some(StatusCode::TOO_MANY_REQUESTS)).unwrap();
+    let next = &record[throttled + 1];
+    assert!(next.arrived - record[throttled].arrived >= Duration::from_secs(2));
+}

@@ -1,0 +1,166 @@
+//! The commands that end by themselves.
+
+use avepoint_exporter::sim::{Customer, Effect, Operation, Rule, Simulator, World};
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{Ended, FLY, Folder, M365, Yaml, binary, world};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Runs a command beside the simulator, which lives on this runtime.
+async fn run(folder: &Folder, arguments: &[&str]) -> Ended {
+    let mut command = folder.command(arguments);
+    tokio::task::spawn_blocking(move || Ended::of(&mut command)).await.unwrap()
+}
+
+#[tokio::test]
+async fn check_tells_what_is_watched() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let Ended { code, stdout, .. } = run(&folder, &["check"]).await;
+    assert_eq!((code, stdout.as_str()), (Some(0), "ok: 2 customers, 2 products, 4 targets\n"));
+    assert!(simulator.record().is_empty(), "no network");
+}
+
+#[tokio::test]
+async fn check_tells_all_that_is_wrong() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let yaml = Yaml::new(&simulator).with_poll("stale_after", "1s").rest("customers: [{id: a/b}]\nproducts: [Flie]\n");
+    let Ended { code, stdout, stderr } = run(&Folder::new(&yaml), &["check"]).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    for part in ["exporter.yaml:", "poll.stale_after", "customers[0].id", "Fly"] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_line_that_is_misused_exits_with_2() {
+    for arguments in
+        [&["--no.such.flag"][..], &["nonsense"], &["--web.listen-address", "nowhere"], &["poll", "--output", "xml"]]
+    {
+        let Ended { code, stderr, .. } = Ended::of(binary().args(arguments));
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+    }
+    let reserved = Ended::of(binary().args(["--web.telemetry-path", "/-/ready"]));
+    assert_eq!(reserved.code, Some(2), "{}", reserved.stderr);
+    let version = Ended::of(binary().arg("--version"));
+    assert_eq!(version.code, Some(0));
+    assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{}", version.stdout);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_told() {
+    let Ended { code, stderr, .. } = Ended::of(binary().args(["--config.file", "/nonexistent/exporter.yaml"]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("/nonexistent/exporter.yaml"), "{stderr}");
+}
+
+#[test]
+fn products_are_listed_in_every_form() {
+    let list = |output| Ended::of(binary().args(["products", "--output", output]));
+    assert!(list("table").stdout.contains("Cloud Backup for Microsoft 365"));
+    let products = json(&list("json").stdout);
+    assert_eq!(products.as_array().unwrap().len(), 22);
+    assert_eq!(products[9], json!({"product_type": 257, "product": "TyGraph"}));
+    let csv = list("csv").stdout;
+    assert_eq!(csv.lines().count(), 23);
+    assert!(csv.starts_with("product_type,product\n1,DocAve Online\n"), "{csv}");
+}
+
+#[tokio::test]
+async fn customers_are_listed_in_every_form() {
+    let mut world = world();
+    world.customers.insert(Customer::new("c-3", "=HYPERLINK(\"http://x\")\u{202e}"));
+    let simulator = Simulator::start(world).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let customers = json(&run(&folder, &["customers", "--output", "json"]).await.stdout);
+    assert_eq!(customers[0], json!({"id": "c-1", "organization": "Contoso"}));
+    assert_eq!(customers.as_array().unwrap().len(), 3);
+    let csv = run(&folder, &["customers", "--output", "csv"]).await.stdout;
+    assert!(csv.contains("'=HYPERLINK"), "{csv}");
+    let Ended { code, stdout, .. } = run(&folder, &["customers"]).await;
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("Fabrikam") && !stdout.contains('\u{202e}'), "{stdout}");
+}
+
+#[tokio::test]
+async fn poll_prints_every_target_and_fails_if_one_did() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let Ended { code, stdout, stderr } = run(&folder, &["poll", "--output", "json"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr, "", "no progress bar where no terminal is");
+    let rows = json(&stdout);
+    assert_eq!(
+        rows[0],
+        json!({
+            "customer": "contoso", "customer_id": "c-1", "product": "Cloud Backup for Microsoft 365",
+            "product_type": M365, "seats": 25, "outcome": "ok", "error": null
+        })
+    );
+    assert_eq!(rows[3]["outcome"], "absent");
+    assert_eq!(rows[3]["seats"], Value::Null);
+
+    let fault = Effect::status(StatusCode::FORBIDDEN);
+    simulator.inject(Rule::on(Operation::Overview, fault).customer("c-1").product(FLY));
+    let Ended { code, stdout, .. } = run(&folder, &["poll"]).await;
+    assert_eq!(code, Some(1));
+    let row = stdout.lines().find(|line| line.contains("contoso") && line.contains("Fly")).unwrap();
+    assert!(row.contains("forbidden") && row.contains("elements.license.read.all"), "{row}");
+    let csv = run(&folder, &["poll", "--output", "csv"]).await.stdout;
+    assert!(csv.contains("c-2,c-2,Cloud Backup for Microsoft 365,2048,300,ok,"), "{csv}");
+    let metrics = run(&folder, &["poll", "--output", "metrics"]).await.stdout;
+    assert!(
+        metrics.contains(
+            "avepoint_purchased_user_seats{customer=\"c-2\",product=\"Cloud Backup for Microsoft 365\"} 300\n"
+        ),
+        "{metrics}"
+    );
+    assert!(metrics.contains("avepoint_poll_success{customer=\"contoso\",product=\"Fly\"} 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn check_live_says_that_all_is_well() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let Ended { code, stdout, stderr } = run(&Folder::new(&Yaml::new(&simulator)), &["check", "--live"]).await;
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("2 customers answer"), "{stdout}");
+    assert_eq!(simulator.count(Operation::Overview), 2, "one overview per customer");
+}
+
+/// Runs `check --live`, which must fail, and tells what it printed.
+async fn live_failure(world: World, adapt: impl FnOnce(Yaml) -> Yaml) -> String {
+    let simulator = Simulator::start(world).await.unwrap();
+    let folder = Folder::new(&adapt(Yaml::new(&simulator)));
+    let Ended { code, stdout, stderr } = run(&folder, &["check", "--live"]).await;
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    stdout + &stderr
+}
+
+#[tokio::test]
+async fn check_live_says_what_is_wrong_in_words() {
+    let wrong_secret = live_failure(world(), |yaml| yaml.with_api("client_secret", "wrong")).await;
+    assert!(wrong_secret.contains("invalid_client") && wrong_secret.contains("has expired"), "{wrong_secret}");
+
+    let no_licence = World { scopes: vec![], ..world() };
+    let no_licence = live_failure(no_licence, |yaml| yaml).await;
+    assert!(no_licence.contains("elements.license.read.all"), "{no_licence}");
+
+    let no_listing = World { scopes: vec!["elements.license.read.all"], ..world() };
+    let no_listing = live_failure(no_listing, |yaml| yaml.and("discovery: {enabled: true}\n")).await;
+    assert!(no_listing.contains("elements.customers.read.all"), "{no_listing}");
+    assert!(no_listing.contains("2 customers answer"), "the rest is checked all the same: {no_listing}");
+
+    let unknown = live_failure(world(), |yaml| yaml.rest("customers: [{id: c-1}, {id: typo}]\nproducts: all\n")).await;
+    assert!(unknown.contains("typo: customer not found"), "{unknown}");
+
+    let clock = World { clock_skew: 600, ..world() };
+    let clock = live_failure(clock, |yaml| yaml).await;
+    assert!(clock.contains("clock is") && clock.contains("s behind the vendor's"), "{clock}");
+
+    let gone = live_failure(world(), |yaml| yaml.with_api("token_url", "http://127.0.0.1:1/connect/token")).await;
+    assert!(gone.contains("could not be reached"), "{gone}");
+}

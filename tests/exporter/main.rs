@@ -1,0 +1,26 @@
+//! The real binary against the simulated API, through sockets, signals and files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "a test ends with what it did not expect"
+)]
+
+mod api;
+mod commands;
+mod credentials;
+mod daemon;
+mod demo;
+mod discovery;
+mod harness;
+mod logs;
+mod prometheus;
+
+mod reload;
+mod restart;
+mod secrets;
+mod stop;
+mod tls;
