@@ -1,1 +1,139 @@
+//! A configuration that changes under a running daemon.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
+use reqwest::Method;
+
+use crate::harness::{Exporter, Folder, Yaml, eventually, seats, value, world};
+
+const SUCCESSFUL: &str = "avepoint_exporter_config_last_reload_successful";
+const ONE: &str = "customers: [{id: c-1, name: contoso}]\nproducts: [Fly]\n";
+
+fn two() -> String {
+    ONE.replace("}]", "}, {id: c-2, products: [2048]}]")
+}
+
+fn second() -> String {
+    seats("c-2", "Cloud Backup for Microsoft 365")
+}
+
+async fn running(arguments: &[&str]) -> (Simulator, Folder, Yaml, Exporter) {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let yaml = Yaml::new(&simulator).with_poll("interval", "1h").rest(ONE);
+    let folder = Folder::new(&yaml);
+    let exporter = Exporter::start_with(&folder, arguments).await;
+    exporter.until(&seats("contoso", "Fly"), 7.0).await;
+    (simulator, folder, yaml, exporter)
+}
+
+#[tokio::test]
+async fn a_hang_up_signal_loads_the_configuration_again() {
+    let (simulator, folder, yaml, exporter) = running(&[]).await;
+    let loaded = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+    let before = exporter.value(loaded).await.unwrap();
+    folder.configure(&yaml.clone().rest(&two()));
+    exporter.signal("HUP");
+    exporter.until(&second(), 300.0).await;
+    assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0));
+    assert!(exporter.value(loaded).await.unwrap() > before);
+    assert_eq!(simulator.count(Operation::Overview), 2, "the customer that stays is not due");
+    assert_eq!(simulator.count(Operation::Token), 1, "the token in hand is kept");
+
+    folder.configure(&yaml.rest(ONE));
+    exporter.signal("HUP");
+    exporter.until_gone(&second()).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_changes_nothing_and_is_told() {
+    let (_simulator, folder, yaml, exporter) = running(&["--web.enable-lifecycle"]).await;
+    folder.configure(&yaml.clone().rest("customers: [{id: c-1}]\nproducts: [Flie]\n"));
+    let answer = exporter.ask(Method::POST, "/-/reload").await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.body.contains("\"Flie\" is no product") && answer.body.contains("Fly"), "{}", answer.body);
+    assert_eq!(exporter.value(SUCCESSFUL).await, Some(0.0));
+    assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0));
+
+    folder.configure(&yaml.rest(&two()));
+    assert_eq!(exporter.ask(Method::PUT, "/-/reload").await.status, 200);
+    assert_eq!(exporter.value(SUCCESSFUL).await, Some(1.0));
+    exporter.until(&second(), 300.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_file_is_loaded_by_itself_where_that_is_asked_for() {
+    let (_simulator, folder, yaml, exporter) = running(&["--config.enable-auto-reload"]).await;
+    folder.configure(&yaml.rest(&two()));
+    exporter.until(&second(), 300.0).await;
+    assert_eq!(exporter.log_lines("configuration reloaded").len(), 1);
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn the_swap_of_a_config_map_is_seen() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let yaml = Yaml::new(&simulator).with_poll("interval", "1h").rest(ONE);
+    let folder = Folder::new(&yaml);
+    // As kubelet lays a volume out: the file is a link through a link that is swapped.
+    fs::remove_file(folder.file("exporter.yaml")).unwrap();
+    for (version, yaml) in [("..v1", yaml.clone()), ("..v2", yaml.rest(&two()))] {
+        fs::create_dir(folder.file(version)).unwrap();
+        folder.write(&format!("{version}/exporter.yaml"), yaml.text());
+    }
+    symlink("..v1", folder.file("..data")).unwrap();
+    symlink("..data/exporter.yaml", folder.file("exporter.yaml")).unwrap();
+    let exporter = Exporter::start_with(&folder, &["--config.enable-auto-reload"]).await;
+    exporter.until(&seats("contoso", "Fly"), 7.0).await;
+    symlink("..v2", folder.file("..data_tmp")).unwrap();
+    fs::rename(folder.file("..data_tmp"), folder.file("..data")).unwrap();
+    exporter.until(&second(), 300.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn kept_targets_do_not_blink() {
+    let (_simulator, folder, yaml, exporter) = running(&[]).await;
+    for round in 0..10 {
+        folder.configure(&yaml.clone().with_poll("interval", format!("{}m", 60 + round)));
+        let before = exporter.log_lines("configuration reloaded").len();
+        exporter.signal("HUP");
+        eventually("the reload is done, and the number was there all the time", || async {
+            assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0));
+            (exporter.log_lines("configuration reloaded").len() > before).then_some(())
+        })
+        .await;
+    }
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn changed_credentials_take_effect() {
+    let (simulator, folder, yaml, exporter) = running(&[]).await;
+    simulator.change(|world| world.client_secret = Some("another-secret".to_owned()));
+    simulator.revoke_tokens();
+    folder.configure(&yaml.with_api("client_secret", "another-secret").rest(&two()));
+    exporter.signal("HUP");
+    exporter.until(&second(), 300.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_waits_for_no_hanging_request() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, Effect::Stall).customer("c-1"));
+    let yaml = Yaml::new(&simulator).with_api("timeout", "1h").with_poll("interval", "1h").rest(ONE);
+    let folder = Folder::new(&yaml);
+    let exporter = Exporter::start(&folder).await;
+    simulator.reached(Operation::Overview, 1).await;
+    folder.configure(&yaml.rest(&two()));
+    exporter.signal("HUP");
+    exporter.until(&second(), 300.0).await;
+    assert_eq!(simulator.count(Operation::Overview), 2, "the hanging request goes on, and is not doubled");
+    let metrics = exporter.metrics().await;
+    assert_eq!(value(&metrics, "avepoint_poll_targets{state=\"pending\"}"), Some(1.0));
+    exporter.stop().await;
+}
