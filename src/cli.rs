@@ -137,7 +137,7 @@ fn on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
 /// A round of requests for a command that takes its time.
 fn round(config: &Config) -> Result<Arc<Round>> {
     const NO_DEADLINE: Duration = Duration::from_hours(8760);
-    Ok(client(config)?.round(Instant::now() + NO_DEADLINE))
+    Ok(Round::begin(&client(config)?, Instant::now() + NO_DEADLINE))
 }
 
 fn client(config: &Config) -> Result<Arc<Client>> {

@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::credential::{read_file, read_line};
 use super::error::CredentialError;
+use super::file::{read_file, read_line};
 use super::{CertificateSource, Settings};
 use crate::secret::Secret;
 

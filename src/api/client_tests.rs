@@ -23,11 +23,11 @@ async fn ask(round: &Arc<Round>, customer: &str) -> Result<Answer, Error> {
 }
 
 async fn ask_once(client: &Arc<Client>) -> Result<Answer, Error> {
-    ask(&client.round(Instant::now() + DAY), "a").await
+    ask(&Round::begin(client, Instant::now() + DAY), "a").await
 }
 
 async fn ask_all(client: &Arc<Client>, requests: usize, deadline: Instant) -> Vec<Result<Answer, Error>> {
-    let round = client.round(deadline);
+    let round = Round::begin(client, deadline);
     let mut tasks = JoinSet::new();
     for number in 0..requests {
         let round = round.clone();
@@ -147,7 +147,7 @@ async fn a_request_that_waits_to_try_again_gives_its_slot_to_others() {
         _ => Reply::seats("4", 7),
     });
     let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
-    let round = client.round(Instant::now() + DAY);
+    let round = Round::begin(&client, Instant::now() + DAY);
     let stuck = tokio::spawn({
         let round = round.clone();
         async move { ask(&round, "c0").await }
@@ -176,9 +176,9 @@ async fn a_retry_that_would_come_too_late_ends_as_the_failure_that_it_is() {
     let vendor = replies([Reply::status(429).retry_after(3600)]);
     let client = vendor.client(|_| {});
     let deadline = Instant::now() + Duration::from_mins(15);
-    let error = ask(&client.round(deadline), "a").await.unwrap_err();
+    let error = ask(&Round::begin(&client, deadline), "a").await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::Throttled));
-    assert_eq!(ask(&client.round(deadline), "a").await, Err(Error::NotBegun));
+    assert_eq!(ask(&Round::begin(&client, deadline), "a").await, Err(Error::NotBegun));
     assert_eq!(vendor.whats().len(), 1);
 }
 
@@ -256,7 +256,7 @@ async fn without_the_permission_to_list_the_licences_are_still_read() {
         _ => Reply::seats("4", 7),
     });
     let client = vendor.client(|settings| settings.discovery = true);
-    let round = client.round(Instant::now() + DAY);
+    let round = Round::begin(&client, Instant::now() + DAY);
     let error = round.customers().await.unwrap_err();
     assert!(error.to_string().contains("elements.customers.read.all"), "{error}");
     assert_eq!(ask(&round, "a").await, Ok(seats(7)));
@@ -272,11 +272,11 @@ async fn a_listing_is_every_page_or_nothing() {
         ))
     };
     let vendor = replies([page(1, 0, 100), page(2, 100, 150)]);
-    let round = vendor.client(|settings| settings.discovery = true).round(Instant::now() + DAY);
+    let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
     assert_eq!(round.customers().await.unwrap().len(), 150);
     assert_eq!(vendor.whats(), ["customers/1", "customers/2"]);
 
     let vendor = replies([page(1, 0, 100), Reply::status(403)]);
-    let round = vendor.client(|settings| settings.discovery = true).round(Instant::now() + DAY);
+    let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
     assert_eq!(round.customers().await.unwrap_err().reason(), Some(Reason::Forbidden));
 }

@@ -1,15 +1,14 @@
 //! What proves the client's identity, read afresh for every token request.
 
-use std::fs;
-use std::path::Path;
 use std::time::SystemTime;
 
 use url::form_urlencoded;
 
 use super::certificate::ClientCertificate;
 use super::error::CredentialError;
+use super::file::read_line;
 use super::{Credential, SecretSource, Settings};
-use crate::secret::{Secret, without_line_break};
+use crate::secret::Secret;
 
 /// The form that asks for a token, and when the certificate in it expires.
 pub(super) struct TokenForm {
@@ -54,15 +53,4 @@ impl TokenForm {
 /// Whether the credential's files can be used as they are now: what `check` asks, without a network.
 pub fn check_credential(settings: &Settings, now: SystemTime) -> Result<(), CredentialError> {
     TokenForm::fill_in(settings, "", now).map(drop)
-}
-
-pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, CredentialError> {
-    fs::read(file).map_err(|error| CredentialError::Unreadable { file: file.into(), problem: error.to_string() })
-}
-
-/// The one line of text that the file holds.
-pub(super) fn read_line(file: &Path) -> Result<Secret, CredentialError> {
-    let text = String::from_utf8(read_file(file)?)
-        .map_err(|_| CredentialError::Malformed { file: file.into(), expected: "text in UTF-8" })?;
-    Ok(Secret::new(without_line_break(&text)))
 }

@@ -8,9 +8,11 @@ mod client;
 mod client_tests;
 mod credential;
 mod error;
+mod file;
 mod listing;
 mod pace;
 mod retry;
+mod round;
 mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,8 +20,9 @@ mod token;
 mod transport;
 mod wire;
 
-pub use client::{Client, Round, Slot};
+pub use client::{Client, Slot};
 pub use credential::check_credential;
 pub use error::{BadResponse, CredentialError, Error, NetworkProblem, OAuthError, SetupError};
+pub use round::Round;
 pub use settings::{CertificateSource, Credential, SecretSource, Settings};
 pub use transport::is_loopback;

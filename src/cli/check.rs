@@ -33,7 +33,7 @@ pub(super) async fn live(source: &Source) -> Result<Outcome> {
     let config = load(source)?;
     say(&format!("ok: configuration: {}", counted(config.summary())))?;
     let client = client(&config)?;
-    let round = client.round(Instant::now() + Duration::from_hours(1));
+    let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
     let mut problems = 0;
     let mut report = |outcome: Result<String, String>| match outcome {
         Ok(good) => say(&format!("ok: {good}")),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::roster::Verdict;
 use super::sweep::{Polled, Sweep};
 use super::{Plan, Poller};
-use crate::api::Error;
+use crate::api::{Error, Round};
 use crate::model::ListedCustomer;
 use crate::store;
 
@@ -47,7 +47,7 @@ impl Tally {
 impl Cycle {
     /// A cycle that begins at `start`, and begins no request at `deadline` or later.
     pub(super) fn begin(poller: &Poller, start: Instant, deadline: Instant) -> Self {
-        let round = poller.plan.client.round(deadline);
+        let round = Round::begin(&poller.plan.client, deadline);
         let mut cycle = Self {
             start,
             deadline,
@@ -87,7 +87,7 @@ impl Cycle {
         self.sweep.wait_for(poller.due(self.start));
         self.swept = false;
         if self.listing.is_empty() && poller.discovery_is_due(self.start) {
-            let round = poller.plan.client.round(self.deadline);
+            let round = Round::begin(&poller.plan.client, self.deadline);
             self.listing.spawn(async move { round.customers().await });
         }
     }
@@ -100,7 +100,7 @@ impl Cycle {
         if settings.interval != interval {
             self.deadline = self.start + settings.interval;
         }
-        let round = client.round(self.deadline);
+        let round = Round::begin(client, self.deadline);
         if other_client {
             self.sweep = Sweep::new(round);
             self.listing = JoinSet::new();
