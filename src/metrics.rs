@@ -10,7 +10,7 @@ mod family;
 mod polled;
 mod process;
 
-pub use always::{Always, Build};
+pub use always::{Always, Build, Moment, Requests};
 pub use family::{CATALOGUE, Family, Kind};
 pub use polled::{Polled, polled};
 

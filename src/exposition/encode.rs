@@ -43,10 +43,14 @@ impl Encoder {
         }
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// Writes that nothing follows, where the format wants to know.
+    pub(super) fn end(&mut self) {
         if self.format == Format::OpenMetrics {
             self.text("# EOF\n");
         }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
         self.out
     }
 

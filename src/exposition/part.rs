@@ -9,7 +9,8 @@ use prometheus::core::Collector as _;
 use tokio::time::Instant;
 
 use super::encode::Encoder;
-use super::gzip::{Checksum, deflate};
+use super::gzip::Checksum;
+use super::piece::Piece;
 use super::{Encoding, Format};
 use crate::metrics::polled;
 use crate::store::{Snapshot, Store};
@@ -32,17 +33,9 @@ pub(super) struct Part {
     made: Instant,
     /// The first moment at which a number in it stops to count.
     stale_at: Option<SystemTime>,
-    families: Vec<Rendering>,
+    /// Each with the hash of its text: where that is still the same, so are the bytes.
+    families: Vec<(u64, Piece)>,
     checksum: Checksum,
-}
-
-/// One family.
-#[derive(Debug, Clone)]
-struct Rendering {
-    /// Of the text: where it is still the same, so are the bytes.
-    hash: u64,
-    checksum: Checksum,
-    bytes: Bytes,
 }
 
 /// A part lasts this long, whatever the poller learns meanwhile.
@@ -50,12 +43,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl Part {
     pub(super) fn chunks(&self) -> impl Iterator<Item = Bytes> {
-        self.families.iter().map(|family| family.bytes.clone())
+        self.families.iter().map(|(_, piece)| piece.bytes.clone())
     }
 
     /// Of the text, not of the bytes.
-    pub(super) fn checksum(&self) -> Checksum {
-        self.checksum.clone()
+    pub(super) const fn checksum(&self) -> &Checksum {
+        &self.checksum
     }
 
     fn is_stale(&self, now: SystemTime) -> bool {
@@ -123,26 +116,14 @@ impl Kept {
             }
             let text = encoder.finish();
             let hash = self.hasher.hash_one(&text);
-            let same = reusable.clone().find(|family| family.hash == hash).cloned();
-            let family = same.unwrap_or_else(|| self.rendering(hash, text));
-            checksum.append(&family.checksum);
-            families.push(family);
+            let same = reusable.clone().find(|(before, _)| *before == hash);
+            let piece = same.map_or_else(|| Piece::new(text, self.encoding), |(_, piece)| piece.clone());
+            checksum.append(&piece.checksum);
+            families.push((hash, piece));
         }
         let stale_at = next_stale(&known, at);
         let part = Part { version: known.version, made: Instant::now(), stale_at, families, checksum };
         self.part().insert(Arc::new(part)).clone()
-    }
-
-    fn rendering(&self, hash: u64, mut text: Vec<u8>) -> Rendering {
-        let checksum = Checksum::of(&text);
-        let bytes = match self.encoding {
-            Encoding::Gzip => deflate(&text),
-            Encoding::Identity => {
-                text.shrink_to_fit();
-                Bytes::from(text)
-            }
-        };
-        Rendering { hash, checksum, bytes }
     }
 
     fn part(&self) -> MutexGuard<'_, Option<Arc<Part>>> {

@@ -111,13 +111,13 @@ catalogue! {
         "1 if this exporter's configuration could be loaded the last time, 0 if not and the one before goes on.";
     RELOAD_LAST_SUCCESS = Gauge "avepoint_exporter_config_last_reload_success_timestamp_seconds" []
         "Unix time in seconds at which this exporter's configuration was last loaded.";
-    HTTP_REQUESTS = Counter "avepoint_exporter_http_requests_total" ["handler", "code"]
-        "Number of requests that this exporter answered, by route and HTTP status. Handler /metrics is the telemetry \
-         path wherever it is; handler other is every path that is no route.";
     BUILD_INFO = Gauge "avepoint_exporter_build_info" ["version", "revision", "rustversion"]
         "1, with the version of this exporter, the git revision it was built from, and the compiler's version.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
+    HTTP_REQUESTS = Counter "avepoint_exporter_http_requests_total" ["handler", "code"]
+        "Number of requests that this exporter answered, by route and HTTP status. Handler /metrics is the telemetry \
+         path wherever it is; handler other is every path that is no route.";
 }
 
 /// In the order of [`CATALOGUE`].

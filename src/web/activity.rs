@@ -52,9 +52,13 @@ impl Activity {
     }
 
     fn change(&self, from: Phase, to: Phase) {
-        if phase(self.state.load(Relaxed)) == from {
+        if self.phase() == from {
             self.enter(to);
         }
+    }
+
+    fn phase(&self) -> Phase {
+        phase(self.state.load(Relaxed))
     }
 }
 
@@ -84,8 +88,7 @@ impl<S> Watched<S> {
 
     /// Writing begins or goes on.
     fn sending(&self) {
-        let (phase, _) = self.activity.now();
-        if phase != Phase::Sending {
+        if self.activity.phase() != Phase::Sending {
             self.activity.enter(Phase::Sending);
         }
     }

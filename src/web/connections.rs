@@ -24,7 +24,7 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// Between two requests on one connection. Scrapes come every minute, and some only every few.
     pub(super) idle: Duration,
-    /// For an answer to be taken by its client.
+    /// For an answer to be taken by its client. Until then its bytes stay in memory, also when newer ones have come.
     pub(super) sending: Duration,
     /// Of a request's head, in bytes.
     pub(super) head_bytes: usize,
@@ -37,8 +37,8 @@ impl Default for Limits {
         Self {
             connections: 512,
             head: Duration::from_secs(10),
-            idle: Duration::from_mins(5),
-            sending: Duration::from_mins(1),
+            idle: Duration::from_secs(300),
+            sending: Duration::from_secs(30),
             head_bytes: 16 * 1024,
             grace: Duration::from_secs(3),
         }
@@ -50,6 +50,8 @@ impl Default for Limits {
 pub(super) struct Connections {
     routes: Arc<Routes>,
     limits: Limits,
+    /// How many may be open: as many as the limit allows, or fewer where the system had no room for as many.
+    places: usize,
     epoch: Instant,
     stopping: CancellationToken,
     tasks: JoinSet<()>,
@@ -61,6 +63,7 @@ impl Connections {
         Self {
             routes,
             limits,
+            places: limits.connections,
             epoch: Instant::now(),
             stopping: CancellationToken::new(),
             tasks: JoinSet::new(),
@@ -73,7 +76,7 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        if self.open.len() >= self.limits.connections && !self.close_quietest() {
+        if self.open.len() >= self.places && !self.close_quietest() {
             return;
         }
         let activity = Arc::new(Activity::new(self.epoch));
@@ -98,8 +101,16 @@ impl Connections {
         self.open.remove(&id);
     }
 
+    /// The system has no room for another connection: closes an eighth of those that wait for their clients, so that
+    /// newcomers find places. [`sweep`](Self::sweep) tries again, little by little, whether there is room for more.
+    pub(super) fn make_room(&mut self) {
+        self.places = (self.open.len() * 7 / 8).max(1);
+        while self.open.len() > self.places && self.close_quietest() {}
+    }
+
     /// Closes what takes too long.
     pub(super) fn sweep(&mut self) {
+        self.places = self.limits.connections.min(self.places + 1);
         let Limits { head, idle, sending, .. } = self.limits;
         self.open.retain(|_, (task, activity)| {
             let (phase, lasted) = activity.now();
@@ -120,7 +131,7 @@ impl Connections {
     }
 
     /// Closes the connection whose client has been quiet for longest. `false`: none waits for its client.
-    pub(super) fn close_quietest(&mut self) -> bool {
+    fn close_quietest(&mut self) -> bool {
         let quiet = self.open.iter().filter_map(|(id, (_, activity))| match activity.now() {
             (Phase::Answering, _) => None,
             (_, lasted) => Some((lasted, *id)),

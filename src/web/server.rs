@@ -69,8 +69,7 @@ impl Server {
                 _ = sweep.tick() => connections.sweep(),
                 accepted = accepting.accept() => match accepted {
                     Ok(stream) => connections.add(stream),
-                    // A quiet client's descriptor is worth more in the hands of a new one.
-                    Err(Exhausted) => _ = connections.close_quietest(),
+                    Err(Exhausted) => connections.make_room(),
                 },
             }
         }

@@ -86,7 +86,7 @@ async fn a_client_that_stops_reading_is_cut_off() {
     // The metrics are made off the async threads, which holds the paused clock.
     let mut beginning = [0; 32];
     client.read_exact(&mut beginning).await.unwrap();
-    pass(&mut connections, Duration::from_secs(55)).await;
+    pass(&mut connections, Duration::from_secs(25)).await;
     assert_eq!(connections.open.len(), 1);
     pass(&mut connections, Duration::from_secs(10)).await;
     assert!(connections.open.is_empty());
@@ -106,6 +106,24 @@ async fn the_longest_idle_makes_room() {
     for index in [0, 2] {
         healthy(&mut clients[index]).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_without_room_costs_the_quietest_their_places_for_a_while() {
+    let mut connections = connections(Limits { connections: 16, ..Limits::default() });
+    let mut clients: Vec<_> = (0..16).map(|_| connect(&mut connections)).collect();
+    for client in &mut clients {
+        healthy(client).await;
+        advance(Duration::from_secs(1)).await;
+    }
+    connections.make_room();
+    assert_eq!(connections.open.len(), 14);
+    assert!(is_closed(&mut clients[0]).await && is_closed(&mut clients[1]).await && !is_closed(&mut clients[2]).await);
+    clients.push(connect(&mut connections));
+    assert_eq!(connections.open.len(), 14);
+    pass(&mut connections, Duration::from_secs(2)).await;
+    clients.extend((0..4).map(|_| connect(&mut connections)));
+    assert_eq!(connections.open.len(), 16);
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,6 +170,14 @@ async fn stopping_waits_no_longer_than_the_grace() {
     connections.drain().await;
     assert_eq!(start.elapsed().as_secs(), 3);
     assert!(is_closed(&mut waiting).await);
+}
+
+#[tokio::test]
+#[should_panic(expected = "a fault of this program")]
+async fn a_panic_does_not_go_by_in_silence() {
+    let mut connections = connections(Limits::default());
+    connections.tasks.spawn(async { panic!("a fault of this program") });
+    connections.ended().await;
 }
 
 /// A request that is answered when the returned one is.

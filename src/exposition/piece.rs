@@ -1,0 +1,28 @@
+//! Text as it is sent.
+
+use bytes::Bytes;
+
+use super::Encoding;
+use super::gzip::{Checksum, deflate};
+
+/// A piece of the text in one encoding.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    /// Of the text, not of the bytes.
+    pub(super) checksum: Checksum,
+}
+
+impl Piece {
+    pub(super) fn new(mut text: Vec<u8>, encoding: Encoding) -> Self {
+        let checksum = Checksum::of(&text);
+        let bytes = match encoding {
+            Encoding::Gzip => deflate(&text),
+            Encoding::Identity => {
+                text.shrink_to_fit();
+                Bytes::from(text)
+            }
+        };
+        Self { bytes, checksum }
+    }
+}
