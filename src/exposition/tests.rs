@@ -167,7 +167,7 @@ async fn scrapes_share_the_bytes_until_something_changes() {
     answer(&store, 5);
     let chunk = async || exposition.render(Format::Text, Encoding::Identity).await.chunks[0].as_ptr();
     let first = chunk().await;
-    advance(Duration::from_secs(3600)).await;
+    advance(Duration::from_hours(1)).await;
     assert_eq!(chunk().await, first);
 }
 

@@ -16,9 +16,8 @@ pub(crate) fn at(seconds: u64) -> SystemTime {
 }
 
 pub(crate) fn settings() -> Settings {
-    let freshness =
-        Freshness { stale_after: Duration::from_secs(2_700), absent_stale_after: Duration::from_secs(43_200) };
-    Settings { interval: Duration::from_secs(900), freshness }
+    let freshness = Freshness { stale_after: Duration::from_mins(45), absent_stale_after: Duration::from_hours(12) };
+    Settings { interval: Duration::from_mins(15), freshness }
 }
 
 pub(crate) fn watched(id: &str, label: &str, name: &str, products: &[u32]) -> WatchedCustomer {

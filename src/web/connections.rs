@@ -37,7 +37,7 @@ impl Default for Limits {
         Self {
             connections: 512,
             head: Duration::from_secs(10),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             sending: Duration::from_secs(30),
             head_bytes: 16 * 1024,
             grace: Duration::from_secs(3),
