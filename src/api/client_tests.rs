@@ -245,6 +245,18 @@ async fn credentials_that_are_refused_cost_one_token_request_a_round() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_token_the_reason_is_auth_whatever_the_identity_services_trouble() {
+    for reply in [Reply::status(503), Reply::status(404), Reply::json("<html>"), Reply::token().after(DAY)] {
+        let vendor = Vendor::new(move |_| reply.clone());
+        let error = ask_once(&vendor.client(|_| {})).await.unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::Auth), "{error}");
+    }
+    let vendor = Vendor::new(|_| Reply::status(503));
+    ask_once(&vendor.client(|_| {})).await.unwrap_err();
+    assert_eq!(vendor.tokens(), 4, "it was tried again all the same");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_permission_to_list_the_licences_are_still_read() {
     let mut tokens = 0;
     let vendor = Vendor::new(move |what| match what {

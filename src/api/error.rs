@@ -36,8 +36,20 @@ pub enum Error {
 }
 
 impl Error {
-    /// The label value; [`Error::NotBegun`] is no failure and has none.
+    /// Why a target has no answer, as a label value: without a token that is `auth`, whatever the identity service's
+    /// trouble was. [`Error::NotBegun`] is no failure and has none.
     pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Status { operation: Operation::Token, .. }
+            | Self::Timeout { operation: Operation::Token, .. }
+            | Self::Network { operation: Operation::Token, .. }
+            | Self::BadResponse { operation: Operation::Token, .. } => Some(Reason::Auth),
+            _ => self.cause(),
+        }
+    }
+
+    /// What was wrong with the one request that failed.
+    pub(super) const fn cause(&self) -> Option<Reason> {
         Some(match self {
             Self::Credential(_) | Self::TokenRefused { .. } | Self::Status { status: 401, .. } => Reason::Auth,
             Self::Status { status: 403, .. } => Reason::Forbidden,

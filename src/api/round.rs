@@ -43,7 +43,7 @@ impl Round {
             product.number()
         );
         let response = match self.authorized(Operation::Overview, &self.url(&path), None, slot).await {
-            Err(Error::Status { status: 404, .. }) => return Ok(Answer::NotFound),
+            Err(Error::Status { operation: Operation::Overview, status: 404, .. }) => return Ok(Answer::NotFound),
             outcome => outcome?,
         };
         wire::overview(&response.body, *product).map_err(|problem| Error::BadResponse {

@@ -101,12 +101,14 @@ impl Http {
             None => builder,
         };
         let mut answer = builder.send().await.map_err(network)?;
+        let date = text(answer.headers(), "date").and_then(|date| httpdate::parse_http_date(date).ok());
         let mut response = Response {
             status: answer.status().as_u16(),
             request_id: request_id(answer.headers()),
+            // A date to wait for is one on the vendor's clock.
             retry_after: text(answer.headers(), "retry-after")
-                .and_then(|value| parse_retry_after(value, SystemTime::now())),
-            date: text(answer.headers(), "date").and_then(|date| httpdate::parse_http_date(date).ok()),
+                .and_then(|value| parse_retry_after(value, date.unwrap_or_else(SystemTime::now))),
+            date,
             body: Vec::new(),
         };
         while let Some(chunk) = answer.chunk().await.map_err(network)? {
