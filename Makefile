@@ -1,0 +1,45 @@
+# What there is to do with this repository; `make` lists it.
+
+# The real programs that the tests run, each as program:package of the distribution.
+TOOLS := prometheus:prometheus promtool:prometheus
+
+# `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as CI does.
+CARGO_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench tools
+
+help: ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: ## run the exporter on a simulated API: no account, no configuration
+	cargo run --release $(CARGO_FLAGS) -- demo
+
+test: tools ## run all tests, after installing the real programs that they need
+	cargo test --no-fail-fast $(CARGO_FLAGS)
+
+lint: ## check the format, clippy, the layout and the docs; every warning is an error
+	cargo fmt --check
+	cargo clippy --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo test --test layout $(CARGO_FLAGS)
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(CARGO_FLAGS)
+
+bench: ## run cargo bench; there are no benchmarks yet, so it lists every unit test as ignored
+	cargo bench $(CARGO_FLAGS)
+
+tools:
+	@packages=; \
+	for tool in $(TOOLS); do \
+		command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool#*:}"; \
+	done; \
+	packages=$$(printf '%s\n' $$packages | sort -u | xargs); \
+	[ -n "$$packages" ] || exit 0; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "The tests need these programs (program:package): $(TOOLS)." >&2; \
+		echo "Not all of them are on the PATH, and there is no apt-get to install them with:" >&2; \
+		echo "get them from this system's packages, or from https://prometheus.io/download/." >&2; \
+		exit 1; \
+	fi; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$packages
