@@ -87,7 +87,7 @@ impl Cycle {
         self.sweep.wait_for(poller.due(self.start));
         self.swept = false;
         if self.listing.is_empty() && poller.discovery_is_due(self.start) {
-            let round = Round::begin(&poller.plan.client, self.deadline);
+            let round = self.sweep.round();
             self.listing.spawn(async move { round.customers().await });
         }
     }

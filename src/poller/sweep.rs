@@ -26,6 +26,11 @@ impl Sweep {
         Self { round, queue: VecDeque::new(), on_their_way: BTreeSet::new(), polls: JoinSet::new() }
     }
 
+    /// The round that requests begin in.
+    pub fn round(&self) -> Arc<Round> {
+        self.round.clone()
+    }
+
     /// From now on requests begin in `round`. Those on their way stay where they are.
     pub fn continue_in(&mut self, round: Arc<Round>) {
         self.round = round;
