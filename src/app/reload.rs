@@ -38,7 +38,7 @@ pub enum LoadError {
     #[error(transparent)]
     Config(#[from] config::Error),
     #[error("api: {0}")]
-    Credential(#[from] CredentialError),
+    Credential(CredentialError),
 }
 
 impl Source {
@@ -52,7 +52,7 @@ impl Source {
             Self::Fixed(config) => config.as_ref().clone(),
         };
         match check_credential(&config.api, SystemTime::now()) {
-            Err(error) if !error.may_pass_with_time() => Err(error.into()),
+            Err(error) if !error.may_pass_with_time() => Err(LoadError::Credential(error)),
             _ => Ok(config),
         }
     }
