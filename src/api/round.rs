@@ -9,7 +9,7 @@ use url::Url;
 
 use super::client::{Client, Slot};
 use super::credential::TokenForm;
-use super::error::{Error, OAuthError};
+use super::error::{CredentialError, Error, OAuthError};
 use super::listing::{Listing, PAGE_SIZE};
 use super::token::{Scope, Token, TokenTrouble, scope_missing};
 use super::transport::{Body, Request, Response};
@@ -171,11 +171,13 @@ impl Round {
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
         let filled_in =
             tokio::task::spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now()));
-        let form = match filled_in.await {
-            Ok(form) => form?,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        self.client.stats.client_certificate_expires(form.certificate_expires);
+        let form = filled_in.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        self.client.stats.client_certificate_expires(match &form {
+            Ok(form) => form.certificate_expires,
+            Err(CredentialError::Expired { since, .. }) => Some(*since),
+            Err(_) => None,
+        });
+        let form = form?;
         let begun = Instant::now();
         let request = || Request {
             url: self.client.settings().token_url.clone(),
