@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p12_keystore::Pkcs12Archive;
+use p12_keystore::error::Error as Pkcs12Error;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
@@ -127,13 +128,15 @@ fn open_pfx(file: &Path, password_file: Option<&Path>) -> Result<Opened, Credent
         Some(password_file) => read_line(password_file)?,
         None => Secret::new(""),
     };
+    let malformed = |expected| CredentialError::Malformed { file: file.into(), expected };
     let archive = Pkcs12Archive::from_pkcs12(&read_file(file)?, password.expose()).map_err(|error| match error {
-        p12_keystore::error::Error::MacError(_) => CredentialError::WrongPassword { file: file.into() },
-        _ => CredentialError::Malformed { file: file.into(), expected: "a PKCS#12 archive (.pfx)" },
+        Pkcs12Error::MacError(_) => CredentialError::WrongPassword { file: file.into() },
+        Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => {
+            malformed("a PKCS#12 archive (.pfx) that is encrypted with AES, 3DES or RC2")
+        }
+        _ => malformed("a PKCS#12 archive (.pfx)"),
     })?;
-    let Some(key) = archive.keys.first() else {
-        return Err(CredentialError::Malformed { file: file.into(), expected: "an archive with a private key" });
-    };
+    let key = archive.keys.first().ok_or_else(|| malformed("an archive with a private key"))?;
     let key = PrivateKeyDer::try_from(key.key.as_der().to_vec())
         .map_err(|_| CredentialError::NotRsa { file: file.into() })?;
     Ok((archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect(), key))

@@ -102,7 +102,7 @@ pub enum CredentialError {
     Malformed { file: PathBuf, expected: &'static str },
     #[error("the password does not open {}; see api.certificate.password_file", .file.display())]
     WrongPassword { file: PathBuf },
-    #[error("the private key in {} is not an RSA key, which the vendor asks for", .file.display())]
+    #[error("the private key in {} is not an RSA key of 2048 bits or more, which the vendor asks for", .file.display())]
     NotRsa { file: PathBuf },
     #[error("the private key in {} does not belong to the certificate in {}", .key.display(), .certificate.display())]
     KeyMismatch { certificate: PathBuf, key: PathBuf },
