@@ -170,8 +170,11 @@ impl std::fmt::Display for OAuthError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkProblem {
     #[error(
-        "the TLS certificate is not trusted ({0}); where a company's own authority signs it, name that in api.ca_file"
+        "the TLS certificate is not trusted: no known authority has signed it; where a company's own has, name that in \
+         api.ca_file"
     )]
+    UnknownAuthority,
+    #[error("the TLS certificate is not trusted: {0}")]
     Untrusted(String),
     #[error("{0}")]
     Other(String),

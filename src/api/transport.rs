@@ -3,11 +3,16 @@
 use std::error::Error as StdError;
 use std::fs;
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Certificate, Client, Method, redirect, retry, tls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, RootCertStore};
 use url::{Origin, Url};
 
 use super::error::NetworkProblem;
@@ -67,15 +72,7 @@ impl Http {
     /// `ca_file` cannot be read as PEM certificates, or the system has no roots.
     pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
         let roots = match &settings.ca_file {
-            Some(file) => {
-                let problem = |problem: String| SetupError::CaFile { file: file.clone(), problem };
-                let pem = fs::read(file).map_err(|error| problem(error.to_string()))?;
-                let roots = Certificate::from_pem_bundle(&pem).map_err(|error| problem(in_full(&error)))?;
-                if roots.is_empty() {
-                    return Err(problem("it holds no PEM certificate".to_owned()));
-                }
-                roots
-            }
+            Some(file) => roots(file).map_err(|problem| SetupError::CaFile { file: file.clone(), problem })?,
             None => Vec::new(),
         };
         Ok(Self {
@@ -127,6 +124,24 @@ impl Transport for Http {
     }
 }
 
+/// The certificates of a `ca_file`.
+fn roots(file: &Path) -> Result<Vec<Certificate>, String> {
+    let pem = fs::read(file).map_err(|error| error.to_string())?;
+    let roots: Option<Vec<_>> = CertificateDer::pem_slice_iter(&pem)
+        .map(|root| {
+            let root = root.ok()?;
+            // The client would refuse it, too, but could not tell that it is from this file.
+            RootCertStore::empty().add(root.clone()).ok()?;
+            Certificate::from_der(&root).ok()
+        })
+        .collect();
+    match roots {
+        None => Err("a certificate in it cannot be read".to_owned()),
+        Some(roots) if roots.is_empty() => Err("it holds no PEM certificate".to_owned()),
+        Some(roots) => Ok(roots),
+    }
+}
+
 fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Client, SetupError> {
     let builder = Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -173,18 +188,21 @@ fn network(error: reqwest::Error) -> SendError {
     let mut source: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = source {
         if let Some(rustls::Error::InvalidCertificate(problem)) = tls_error(cause) {
-            return SendError::Network(NetworkProblem::Untrusted(problem.to_string()));
+            return SendError::Network(match problem {
+                // The latter is an authority with the name of one that is known.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => NetworkProblem::UnknownAuthority,
+                other => NetworkProblem::Untrusted(other.to_string()),
+            });
         }
         source = cause.source();
     }
     SendError::Network(NetworkProblem::Other(in_full(&error)))
 }
 
-/// A TLS error travels inside an I/O error, which does not name it as its source.
+/// A TLS error travels inside I/O errors, which do not name what is in them as their source.
 fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    match inner {
-        Some(inner) => inner.downcast_ref(),
+    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => tls_error(inner),
         None => cause.downcast_ref(),
     }
 }

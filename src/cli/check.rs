@@ -6,8 +6,8 @@ use std::io::{Write, stdout};
 use anyhow::Result;
 
 use super::{Outcome, client};
-use crate::api::{Error, Round, check_credential};
-use crate::app::Source;
+use crate::api::{Client, Error, Round, check_credential};
+use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
 use crate::poller::overload;
@@ -21,7 +21,7 @@ const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
 /// Says whether the configuration is right, without a network.
 pub(super) fn offline(source: &Source) -> Result<Outcome> {
-    let config = load(source)?;
+    let (config, _) = load(source)?;
     let summary = config.summary();
     say(&format!("ok: {}", counted(summary)))?;
     warn_of_overload(&config, summary.targets)?;
@@ -30,9 +30,8 @@ pub(super) fn offline(source: &Source) -> Result<Outcome> {
 
 /// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
 pub(super) async fn live(source: &Source) -> Result<Outcome> {
-    let config = load(source)?;
+    let (config, client) = load(source)?;
     say(&format!("ok: configuration: {}", counted(config.summary())))?;
-    let client = client(&config)?;
     let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
     let mut problems = 0;
     let mut report = |outcome: Result<String, String>| match outcome {
@@ -76,10 +75,11 @@ pub(super) async fn live(source: &Source) -> Result<Outcome> {
 }
 
 /// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
-fn load(source: &Source) -> Result<Config> {
+fn load(source: &Source) -> Result<(Config, Arc<Client>)> {
     let config = source.load()?;
-    check_credential(&config.api, SystemTime::now())?;
-    Ok(config)
+    check_credential(&config.api, SystemTime::now()).map_err(LoadError::Credential)?;
+    let client = client(&config)?;
+    Ok((config, client))
 }
 
 /// Each problem with the customers that have it; `None` is none.

@@ -21,7 +21,11 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    let filter = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(level.min(LevelFilter::WARN));
+    let filter = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        // It tells every failed handshake, which is told with its target already.
+        .with_target("rustls_platform_verifier", LevelFilter::OFF)
+        .with_default(level.min(LevelFilter::WARN));
     let layer = match format {
         LogFormat::Logfmt => tracing_logfmt::builder().layer().with_writer(stderr).boxed(),
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
