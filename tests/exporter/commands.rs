@@ -12,8 +12,7 @@ fn json(text: &str) -> Value {
 
 /// Runs a command beside the simulator, which lives on this runtime.
 async fn run(folder: &Folder, arguments: &[&str]) -> Ended {
-    let mut command = folder.command(arguments);
-    tokio::task::spawn_blocking(move || Ended::of(&mut command)).await.unwrap()
+    Ended::beside(folder.command(arguments)).await
 }
 
 #[tokio::test]

@@ -151,7 +151,10 @@ impl Folder {
 /// The binary, with nothing of this process's surroundings that it reads.
 pub fn binary() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("avepoint-exporter"));
-    for variable in ["AVEPOINT_CLIENT_ID", "AVEPOINT_CLIENT_SECRET", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+    for variable in ["AVEPOINT_CLIENT_ID", "AVEPOINT_CLIENT_SECRET", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env_remove(variable);
+    }
+    for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(variable).env_remove(variable.to_lowercase());
     }
     command
@@ -173,6 +176,16 @@ impl Ended {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// As `of`, beside a simulator that lives on this runtime.
+    pub async fn beside(mut command: Command) -> Self {
+        tokio::task::spawn_blocking(move || Self::of(&mut command)).await.unwrap()
+    }
+
+    /// Everything that it printed.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
     }
 }
 

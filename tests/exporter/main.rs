@@ -16,9 +16,9 @@ mod daemon;
 mod demo;
 mod discovery;
 mod harness;
+mod keys;
 mod logs;
 mod prometheus;
-
 mod reload;
 mod restart;
 mod secrets;

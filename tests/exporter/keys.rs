@@ -1,0 +1,114 @@
+//! Keys, certificates and the files that hold them.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+use crate::harness::{Ended, Folder, tool};
+
+/// A client's certificate with its private key.
+pub struct Identity {
+    key: KeyPair,
+    certificate: Certificate,
+}
+
+/// The end of the certificates that are in force: 2099-12-31, in seconds since 1970.
+pub const EXPIRY: f64 = 4_102_358_400.0;
+
+impl Identity {
+    /// RSA, and in force.
+    pub fn new() -> Self {
+        Self::with(rsa(), 2020, 2099)
+    }
+
+    /// RSA, and expired on 2021-12-31.
+    pub fn expired() -> Self {
+        Self::with(rsa(), 2020, 2021)
+    }
+
+    /// In force, with a key of elliptic curves.
+    pub fn elliptic() -> Self {
+        Self::with(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(), 2020, 2099)
+    }
+
+    pub fn with(key: KeyPair, first_year: i32, last_year: i32) -> Self {
+        let mut params = CertificateParams::default();
+        params.not_before = date_time_ymd(first_year, 1, 1);
+        params.not_after = date_time_ymd(last_year, 12, 31);
+        let certificate = params.self_signed(&key).unwrap();
+        Self { key, certificate }
+    }
+
+    pub fn der(&self) -> Vec<u8> {
+        self.certificate.der().to_vec()
+    }
+
+    pub fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// PKCS#8.
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// Writes `app.crt` and `app.key`.
+    pub fn write_pem(&self, folder: &Folder) {
+        folder.write("app.crt", self.certificate_pem());
+        folder.write("app.key", self.key_pem());
+    }
+
+    /// Writes `app.pfx` under `password`, encrypted as `openssl pkcs12 -export` does it with these arguments.
+    pub fn write_pfx(&self, folder: &Folder, password: &str, encryption: &[&str]) {
+        self.write_pem(folder);
+        let password = format!("pass:{password}");
+        let arguments = ["pkcs12", "-export", "-in", "app.crt", "-inkey", "app.key", "-out", "app.pfx"];
+        openssl(folder, &[&arguments, encryption, &["-passout", &password]].concat());
+    }
+}
+
+pub fn rsa() -> KeyPair {
+    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()
+}
+
+/// Runs `openssl` in the folder: the files are then not all written by the libraries that read them.
+pub fn openssl(folder: &Folder, arguments: &[&str]) {
+    let mut command = tool("openssl", "openssl, and openssl-provider-legacy where there is one");
+    let Ended { code, stderr, .. } = Ended::of(command.current_dir(folder.file("")).args(arguments));
+    assert_eq!(code, Some(0), "openssl {arguments:?}: {stderr}");
+}
+
+/// A certificate authority, such as a company has for itself.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// What a server needs that is known as `names`.
+    pub fn server(&self, names: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key);
+        Arc::new(config.unwrap())
+    }
+}
