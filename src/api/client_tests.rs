@@ -292,3 +292,41 @@ async fn a_listing_is_every_page_or_nothing() {
     let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
     assert_eq!(round.customers().await.unwrap_err().reason(), Some(Reason::Forbidden));
 }
+
+/// Answers of every kind that hold a secret wherever one may stand.
+fn echoes() -> Vec<Reply> {
+    let everywhere = r#"{"error": "hunter2", "error_description": "hunter2", "hunter2": "hunter2",
+        "access_token": "hunter2", "token_type": "hunter2", "expires_in": "hunter2", "productType": "hunter2",
+        "purchasedUserSeat": "hunter2", "data": ["hunter2"], "metadata": {"hunter2": "hunter2"}}"#;
+    let bodies =
+        [everywhere, r#""hunter2""#, r#"["hunter2"]"#, "hunter2", r#"{"productType": 4, "productType": "hunter2"}"#];
+    let statuses = [200, 204, 302, 400, 401, 403, 404, 408, 429, 500];
+    bodies.iter().flat_map(|body| statuses.map(|status| Reply { status, ..Reply::json(*body) })).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_error_repeats_what_an_answer_says() {
+    for echo in echoes() {
+        for asked in ["token", "customers/1", "a/4"] {
+            let reply = echo.clone();
+            let vendor = Vendor::new(move |what| if what == asked { reply.clone() } else { Reply::token() });
+            let client = vendor.client(|settings| settings.discovery = true);
+            let round = client.round(Instant::now() + DAY);
+            let outcomes = [ask(&round, "a").await.map(drop), round.customers().await.map(drop), round.sign_in().await];
+            let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+            assert!(!errors.is_empty());
+            for error in errors {
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("hunter2"), "{asked} answered {}: {text}", echo.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_holds_a_secret_shows_none() {
+    let vendor = Vendor::new(|_| Reply::token());
+    let client = vendor.client(|_| {});
+    let settings = super::testing::settings();
+    assert!(!format!("{client:?} {settings:?}").contains("hunter2"));
+}
