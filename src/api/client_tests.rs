@@ -311,7 +311,7 @@ async fn no_error_repeats_what_an_answer_says() {
             let reply = echo.clone();
             let vendor = Vendor::new(move |what| if what == asked { reply.clone() } else { Reply::token() });
             let client = vendor.client(|settings| settings.discovery = true);
-            let round = client.round(Instant::now() + DAY);
+            let round = Round::begin(&client, Instant::now() + DAY);
             let outcomes = [ask(&round, "a").await.map(drop), round.customers().await.map(drop), round.sign_in().await];
             let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
             assert!(!errors.is_empty());
