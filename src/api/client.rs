@@ -165,7 +165,7 @@ impl Slot {
 
 fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
     let error = outcome.as_ref().err().filter(|error| retry::may_succeed_later(error))?;
-    Some((error, error.cause()?))
+    Some((error, error.reason()?))
 }
 
 /// Sorts a complete answer: only a 200 is one that can be read on.

@@ -245,15 +245,15 @@ async fn credentials_that_are_refused_cost_one_token_request_a_round() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_token_the_reason_is_auth_whatever_the_identity_services_trouble() {
-    for reply in [Reply::status(503), Reply::status(404), Reply::json("<html>"), Reply::token().after(DAY)] {
-        let vendor = Vendor::new(move |_| reply.clone());
-        let error = ask_once(&vendor.client(|_| {})).await.unwrap_err();
-        assert_eq!(error.reason(), Some(Reason::Auth), "{error}");
+async fn an_identity_service_that_gives_no_token_is_no_answer_of_the_api() {
+    for (status, reason) in
+        [(400, Reason::Auth), (401, Reason::Auth), (403, Reason::Auth), (404, Reason::Auth), (503, Reason::ServerError)]
+    {
+        let vendor = Vendor::new(move |_| Reply::status(status));
+        let error = ask_once(&vendor.client(|_| {})).await.expect_err("no token");
+        assert_eq!(error.reason(), Some(reason), "{status}");
+        assert_eq!(vendor.tokens(), if status == 503 { 4 } else { 1 }, "{status}");
     }
-    let vendor = Vendor::new(|_| Reply::status(503));
-    ask_once(&vendor.client(|_| {})).await.unwrap_err();
-    assert_eq!(vendor.tokens(), 4, "it was tried again all the same");
 }
 
 #[tokio::test(start_paused = true)]

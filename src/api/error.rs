@@ -36,27 +36,20 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why a target has no answer, as a label value: without a token that is `auth`, whatever the identity service's
-    /// trouble was. [`Error::NotBegun`] is no failure and has none.
+    /// Why a target has no answer, as a label value. An identity service that gives no token is `auth`; one that is not
+    /// there is what it is for every other host, and no trouble of the credentials. [`Error::NotBegun`] is no failure
+    /// and has none.
     pub const fn reason(&self) -> Option<Reason> {
-        match self {
-            Self::Status { operation: Operation::Token, .. }
-            | Self::Timeout { operation: Operation::Token, .. }
-            | Self::Network { operation: Operation::Token, .. }
-            | Self::BadResponse { operation: Operation::Token, .. } => Some(Reason::Auth),
-            _ => self.cause(),
-        }
-    }
-
-    /// What was wrong with the one request that failed.
-    pub(super) const fn cause(&self) -> Option<Reason> {
         Some(match self {
-            Self::Credential(_) | Self::TokenRefused { .. } | Self::Status { status: 401, .. } => Reason::Auth,
-            Self::Status { status: 403, .. } => Reason::Forbidden,
             Self::Status { status: 408, .. } | Self::Timeout { .. } => Reason::Timeout,
             Self::Status { status: 429, .. } => Reason::Throttled,
-            Self::Status { status: 500..=599, .. } => Reason::ServerError,
+            Self::Credential(_)
+            | Self::TokenRefused { .. }
+            | Self::Status { status: 401, .. }
+            | Self::Status { status: 400..=499, operation: Operation::Token, .. } => Reason::Auth,
+            Self::Status { status: 403, .. } => Reason::Forbidden,
             Self::Status { status: 400..=499, .. } => Reason::BadRequest,
+            Self::Status { status: 500..=599, .. } => Reason::ServerError,
             Self::Network { .. } => Reason::Network,
             Self::Status { .. } | Self::BadResponse { .. } => Reason::BadResponse,
             Self::NotBegun => return None,

@@ -13,7 +13,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Whether the same request may succeed later: 408, 429, 5xx, a timeout, a broken connection.
 pub(super) const fn may_succeed_later(error: &Error) -> bool {
-    matches!(error.cause(), Some(Reason::Timeout | Reason::Throttled | Reason::ServerError | Reason::Network))
+    matches!(error.reason(), Some(Reason::Timeout | Reason::Throttled | Reason::ServerError | Reason::Network))
 }
 
 /// How long to wait before retry number `retry` (the first is 0): what the vendor asks for, or else exponential

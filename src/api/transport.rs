@@ -196,7 +196,8 @@ fn network(error: reqwest::Error) -> SendError {
         }
         source = cause.source();
     }
-    SendError::Network(NetworkProblem::Other(in_full(&error)))
+    // The outermost says no more than that sending failed.
+    SendError::Network(NetworkProblem::Other(in_full(error.source().unwrap_or(&error))))
 }
 
 /// A TLS error travels inside I/O errors, which do not name what is in them as their source.

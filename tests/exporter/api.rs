@@ -143,7 +143,7 @@ async fn the_limits_hold_at_the_vendors_door() {
     let yaml = Yaml::new(&simulator)
         .with_api("requests_per_second", 40)
         .with_api("max_in_flight", 3)
-        .with_api("max_retries", 2)
+        .with_api("max_retries", 10)
         .with_poll("interval", "1h")
         .rest(&format!("customers: [{}]\nproducts: [2048, 4]\n", customers.join(", ")));
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
