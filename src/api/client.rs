@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::error::{BadResponse, Error};
 use super::pace::Pace;
-use super::token::{Token, refusal};
+use super::token::{Tokens, refusal};
 use super::transport::{Http, Request, Response, SendError, Transport};
 use super::{Settings, SetupError, retry};
 use crate::model::Reason;
@@ -21,7 +21,7 @@ pub struct Client {
     transport: Box<dyn Transport>,
     pace: Pace,
     slots: Arc<Semaphore>,
-    pub(super) token: tokio::sync::Mutex<Option<Arc<Token>>>,
+    pub(super) tokens: Tokens,
     clock_skew: Mutex<Option<i64>>,
     pub(super) stats: Arc<Stats>,
 }
@@ -41,7 +41,7 @@ impl Client {
             slots: Arc::new(Semaphore::new(settings.max_in_flight.get())),
             settings,
             transport,
-            token: tokio::sync::Mutex::default(),
+            tokens: Tokens::default(),
             clock_skew: Mutex::default(),
             stats,
         }

@@ -234,6 +234,94 @@ async fn an_api_that_takes_no_token_costs_no_token_request_per_target() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn targets_that_take_no_token_cost_no_token_request_each() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ if what.starts_with("c1") => Reply::status(401),
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+    let outcomes = ask_all(&client, 100, Instant::now() + DAY).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 89);
+    assert_eq!(vendor.tokens(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_holds_up_nobody_who_can_still_use_the_token() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            Reply::token().after(Duration::from_secs(if tokens == 1 { 0 } else { 20 }))
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|_| {});
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3400)).await;
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let renewing = tokio::spawn({
+        let round = round.clone();
+        async move { ask(&round, "a").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    assert_eq!(ask(&round, "b").await, Ok(seats(7)));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(renewing.await.unwrap(), Ok(seats(7)));
+    assert_eq!(vendor.tokens(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expired_during_a_renewal_is_not_used() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            if tokens == 1 { Reply::token() } else { Reply::status(503).retry_after(600) }
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.max_retries = 1);
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3400)).await;
+    assert_eq!(ask_once(&client).await.unwrap_err().reason(), Some(Reason::ServerError));
+    assert_eq!(vendor.whats().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_nothing_may_begin_nothing_is_prepared_any_more() {
+    let vendor = replies([Reply::status(429).retry_after(3600)]);
+    let client = vendor.client(|settings| settings.max_retries = 0);
+    ask_once(&client).await.unwrap_err();
+    let round = Round::begin(&client, Instant::now() + Duration::from_mins(15));
+    assert_eq!(ask(&round, "a").await, Err(Error::NotBegun));
+    assert!(round.slot().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_kept_over_a_change_of_the_settings() {
+    let vendor = replies([Reply::status(429).retry_after(100), Reply::seats("4", 7)]);
+    let before = vendor.client(|settings| settings.max_retries = 0);
+    ask_once(&before).await.unwrap_err();
+    let after = vendor.client(|_| {});
+    after.keep_hold_of(&before);
+    let start = Instant::now();
+    assert_eq!(ask_once(&after).await, Ok(seats(7)));
+    assert!(start.elapsed() >= Duration::from_secs(99), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_scope_is_granted_a_round_costs_one_token_request() {
+    let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_scope"}"#) });
+    let client = vendor.client(|settings| settings.discovery = true);
+    for tokens in [2, 3, 4] {
+        ask_all(&client, 10, Instant::now() + DAY).await;
+        assert_eq!(vendor.tokens(), tokens);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn credentials_that_are_refused_cost_one_token_request_a_round() {
     let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) });
     let client = vendor.client(|_| {});

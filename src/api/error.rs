@@ -30,6 +30,9 @@ pub enum Error {
     #[error("{} gave an answer that is no answer: {problem}{}", what(*.operation), RequestId(.request_id))]
     BadResponse { operation: Operation, problem: BadResponse, request_id: Option<String> },
 
+    #[error("the token does not allow listing customers; grant the app registration elements.customers.read.all")]
+    ScopeMissing,
+
     /// The cycle's time was over before the request began: neither asked nor failed.
     #[error("the cycle ended before the request began")]
     NotBegun,
@@ -47,7 +50,7 @@ impl Error {
             | Self::TokenRefused { .. }
             | Self::Status { status: 401, .. }
             | Self::Status { status: 400..=499, operation: Operation::Token, .. } => Reason::Auth,
-            Self::Status { status: 403, .. } => Reason::Forbidden,
+            Self::ScopeMissing | Self::Status { status: 403, .. } => Reason::Forbidden,
             Self::Status { status: 400..=499, .. } => Reason::BadRequest,
             Self::Status { status: 500..=599, .. } => Reason::ServerError,
             Self::Network { .. } => Reason::Network,
@@ -72,6 +75,18 @@ impl Error {
             | Self::BadResponse { request_id, .. } => request_id.as_deref(),
             _ => None,
         }
+    }
+
+    /// The same trouble, whichever request met it.
+    #[must_use]
+    pub fn without_request_id(mut self) -> Self {
+        if let Self::TokenRefused { request_id, .. }
+        | Self::Status { request_id, .. }
+        | Self::BadResponse { request_id, .. } = &mut self
+        {
+            *request_id = None;
+        }
+        self
     }
 }
 

@@ -1,6 +1,7 @@
 //! A round of requests: what the vendor is asked, and the token that it takes.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use super::client::{Client, Slot};
 use super::credential::TokenForm;
 use super::error::{CredentialError, Error, OAuthError};
 use super::listing::{Listing, PAGE_SIZE};
-use super::token::{Scope, Token, TokenTrouble, scope_missing};
+use super::token::{Scope, Token, TokenTrouble};
 use super::transport::{Body, Request, Response};
 use super::wire;
 use crate::model::{Answer, ListedCustomer, Target};
@@ -21,18 +22,19 @@ use crate::stats::Operation;
 pub struct Round {
     client: Arc<Client>,
     deadline: Instant,
+    over: AtomicBool,
     trouble: Mutex<TokenTrouble>,
 }
 
 impl Round {
     /// Begins a round, in which no request begins at `deadline` or later.
     pub fn begin(client: &Arc<Client>, deadline: Instant) -> Arc<Self> {
-        Arc::new(Self { client: client.clone(), deadline, trouble: Mutex::default() })
+        Arc::new(Self { client: client.clone(), deadline, over: AtomicBool::new(false), trouble: Mutex::default() })
     }
 
     /// Waits until another request may be on its way; `None` once the round is over.
     pub async fn slot(&self) -> Option<Slot> {
-        self.client.slot(self.deadline).await
+        if self.is_over() { None } else { self.client.slot(self.deadline).await }
     }
 
     /// How many seats `target` has purchased. The slot is free for others while this waits to try again.
@@ -97,73 +99,78 @@ impl Round {
         json: Option<&'static str>,
         mut slot: Slot,
     ) -> Result<Response, Error> {
-        let mut token = self.token(None).await?;
-        let mut tries_left = 2;
-        loop {
-            if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
-                return Err(scope_missing());
-            }
-            let request =
-                || Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) };
-            let outcome = self.client.attempts(operation, request, self.deadline, Some(&mut slot)).await;
-            tries_left -= 1;
-            match outcome {
-                Err(Error::Status { status: 401, .. }) if tries_left > 0 && self.trouble().may_replace(&token) => {
-                    token = self.token(Some(&token)).await?;
-                }
-                Err(Error::Status { status: 401, .. }) => return outcome,
-                Ok(_) | Err(Error::Status { .. }) => {
-                    token.set_accepted();
-                    return outcome;
-                }
-                Err(_) => return outcome,
-            }
+        let token = self.token(None).await?;
+        let outcome = self.ask(operation, url, json, &token, &mut slot).await;
+        if !is_unauthorized(&outcome) || self.trouble().not_the_tokens_fault {
+            return outcome;
         }
+        let token = self.token(Some(&token)).await?;
+        let outcome = self.ask(operation, url, json, &token, &mut slot).await;
+        self.trouble().not_the_tokens_fault |= is_unauthorized(&outcome);
+        outcome
     }
 
-    /// The token in hand, or a new one: one request serves all who wait. A token that can no longer be renewed is
-    /// used until it expires.
+    async fn ask(
+        &self,
+        operation: Operation,
+        url: &Url,
+        json: Option<&'static str>,
+        token: &Token,
+        slot: &mut Slot,
+    ) -> Result<Response, Error> {
+        if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
+            return Err(Error::ScopeMissing);
+        }
+        let request = || Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) };
+        self.attempts(operation, request, Some(slot)).await
+    }
+
+    /// The token in hand, or a new one: one request serves all who wait. Who renews a token holds up nobody who can
+    /// still use it, and one that cannot be renewed is used until it expires.
     async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
-        let mut in_hand = self.client.token.lock().await;
-        let usable = in_hand
-            .clone()
-            .filter(|token| token.is_usable() && !refused.is_some_and(|refused| Arc::ptr_eq(token, refused)));
-        if let Some(token) = usable.as_ref().filter(|token| token.is_fresh()) {
-            return Ok(token.clone());
-        }
-        if let Some(failure) = self.trouble().failure.clone() {
-            return usable.ok_or(failure);
-        }
-        let scope = if self.client.settings().discovery { Scope::LicensesAndCustomers } else { Scope::Licenses };
-        let issued = match self.request_token(scope).await {
-            Err(Error::TokenRefused { code: OAuthError::InvalidScope, .. }) if scope != Scope::Licenses => {
-                tracing::warn!(
-                    "the app registration lacks elements.customers.read.all: customers cannot be discovered"
-                );
-                self.request_token(Scope::Licenses).await
-            }
-            outcome => outcome,
+        let tokens = &self.client.tokens;
+        let _renewing = match tokens.usable(refused) {
+            Some(token) if token.is_fresh() => return Ok(token),
+            Some(token) => match tokens.renewing.try_lock() {
+                Ok(renewing) => renewing,
+                Err(_) => return Ok(token),
+            },
+            None => tokens.renewing.lock().await,
         };
-        match issued {
-            Ok(token) => {
-                let token = Arc::new(token);
-                *in_hand = Some(token.clone());
-                if refused.is_some() {
-                    self.trouble().replacement = Some(token.clone());
-                }
-                Ok(token)
-            }
-            Err(error) => {
-                if error != Error::NotBegun {
-                    self.trouble().failure = Some(error.clone());
-                }
-                if usable.is_none() {
-                    *in_hand = None;
-                    self.client.stats.token_expires(None);
-                }
-                usable.ok_or(error)
-            }
+        // Somebody else may have got one meanwhile.
+        if let Some(token) = tokens.usable(refused).filter(|token| token.is_fresh()) {
+            return Ok(token);
         }
+        let known_failure = self.trouble().failure.clone();
+        let issued = match known_failure {
+            Some(failure) => Err(failure),
+            None if self.is_over() => Err(Error::NotBegun),
+            None => self.new_token().await,
+        };
+        issued.or_else(|error| {
+            if error != Error::NotBegun {
+                self.trouble().failure = Some(error.clone());
+            }
+            tokens.usable(refused).ok_or_else(|| {
+                tokens.hold(None);
+                self.client.stats.token_expires(None);
+                error
+            })
+        })
+    }
+
+    /// A token for both scopes where discovery needs them, or for that of the licences alone where no more is granted.
+    async fn new_token(&self) -> Result<Arc<Token>, Error> {
+        let tokens = &self.client.tokens;
+        let both = self.client.settings().discovery && !tokens.without_any_scope.load(Ordering::Relaxed);
+        let mut outcome = self.request_token(if both { Scope::LicensesAndCustomers } else { Scope::Licenses }).await;
+        if both && is_invalid_scope(&outcome) {
+            outcome = self.request_token(Scope::Licenses).await;
+        }
+        tokens.without_any_scope.store(is_invalid_scope(&outcome), Ordering::Relaxed);
+        let token = Arc::new(outcome?);
+        tokens.hold(Some(token.clone()));
+        Ok(token)
     }
 
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
@@ -184,7 +191,7 @@ impl Round {
             bearer: None,
             body: Some(Body::Form(form.body.clone())),
         };
-        let response = self.client.attempts(Operation::Token, request, self.deadline, None).await?;
+        let response = self.attempts(Operation::Token, request, None).await?;
         let (token, expires) = Token::read(&response.body, scope, begun).map_err(|problem| Error::BadResponse {
             operation: Operation::Token,
             problem,
@@ -192,6 +199,24 @@ impl Round {
         })?;
         self.client.stats.token_expires(Some(expires));
         Ok(token)
+    }
+
+    /// Once one request could not begin in time, none can.
+    async fn attempts(
+        &self,
+        operation: Operation,
+        request: impl Fn() -> Request,
+        slot: Option<&mut Slot>,
+    ) -> Result<Response, Error> {
+        let outcome = self.client.attempts(operation, request, self.deadline, slot).await;
+        if matches!(outcome, Err(Error::NotBegun)) {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed) || Instant::now() >= self.deadline
     }
 
     fn trouble(&self) -> MutexGuard<'_, TokenTrouble> {
@@ -203,4 +228,12 @@ impl fmt::Debug for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Round").field("deadline", &self.deadline).finish_non_exhaustive()
     }
+}
+
+fn is_unauthorized<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::Status { status: 401, .. }))
+}
+
+fn is_invalid_scope<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::TokenRefused { code: OAuthError::InvalidScope, .. }))
 }

@@ -1,7 +1,7 @@
 //! The token in hand.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use super::error::{BadResponse, Error, OAuthError};
 use super::wire;
 use crate::secret::Secret;
-use crate::stats::Operation;
 
 const LICENSE_SCOPE: &str = "elements.license.read.all";
 const BOTH_SCOPES: &str = "elements.license.read.all elements.customers.read.all";
@@ -40,7 +39,6 @@ pub(super) struct Token {
     pub(super) scope: Scope,
     renew_at: Instant,
     usable_until: Instant,
-    accepted: AtomicBool,
 }
 
 impl Token {
@@ -54,7 +52,6 @@ impl Token {
             scope,
             renew_at: begun + lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 5)),
             usable_until: begun + lifetime,
-            accepted: AtomicBool::new(false),
         };
         Ok((token, SystemTime::now() + lifetime.saturating_sub(begun.elapsed())))
     }
@@ -66,14 +63,33 @@ impl Token {
     pub(super) fn is_usable(&self) -> bool {
         Instant::now() < self.usable_until
     }
+}
 
-    /// The API took it at least once.
-    pub(super) fn was_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
+/// The token that all requests share, and who gets the next one.
+#[derive(Default)]
+pub(super) struct Tokens {
+    in_hand: Mutex<Option<Arc<Token>>>,
+    /// Held by the one request for a token that may be on its way.
+    pub(super) renewing: tokio::sync::Mutex<()>,
+    /// The identity service would not even grant the licence scope: the next time it is asked for that first.
+    pub(super) without_any_scope: AtomicBool,
+}
+
+impl Tokens {
+    /// The token in hand, unless it has expired or is the one that was `refused`.
+    pub(super) fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
+        let in_hand = self.lock().clone()?;
+        let was_refused = refused.is_some_and(|refused| Arc::ptr_eq(&in_hand, refused));
+        (in_hand.is_usable() && !was_refused).then_some(in_hand)
     }
 
-    pub(super) fn set_accepted(&self) {
-        self.accepted.store(true, Ordering::Relaxed);
+    pub(super) fn hold(&self, token: Option<Arc<Token>>) {
+        *self.lock() = token;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Token>>> {
+        // One pointer, written whole: a panic elsewhere cannot have spoilt it.
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,17 +98,8 @@ impl Token {
 pub(super) struct TokenTrouble {
     /// Why the last request for a token failed: the rest of the cycle does not ask again.
     pub(super) failure: Option<Error>,
-    /// The token that took the place of one that the API refused.
-    pub(super) replacement: Option<Arc<Token>>,
-}
-
-impl TokenTrouble {
-    /// Whether a new token may help where `refused` was answered 401. It does not where `refused` was already the
-    /// new one, and the API has never taken it.
-    pub(super) fn may_replace(&self, refused: &Arc<Token>) -> bool {
-        let again = self.replacement.as_ref().is_some_and(|token| Arc::ptr_eq(token, refused));
-        !again || refused.was_accepted()
-    }
+    /// A new token was refused as well as the one before: the rest of the cycle takes a 401 for an answer.
+    pub(super) not_the_tokens_fault: bool,
 }
 
 /// An answer of the token endpoint that is no token: OAuth 2.0's error, where it is one.
@@ -102,9 +109,4 @@ pub(super) fn refusal(status: u16, body: &[u8], request_id: Option<&String>) -> 
     }
     let code = OAuthError::parse(&wire::token_error(body)?);
     Some(Error::TokenRefused { code, request_id: request_id.cloned() })
-}
-
-/// A token that does not allow listing customers is as good as an answer that says so.
-pub(super) fn scope_missing() -> Error {
-    Error::Status { operation: Operation::Customers, status: 403, retry_after: None, request_id: None }
 }

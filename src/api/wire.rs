@@ -47,7 +47,7 @@ pub(super) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
     const EXPECTED: &str = "an object with access_token, expires_in and token_type Bearer";
     let Issued { access_token, expires_in, token_type } = json(body, EXPECTED)?;
     let printable = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
-    if printable && token_type.eq_ignore_ascii_case("bearer") {
+    if printable && expires_in.0 > 0 && token_type.eq_ignore_ascii_case("bearer") {
         Ok(IssuedToken { token: Secret::new(access_token), lifetime: Duration::from_secs(expires_in.0) })
     } else {
         Err(BadResponse::Unreadable { line: 1, column: 1, expected: EXPECTED })
@@ -248,6 +248,7 @@ mod tests {
             r#"{"access_token": "", "expires_in": 3600, "token_type": "Bearer"}"#,
             r#"{"access_token": "a\r\nb", "expires_in": 3600, "token_type": "Bearer"}"#,
             r#"{"access_token": 5, "expires_in": 3600, "token_type": "Bearer"}"#,
+            r#"{"access_token": "abc", "expires_in": 0, "token_type": "Bearer"}"#,
         ] {
             let error = read(body).unwrap_err();
             assert!(!error.to_string().contains("abc"), "{error}");
