@@ -6,7 +6,7 @@ mod reload;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
@@ -16,7 +16,7 @@ use tracing::info;
 pub use self::parts::PartEnded;
 pub use self::reload::{LoadError, Source};
 
-use self::keeper::Keeper;
+use self::keeper::{Kept, keep};
 use self::parts::Parts;
 use self::reload::Reloader;
 use crate::api::Client;
@@ -41,7 +41,7 @@ pub struct Options {
 pub struct App {
     server: web::Server,
     poller: Poller,
-    keeper: Keeper,
+    kept: Arc<Mutex<Kept>>,
     reloader: Reloader,
     store: Arc<Store>,
 }
@@ -73,7 +73,7 @@ impl App {
         let stats = Arc::new(Stats::default());
         let store = Arc::new(Store::new(shown(&config), SystemTime::now()));
         let client = Arc::new(Client::new(config.api.clone(), stats.clone())?);
-        let keeper = Keeper::open(&config, store.clone())?;
+        let kept = Arc::new(Mutex::new(Kept::open(&config, &store)?));
         let plan = Plan { client, selection: Arc::new(config.selection), settings: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
         let poller = Poller::new(plan_changes, store.clone(), stats.clone());
@@ -81,9 +81,9 @@ impl App {
         let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
         let answering = web::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
         let server = web::Server::bind(web, answering).await?;
-        let file = keeper.file();
-        let reloader = Reloader { source, watched_text, plans, file, store: store.clone(), stats, requests };
-        Ok(Self { server, poller, keeper, reloader, store })
+        let reloader =
+            Reloader { source, watched_text, plans, kept: kept.clone(), store: store.clone(), stats, requests };
+        Ok(Self { server, poller, kept, reloader, store })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -97,7 +97,7 @@ impl App {
     ///
     /// A part ended or panicked by itself.
     pub async fn run(self, shutdown: CancellationToken, reload: mpsc::Receiver<()>) -> Result<(), Error> {
-        let Self { server, poller, keeper, reloader, store } = self;
+        let Self { server, poller, kept, reloader, store } = self;
         let stop = CancellationToken::new();
         let polled = CancellationToken::new();
         let mut parts = Parts::default();
@@ -108,7 +108,7 @@ impl App {
             polling.await;
             drop(last_answer);
         });
-        parts.start("state keeper", keeper.run(polled));
+        parts.start("state keeper", keep(kept, store.clone(), polled));
         parts.start("reloader", reloader.run(reload, stop.clone()));
         parts.run(shutdown, stop).await?;
         let targets = store.snapshot().records().count();
@@ -120,4 +120,46 @@ impl App {
 /// What of the configuration the store shows and needs.
 fn shown(config: &Config) -> store::Settings {
     store::Settings { interval: config.poll.interval, freshness: config.poll.freshness() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::api::testing::{Vendor, settings};
+    use crate::model::{CustomerId, ProductType};
+    use crate::poller::{self, ConfiguredCustomer, Selection};
+
+    fn config() -> Config {
+        let interval = Duration::from_mins(15);
+        let customer = ConfiguredCustomer { id: CustomerId::parse("contoso").unwrap(), name: None, products: None };
+        Config {
+            api: settings(),
+            poll: poller::Settings { interval, stale_after: interval * 3, absent_interval: interval },
+            state_file: None,
+            selection: Selection {
+                customers: vec![customer],
+                discovery: None,
+                products: vec![ProductType::new(4).unwrap()],
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_panics_ends_the_daemon_with_its_reason() {
+        let web = web::Settings {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            telemetry_path: web::TelemetryPath::default(),
+            enable_lifecycle: false,
+        };
+        let source = Source::Fixed(Box::new(config()));
+        let mut app = App::bind(Options { source, auto_reload: false, web }).await.unwrap();
+        let client = Vendor::new(|_| panic!("out of cheese")).client(|_| {});
+        let plan = Plan { client, selection: Arc::new(config().selection), settings: config().poll };
+        app.poller = Poller::new(watch::channel(plan).1, app.store.clone(), Arc::new(Stats::default()));
+        let (_wishes, reload) = mpsc::channel(1);
+        let error = app.run(CancellationToken::new(), reload).await.unwrap_err();
+        assert_eq!(error.to_string(), "the poller panicked: out of cheese");
+    }
 }

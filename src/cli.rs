@@ -75,7 +75,8 @@ const DEFAULT_ADDRESS: &str = ":10878";
 
 /// Runs the daemon until a signal stops it.
 async fn serve(options: &Options, source: Source) -> Result<Outcome> {
-    let (app, shutdown, reload) = (bind(options, source, DEFAULT_ADDRESS).await?, on_stop()?, on_hang_up()?);
+    let (shutdown, reload) = (on_stop()?, on_hang_up()?);
+    let app = bind(options, source, DEFAULT_ADDRESS).await?;
     app.run(shutdown, reload).await?;
     Ok(Outcome::Done)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use url::Url;
+
 pub use crate::catalog::ProductType;
 
 /// A customer's id: letters, digits, `-`, `_` and `.`, but not dots alone, so that it is one plain segment of a URL's
@@ -13,12 +15,12 @@ pub struct CustomerId(Arc<str>);
 
 impl CustomerId {
     /// What an id may look like, for messages.
-    pub const FORM: &'static str = "letters, digits, \"-\", \"_\" and \".\", and not only dots";
+    pub const FORM: &'static str = "letters, digits, \"-\", \"_\" and \".\", at most 256 and not only dots";
 
     /// `None` where `text` is not of the [form](Self::FORM).
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let valid = text.chars().all(plain) && text.chars().any(|c| c != '.');
+        let valid = text.len() <= Label::MAX_CHARS && text.chars().all(plain) && text.chars().any(|c| c != '.');
         valid.then(|| Self(Arc::from(text)))
     }
 
@@ -71,6 +73,13 @@ impl fmt::Debug for CustomerId {
     }
 }
 
+/// Whose numbers these are: another account has other customers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    pub base_url: Url,
+    pub client_id: String,
+}
+
 /// A customer as the metrics show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
@@ -89,7 +98,7 @@ pub struct WatchedCustomer {
 }
 
 /// A customer as the vendor lists it. `ownerEmail` is personal data, and is not even read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListedCustomer {
     pub id: CustomerId,
     /// Two customers may share one.
@@ -136,7 +145,7 @@ pub struct Target {
 }
 
 /// A number of purchased user seats. Every value is exact as a float, which is what a sample holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seats(u64);
 
 impl Seats {
@@ -166,7 +175,7 @@ impl fmt::Display for Seats {
 }
 
 /// What the API says of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
     Seats(Seats),
     /// The customer has the product, but it does not count seats: `null` or `"N/A"`.
@@ -256,7 +265,7 @@ mod tests {
 
     #[test]
     fn ids_that_could_change_the_path_of_a_url_are_refused() {
-        for text in ["", ".", "..", "a/b", "a b", "a?b", "a%2fb", "é"] {
+        for text in ["", ".", "..", "a/b", "a b", "a?b", "a%2fb", "é", &"a".repeat(257)] {
             assert!(CustomerId::parse(text).is_none(), "{text:?}");
         }
         assert!(CustomerId::parse("..a").is_some());

@@ -97,16 +97,18 @@ impl Poller {
     async fn run_cycles(&mut self) {
         let mut last_start: Option<Instant> = None;
         loop {
-            let next = last_start.map_or_else(Instant::now, |last| last + self.plan.settings.interval);
+            let next = last_start.map(|last| last + self.plan.settings.interval);
             tokio::select! {
                 biased;
                 Ok(()) = self.plans.changed() => {
                     self.adopt_plan();
-                    if last_start.is_some() && self.has_new_work() {
-                        Cycle::begin(self, Instant::now(), next).run(self).await;
+                    let (start, next) = (Instant::now(), last_start.map(|last| last + self.plan.settings.interval));
+                    // What is new does not wait for the next cycle, unless that begins now.
+                    if let Some(next) = next.filter(|next| start < *next && self.has_new_work(start)) {
+                        Cycle::begin(self, start, next).run(self).await;
                     }
                 }
-                () = sleep_until(next) => {
+                () = sleep_until(next.unwrap_or_else(Instant::now)) => {
                     let start = Instant::now();
                     last_start = Some(start);
                     Cycle::begin(self, start, start + self.plan.settings.interval).run(self).await;
@@ -118,9 +120,15 @@ impl Poller {
     /// Takes over the plan that came. `true`: it has another client.
     fn adopt_plan(&mut self) -> bool {
         let plan = self.plans.borrow_and_update().clone();
-        let other_client = !Arc::ptr_eq(&plan.client, &self.plan.client);
-        self.plan = plan;
-        if other_client {
+        let before = std::mem::replace(&mut self.plan, plan);
+        let other_client = !Arc::ptr_eq(&before.client, &self.plan.client);
+        let account = self.plan.client.settings().account();
+        if account != before.client.settings().account() {
+            // Nothing that one account said holds for another.
+            self.schedule = Schedule::default();
+            self.roster = Roster::default();
+            self.store.begin_account(account);
+        } else if other_client {
             self.roster.ask_again();
         }
         self.watch();
@@ -164,8 +172,7 @@ impl Poller {
         self.plan.selection.discovery.is_some() && self.roster.is_due(now, self.plan.settings.interval)
     }
 
-    fn has_new_work(&self) -> bool {
-        let now = Instant::now();
+    fn has_new_work(&self, now: Instant) -> bool {
         self.discovery_is_due(now) || !self.due(now).is_empty()
     }
 }

@@ -13,33 +13,21 @@ use std::io::{self, BufWriter, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use url::Url;
-
-use crate::model::{ListedCustomer, Target};
-use crate::store::{Record, Snapshot};
+use crate::model::{Account, ListedCustomer, Target};
+use crate::store::{CLOCK_TOLERANCE, Record, Snapshot};
 
 /// A larger file is none of this exporter's: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// An answer may be this far ahead of the clock, which is set back a little now and then.
-const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
-
 /// What outlives a restart.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Saved {
     /// The last complete listing that was believed.
     pub listing: Option<Arc<[ListedCustomer]>>,
     /// Without [`Record::failure`], which is not saved.
     pub records: BTreeMap<Target, Record>,
-}
-
-/// Whose numbers these are: another account has other customers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    pub base_url: Url,
-    pub client_id: String,
 }
 
 /// The state file of one account, held against every other process until this is dropped or the process ends.
@@ -122,10 +110,10 @@ impl StateFile {
     }
 
     /// From now on the numbers are `account`'s: what the file holds of another one is set aside by the next save.
-    pub fn change_account(&mut self, account: Account, now: SystemTime) {
-        if self.account != account {
+    pub fn change_account(&mut self, account: &Account, now: SystemTime) {
+        if self.account != *account {
             self.aside = Some(paths::aside(&self.path, "other-account", now));
-            self.account = account;
+            self.account = account.clone();
         }
     }
 
@@ -246,6 +234,8 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use tempfile::TempDir;
+
+    use std::time::Duration;
 
     use super::*;
     use crate::model::{Answer, Customer, CustomerId, Label, ProductType, Reason, Seats, WatchedCustomer};

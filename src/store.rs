@@ -11,9 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
-pub use record::{Answered, Change, Freshness, Record, State};
+pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, Record, State};
 
-use crate::model::{Answer, Customer, CustomerId, ListedCustomer, ProductType, Reason, Target, WatchedCustomer};
+use crate::model::{
+    Account, Answer, Customer, CustomerId, ListedCustomer, ProductType, Reason, Target, WatchedCustomer,
+};
 
 /// What is known now of every target, and of the last cycle.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Store {
 /// What was known at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// `None` until it is told.
+    pub account: Option<Account>,
     pub customers: BTreeMap<CustomerId, Arc<KnownCustomer>>,
     pub settings: Settings,
     pub cycle: Option<Cycle>,
@@ -83,6 +87,7 @@ impl Store {
     /// A store that knows nothing yet, with a configuration that was loaded at `now`.
     pub fn new(settings: Settings, now: SystemTime) -> Self {
         let known = Snapshot {
+            account: None,
             customers: BTreeMap::new(),
             settings,
             cycle: None,
@@ -104,6 +109,15 @@ impl Store {
     /// Looks at what is known now without a copy of it. Everybody else waits meanwhile, so the look must be short.
     pub fn look<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
         look(&self.lock())
+    }
+
+    /// From now on the numbers are `account`'s: nothing that was known is.
+    pub fn begin_account(&self, account: Account) {
+        let mut known = self.lock();
+        known.version += 1;
+        known.account = Some(account);
+        known.customers.clear();
+        known.listing = None;
     }
 
     /// From now on these are watched: those that were before keep what is known of them, the others go.

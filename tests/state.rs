@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, thread};
 
-use avepoint_exporter::model::{Answer, CustomerId, ProductType, Seats, Target};
-use avepoint_exporter::state::{Account, Saved, StateFile};
+use avepoint_exporter::model::{Account, Answer, CustomerId, ProductType, Seats, Target};
+use avepoint_exporter::state::{Saved, StateFile};
 use avepoint_exporter::store::Record;
 
 const PATH: &str = "AVEPOINT_EXPORTER_TEST_STATE_FILE";

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::model::Account;
 use crate::secret::Secret;
 
 /// How to reach the API, as whom, and how gently.
@@ -32,6 +33,11 @@ pub struct Settings {
 impl Settings {
     /// More than the vendor takes from anybody, and little enough to count with.
     pub const MAX_REQUESTS_PER_SECOND: u64 = 100_000;
+
+    /// Whose numbers the API tells with these settings.
+    pub fn account(&self) -> Account {
+        Account { base_url: self.base_url.clone(), client_id: self.client_id.clone() }
+    }
 }
 
 /// What proves the client's identity. Files are read again at every token request.

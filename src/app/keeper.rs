@@ -1,5 +1,6 @@
 //! Saves what is known, after each cycle that changed something and once more at the end.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -8,70 +9,76 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::config::Config;
-use crate::state::{Account, Error, Saved, StateFile};
+use crate::state::{Error, Saved, StateFile};
 use crate::store::Store;
 
-/// The state file, if there is one. A reload may put another in its place.
-pub(super) type SharedFile = Arc<Mutex<Option<StateFile>>>;
-
-#[derive(Debug)]
-pub(super) struct Keeper {
-    file: SharedFile,
-    store: Arc<Store>,
-    saved: Saved,
+/// The state file, if there is one, and what it holds.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    file: Option<StateFile>,
+    /// A digest of what was saved last: what did not change is not saved again.
+    saved: Option<u64>,
 }
 
-impl Keeper {
+impl Kept {
     /// Opens the configured state file, and tells `store` what it holds of the targets that are watched.
-    pub(super) fn open(config: &Config, store: Arc<Store>) -> Result<Self, Error> {
+    pub(super) fn open(config: &Config, store: &Store) -> Result<Self, Error> {
         let now = SystemTime::now();
-        let mut file = None;
-        let mut saved = Saved::default();
+        let (mut kept, mut restored) = (Self::default(), Saved::default());
         if let Some(path) = &config.state_file {
-            let (opened, restored) = StateFile::open(path, account(config), now)?;
-            file = Some(opened);
-            saved = restored;
+            let (file, saved) = StateFile::open(path, config.api.account(), now)?;
+            (kept.file, restored) = (Some(file), saved);
         }
-        store.watch(&config.selection.watched(saved.listing.as_deref().unwrap_or_default()).customers);
-        store.restore(&saved.records, saved.listing.clone(), now);
-        Ok(Self { file: Arc::new(Mutex::new(file)), store, saved })
+        store.begin_account(config.api.account());
+        store.watch(&config.selection.watched(restored.listing.as_deref().unwrap_or_default()).customers);
+        store.restore(&restored.records, restored.listing, now);
+        Ok(kept)
     }
 
-    pub(super) fn file(&self) -> SharedFile {
-        self.file.clone()
-    }
-
-    /// Saves after each cycle, and for the last time when `polled` tells that the poller has ended.
-    pub(super) async fn run(mut self, polled: CancellationToken) {
-        while !polled.is_cancelled() {
-            tokio::select! {
-                () = self.store.cycle_end() => {}
-                () = polled.cancelled() => {}
+    /// Goes on with the file that the configuration names now. What is known stays known, and is saved there.
+    pub(super) fn follow(&mut self, config: &Config) -> Result<(), Error> {
+        match (&config.state_file, &self.file) {
+            (Some(path), Some(file)) if file.is_at(path) => {}
+            (Some(path), _) => {
+                let (file, _) = StateFile::open(path, config.api.account(), SystemTime::now())?;
+                *self = Self { file: Some(file), saved: None };
             }
-            self.save().await;
+            (None, _) => *self = Self::default(),
         }
+        Ok(())
     }
 
-    async fn save(&mut self) {
-        let known = Saved::from(&self.store.snapshot());
-        if known == self.saved {
-            return;
+    fn save(&mut self, store: &Store) -> Result<(), Error> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let known = store.snapshot();
+        let saved = Saved::from(&known);
+        let mut hasher = DefaultHasher::new();
+        (&known.account, &saved).hash(&mut hasher);
+        let digest = Some(hasher.finish());
+        if digest != self.saved {
+            if let Some(account) = &known.account {
+                file.change_account(account, SystemTime::now());
+            }
+            file.save(&saved)?;
+            self.saved = digest;
         }
-        let file = self.file.clone();
-        let saving = spawn_blocking(move || {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = file.as_mut().map_or(Ok(()), |file| file.save(&known));
-            outcome.map(|()| known)
-        });
+        Ok(())
+    }
+}
+
+/// Saves after each cycle, and for the last time when `polled` tells that the poller has ended.
+pub(super) async fn keep(kept: Arc<Mutex<Kept>>, store: Arc<Store>, polled: CancellationToken) {
+    while !polled.is_cancelled() {
+        tokio::select! {
+            () = store.cycle_end() => {}
+            () = polled.cancelled() => {}
+        }
+        let (kept, store) = (kept.clone(), store.clone());
+        let saving = spawn_blocking(move || kept.lock().unwrap_or_else(PoisonError::into_inner).save(&store));
         match saving.await {
-            Ok(Ok(saved)) => self.saved = saved,
+            Ok(Ok(())) => {}
             Ok(Err(error)) => warn!("{error}"),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-}
-
-/// Whose numbers the configuration asks for.
-pub(super) fn account(config: &Config) -> Account {
-    Account { base_url: config.api.base_url.clone(), client_id: config.api.client_id.clone() }
 }

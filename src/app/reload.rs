@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
@@ -11,12 +11,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::keeper::{SharedFile, account};
+use super::keeper::Kept;
 use super::{Error, shown};
 use crate::api::{Client, CredentialError, check_credential};
 use crate::config::{self, Config};
 use crate::poller::Plan;
-use crate::state::StateFile;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::web;
@@ -73,7 +72,7 @@ pub(super) struct Reloader {
     /// What the file held when it was loaded; `None`: changes of the file are not looked for.
     pub(super) watched_text: Option<Vec<u8>>,
     pub(super) plans: watch::Sender<Plan>,
-    pub(super) file: SharedFile,
+    pub(super) kept: Arc<Mutex<Kept>>,
     pub(super) store: Arc<Store>,
     pub(super) stats: Arc<Stats>,
     /// From `/-/reload`, each with a place for the answer.
@@ -133,11 +132,11 @@ impl Reloader {
     async fn load_and_swap(&mut self) -> Result<(), Error> {
         let source = self.source.clone();
         let before = self.plans.borrow().clone();
-        let (stats, file) = (self.stats.clone(), self.file.clone());
+        let (stats, kept) = (self.stats.clone(), self.kept.clone());
         let loading = spawn_blocking(move || {
             let config = source.load()?;
             let client = next_client(&before, &config, stats)?;
-            swap_state_file(&file, &config)?;
+            kept.lock().unwrap_or_else(PoisonError::into_inner).follow(&config)?;
             Ok::<_, Error>((config, client))
         });
         let (config, client) = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -156,15 +155,4 @@ fn next_client(before: &Plan, config: &Config, stats: Arc<Stats>) -> Result<Arc<
     let client = Client::new(config.api.clone(), stats)?;
     client.keep_hold_of(&before.client);
     Ok(Arc::new(client))
-}
-
-/// What is known stays known; it is saved to the file that the configuration names now.
-fn swap_state_file(file: &SharedFile, config: &Config) -> Result<(), Error> {
-    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-    match (&config.state_file, file.as_mut()) {
-        (Some(path), Some(open)) if open.is_at(path) => open.change_account(account(config), SystemTime::now()),
-        (Some(path), _) => *file = Some(StateFile::open(path, account(config), SystemTime::now())?.0),
-        (None, _) => *file = None,
-    }
-    Ok(())
 }

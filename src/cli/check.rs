@@ -1,9 +1,13 @@
 //! `check` and `check --live`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Write, stdout};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{Outcome, client};
 use crate::api::{Client, Error, Round, check_credential};
@@ -11,10 +15,6 @@ use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
 use crate::poller::overload;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// A clock that is wrong by more makes assertions fail, and timestamps lie.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
@@ -64,10 +64,13 @@ pub(super) async fn live(source: &Source) -> Result<Outcome> {
         listing = listed.unwrap_or_default();
     }
     let watched = config.selection.watched(&listing);
+    for id in &watched.hidden {
+        report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
+    }
     for (problem, customers) in ask_each(&round, &watched.customers, &listing).await {
         report(match problem {
             None => Ok(format!("overview: {} customers answer", customers.len())),
-            Some(problem) => Err(format!("overview of {}: {problem}", customers.join(", "))),
+            Some(problem) => Err(format!("overview of {}: {problem}", some(&customers))),
         })?;
     }
     warn_of_overload(&config, watched.targets())?;
@@ -88,13 +91,18 @@ async fn ask_each(
     customers: &[WatchedCustomer],
     listing: &[ListedCustomer],
 ) -> BTreeMap<Option<String>, Vec<String>> {
+    let listed: HashSet<_> = listing.iter().map(|listed| &listed.id).collect();
     let mut asking = JoinSet::new();
     for watched in customers {
-        let (round, watched) = (round.clone(), watched.clone());
-        let is_listed = listing.iter().any(|listed| listed.id == watched.customer.id);
+        let (round, mut watched) = (round.clone(), watched.clone());
+        let is_listed = listed.contains(&watched.customer.id);
+        if is_listed {
+            // There is such a customer: whatever the first product comes to is an answer.
+            watched.products.truncate(1);
+        }
         asking.spawn(async move {
             let problem = match ask(&round, &watched).await {
-                Err(error) => Some(error.to_string()),
+                Err(error) => Some(error.without_request_id().to_string()),
                 Ok(Answer::NotFound) if !is_listed => Some(format!(
                     "customer not found: none of its {} products exists; is the id right? (the command `customers` \
                      lists those that the credentials can see)",
@@ -115,8 +123,8 @@ async fn ask_each(
     outcomes
 }
 
-/// Asks for one overview; as the vendor does not tell an unknown customer from a product that it never bought, a 404
-/// is followed by asking for the customer's next product.
+/// Asks for one overview. As the vendor does not tell an unknown customer from a product that it never bought, a 404 is
+/// followed by asking for the customer's next product.
 async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> {
     for product in &watched.products {
         let slot = round.slot().await.ok_or(Error::NotBegun)?;
@@ -127,6 +135,16 @@ async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> 
         }
     }
     Ok(Answer::NotFound)
+}
+
+/// The first names, and how many there are besides.
+fn some(names: &[String]) -> String {
+    const SOME: usize = 10;
+    let shown = names[..names.len().min(SOME)].join(", ");
+    match names.len().saturating_sub(SOME) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn counted(summary: Summary) -> String {

@@ -25,11 +25,11 @@ const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Runs the exporter against the simulator until a signal stops it.
 pub(super) async fn run(options: &Options) -> Result<Outcome> {
+    let (shutdown, reload) = (on_stop()?, on_hang_up()?);
     let world = demo::world();
     let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
     let config = config(&simulator, world)?;
     let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS).await?;
-    let (shutdown, reload) = (on_stop()?, on_hang_up()?);
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
     writeln!(
         stdout().lock(),

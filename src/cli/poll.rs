@@ -27,7 +27,11 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
     };
     let settings = Settings { interval: config.poll.interval, freshness: config.poll.freshness() };
     let store = Store::new(settings, SystemTime::now());
-    store.watch(&config.selection.watched(&listing).customers);
+    let watched = config.selection.watched(&listing);
+    for customer_id in &watched.hidden {
+        tracing::warn!(%customer_id, "a discovered customer is not polled: its id is another customer's name");
+    }
+    store.watch(&watched.customers);
 
     let targets: Vec<_> =
         store.snapshot().records().map(|(customer, product, _)| target(&customer.id, product)).collect();

@@ -75,7 +75,7 @@ impl Cycle {
                 },
             }
         }
-        self.tally.left += self.sweep.waiting();
+        self.tally.left = poller.due(self.start).len();
         let duration = self.start.elapsed();
         poller.stats.poll_cycle();
         let ended = store::Cycle { completed: SystemTime::now(), duration };
@@ -119,8 +119,9 @@ impl Cycle {
                 poller.store.set_listing(listing);
             }
             Verdict::HeldBack { .. } => self.tally.listings += 1,
+            // Without the permission the API is not even asked.
+            Verdict::Failed(Error::ScopeMissing) | Verdict::NotAsked => {}
             Verdict::Failed(_) => self.tally.failed_listings += 1,
-            Verdict::NotAsked => {}
         }
         poller.watch();
         self.line_up(poller);
@@ -129,13 +130,11 @@ impl Cycle {
     fn publish(&mut self, poller: &mut Poller, (target, outcome): Polled) {
         let taken = match &outcome {
             Ok(answer) => Ok(*answer),
-            Err(error) => {
-                let Some(reason) = error.reason() else {
-                    self.tally.left += 1;
-                    return;
-                };
-                Err(reason)
-            }
+            Err(error) => match error.reason() {
+                Some(reason) => Err(reason),
+                // It was not asked for, and stays due.
+                None => return,
+            },
         };
         poller.schedule.asked(&target, self.start, taken.ok());
         let Some((before, after)) = poller.store.record(&target, taken, SystemTime::now()) else { return };

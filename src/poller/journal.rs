@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::{debug, info, warn};
 
@@ -10,7 +10,7 @@ use super::cycle::Tally;
 use super::roster::Verdict;
 use crate::api::Error;
 use crate::model::{Answer, CustomerId, Reason, Target};
-use crate::store::{Record, Snapshot};
+use crate::store::{Record, Snapshot, State};
 
 /// More changes than these in one cycle become one line.
 const MOST_LINES: usize = 10;
@@ -26,15 +26,16 @@ pub(super) struct Journal {
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
     discovery_failed: bool,
+    stale: usize,
 }
 
 /// How a target's state has changed.
 #[derive(Debug)]
 enum Turn {
     Failing(Error),
-    /// It is answered again.
-    Answered,
-    /// A product that had seats has none.
+    /// It is answered again, with a number.
+    Recovered,
+    /// It is answered, and there is no such product.
     Absent,
     /// A product that had no seats has some.
     Present,
@@ -98,7 +99,7 @@ impl Journal {
         let turn = match (error, before.failure) {
             (Some(error), None) => Some(Turn::Failing(error)),
             (Some(_), Some(_)) => None,
-            (None, Some(_)) => Some(Turn::Answered),
+            (None, Some(_)) => Some(if has_seats(after) == Some(true) { Turn::Recovered } else { Turn::Absent }),
             (None, None) => match (has_seats(before), has_seats(after)) {
                 (Some(true), Some(false)) => Some(Turn::Absent),
                 (Some(false), Some(true)) => Some(Turn::Present),
@@ -118,17 +119,33 @@ impl Journal {
                 tell_one(target, turn, known);
             }
         }
+        self.tell_stale_targets(known);
         self.tell_unknown_customers(known);
         let Tally { seats, absent, failed, left, .. } = tally;
         info!(seats, absent, failed, left, duration_seconds = duration.as_secs_f64(), "cycle ended");
     }
 
-    /// A customer none of whose products exist is probably none: told once, until it has one.
+    /// A target whose turn did not come for too long fails without a poll that could tell it.
+    fn tell_stale_targets(&mut self, known: &Snapshot) {
+        let (now, freshness) = (SystemTime::now(), known.settings.freshness);
+        let is_stale = |record: &Record| record.failure.is_none() && record.state(now, freshness) == State::Failing;
+        let stale = known.records().filter(|(_, _, record)| is_stale(record)).count();
+        if stale > self.stale {
+            warn!(stale, "targets were not polled for too long: their numbers are gone");
+        } else if stale == 0 && self.stale > 0 {
+            info!("no target waits too long any more");
+        }
+        self.stale = stale;
+    }
+
+    /// A configured customer none of whose products exist is probably none: told once, until it has one.
     fn tell_unknown_customers(&mut self, known: &Snapshot) {
+        let listed: BTreeSet<_> = known.listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
         let unknown: BTreeSet<CustomerId> = known
             .customers
             .values()
             .filter(|known| !known.products.is_empty() && known.products.values().all(was_not_found))
+            .filter(|known| !listed.contains(&known.customer.id))
             .map(|known| known.customer.id.clone())
             .collect();
         let new: Vec<_> = unknown.difference(&self.unknown).map(|id| Named(id, known)).collect();
@@ -152,7 +169,7 @@ fn has_seats(record: &Record) -> Option<bool> {
 }
 
 fn was_not_found(record: &Record) -> bool {
-    record.failure.is_none() && record.answer.is_some_and(|answered| answered.answer == Answer::NotFound)
+    record.answer.is_some_and(|answered| answered.answer == Answer::NotFound)
 }
 
 fn tell_one(target: &Target, turn: &Turn, known: &Snapshot) {
@@ -163,9 +180,9 @@ fn tell_one(target: &Target, turn: &Turn, known: &Snapshot) {
             let request_id = error.request_id();
             warn!(%customer, %product, state = "failing", reason, request_id, %error, "target fails");
         }
-        Turn::Answered => info!(%customer, %product, state = "answered", "target is answered again"),
-        Turn::Absent => info!(%customer, %product, state = "absent", "product is gone"),
-        Turn::Present => info!(%customer, %product, state = "ok", "product is there"),
+        Turn::Recovered => info!(%customer, %product, state = "ok", "target is answered again"),
+        Turn::Absent => info!(%customer, %product, state = "absent", "the customer has no such product"),
+        Turn::Present => info!(%customer, %product, state = "ok", "the customer has the product now"),
     }
 }
 
@@ -178,9 +195,8 @@ fn tell_many(turns: &[(Target, Turn)], known: &Snapshot) {
                 failing += 1;
                 error.reason().map_or("failing", Reason::as_str)
             }
-            Turn::Answered => "answered",
+            Turn::Recovered | Turn::Present => "ok",
             Turn::Absent => "absent",
-            Turn::Present => "present",
         };
         *reasons.entry(word).or_default() += 1;
     }

@@ -17,7 +17,8 @@ const SUSPICIOUS_FROM: usize = 10;
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     listing: Option<Arc<[ListedCustomer]>>,
-    held_back: bool,
+    /// How many customers the listing before had lost, which was not believed.
+    held_back: Option<usize>,
     asked: Option<Instant>,
     success: Option<bool>,
     last_success: Option<SystemTime>,
@@ -27,7 +28,7 @@ pub(super) struct Roster {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Believed(Arc<[ListedCustomer]>),
-    /// It lost more than half of the customers at once: it is believed when the next one says so, too.
+    /// It lost more than half of the customers at once: the next one is believed if it has not lost more.
     HeldBack {
         before: usize,
         lost: usize,
@@ -54,6 +55,7 @@ impl Roster {
     /// Another client may see other customers.
     pub(super) fn ask_again(&mut self) {
         self.asked = None;
+        self.held_back = None;
     }
 
     /// Takes what became of the listing that the cycle which began at `cycle` asked for.
@@ -75,11 +77,11 @@ impl Roster {
                 self.success = Some(true);
                 self.last_success = Some(now);
                 let (before, lost) = (self.listing().len(), self.lost(&listing));
-                if before >= SUSPICIOUS_FROM && lost > before / 2 && !self.held_back {
-                    self.held_back = true;
+                let lost_before = self.held_back.take().unwrap_or_default();
+                if before >= SUSPICIOUS_FROM && lost > before / 2 && lost > lost_before {
+                    self.held_back = Some(lost);
                     return Verdict::HeldBack { before, lost };
                 }
-                self.held_back = false;
                 let listing: Arc<[_]> = listing.into();
                 self.listing = Some(listing.clone());
                 Verdict::Believed(listing)
@@ -134,6 +136,15 @@ mod tests {
         assert!(!take(&mut roster, 0..0));
         assert!(take(&mut roster, 0..20));
         assert!(!take(&mut roster, 0..0), "the next loss is held back again");
+    }
+
+    #[test]
+    fn a_loss_that_grows_is_held_back_again() {
+        let mut roster = Roster::default();
+        assert!(take(&mut roster, 0..20));
+        assert!(!take(&mut roster, 0..8));
+        assert!(!take(&mut roster, 0..0));
+        assert!(take(&mut roster, 0..0));
     }
 
     #[test]

@@ -41,11 +41,6 @@ impl Sweep {
         self.queue = targets.into_iter().filter(|target| !self.on_their_way.contains(target)).collect();
     }
 
-    /// How many have not been asked for.
-    pub fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
     /// The next outcome, in the order in which they come; `None` once nothing is on its way, and nothing waits or the
     /// round is over. It may be dropped and called again.
     pub async fn next(&mut self) -> Option<Polled> {

@@ -240,6 +240,49 @@ async fn after_a_reload_only_new_targets_are_due() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shorter_interval_takes_effect_without_a_second_cycle() {
+    let vendor = healthy();
+    let running = Running::start(vendor.client(|_| {}), selection(3), settings());
+    sleep(Duration::from_mins(1)).await;
+    running.change_plan(|plan| plan.settings.interval = Duration::from_secs(90));
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(running.cycles(), 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((running.cycles(), vendor.whats().len()), (2, 6));
+    running.change_plan(|plan| plan.settings.interval = Duration::from_secs(1));
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!((running.cycles(), vendor.whats().len()), (3, 9), "the next cycle is overdue, and begins at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_is_no_loss_of_customers() {
+    let listing = |customers: usize| {
+        let data: Vec<_> = (0..customers).map(|id| format!(r#"{{"id": "of-{customers}-{id}"}}"#)).collect();
+        let data = data.join(",");
+        let metadata = format!(r#"{{"pageIndex": 1, "pageSize": 100, "totalCount": {customers}}}"#);
+        Reply::json(format!(r#"{{"data": [{data}], "metadata": {metadata}}}"#))
+    };
+    let account = |customers| {
+        Vendor::new(move |what| match what {
+            "token" => Reply::token(),
+            "customers/1" => listing(customers),
+            _ => Reply::seats("4", 7),
+        })
+    };
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(0) };
+    let running = Running::start(account(20).client(|settings| settings.discovery = true), selection, settings());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.store.snapshot().customers.len(), 20);
+    let other = account(2).client(|settings| {
+        settings.discovery = true;
+        settings.client_id = "other".to_owned();
+    });
+    running.change_plan(|plan| plan.client = other);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.store.snapshot().customers.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_during_a_cycle_neither_waits_for_a_hanging_request_nor_doubles_work() {
     let vendor = Vendor::new(|what| match what {
         "token" => Reply::token(),

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Saved, Unusable};
+use super::{Saved, Unusable};
+use crate::model::Account;
 use crate::model::{Answer, CustomerId, ListedCustomer, ProductType, Seats, Target};
 use crate::store::{Answered, Change, Record};
 

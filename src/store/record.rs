@@ -4,8 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::{Answer, Reason, Seats};
 
+/// An answer may be this far ahead of the clock, which is set back a little now and then.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+
 /// The last answer of a target, its last change, and whether its last poll failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Record {
     /// The last answer, however many polls have failed since.
     pub answer: Option<Answered>,
@@ -17,14 +20,14 @@ pub struct Record {
 }
 
 /// An answer, and when it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Answered {
     pub answer: Answer,
     pub at: SystemTime,
 }
 
 /// The last time that an answered number differed from the one answered before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Change {
     pub previous: Seats,
     pub at: SystemTime,
@@ -117,9 +120,12 @@ impl Record {
 
     fn fresh_answer(&self, now: SystemTime, freshness: Freshness) -> Option<Answer> {
         let Answered { answer, at } = self.answer?;
-        // An answer from the future has the age 0: the clock was set back since.
-        let age = now.duration_since(at).unwrap_or_default();
-        (age <= freshness.limit(answer)).then_some(answer)
+        let is_fresh = match now.duration_since(at) {
+            Ok(age) => age <= freshness.limit(answer),
+            // The clock was set back since: by more than a little, and the true age is unknown.
+            Err(ahead) => ahead.duration() <= CLOCK_TOLERANCE,
+        };
+        is_fresh.then_some(answer)
     }
 }
 
@@ -179,6 +185,15 @@ mod tests {
         record.take(Ok(answer(5)), at(0));
         assert_eq!(record.state(at(100), FRESHNESS), State::Ok);
         assert_eq!(record.state(at(101), FRESHNESS), State::Failing);
+    }
+
+    #[test]
+    fn an_answer_from_the_future_is_not_fresh_until_then() {
+        let mut record = Record::default();
+        record.take(Ok(answer(5)), at(7_200));
+        assert_eq!(record.seats(at(7_140), FRESHNESS), Some(number(5)));
+        assert_eq!(record.seats(at(7_139), FRESHNESS), None);
+        assert_eq!(record.state(at(0), FRESHNESS), State::Failing);
     }
 
     #[test]

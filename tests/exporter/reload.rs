@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
+use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
 use reqwest::Method;
 
-use crate::harness::{Exporter, Folder, Yaml, eventually, seats, value, world};
+use crate::harness::{Exporter, Folder, Yaml, eventually, labels, seats, value, world};
 
 const SUCCESSFUL: &str = "avepoint_exporter_config_last_reload_successful";
 const ONE: &str = "customers: [{id: c-1, name: contoso}]\nproducts: [Fly]\n";
@@ -136,4 +136,51 @@ async fn a_reload_waits_for_no_hanging_request() {
     let metrics = exporter.metrics().await;
     assert_eq!(value(&metrics, "avepoint_poll_targets{state=\"pending\"}"), Some(1.0));
     exporter.stop().await;
+}
+
+#[tokio::test]
+async fn another_account_keeps_nothing_of_the_one_before() {
+    let discovery = "discovery: {enabled: true}\nproducts: [2048]\nstate_file: state.json\n";
+    let sized = |customers| World::sized(customers, &[2048]);
+    let (first, second) = (Simulator::start(sized(12)).await.unwrap(), Simulator::start(sized(3)).await.unwrap());
+    let folder = Folder::new(&Yaml::new(&first).with_poll("interval", "1h").rest(discovery));
+    let exporter = Exporter::start(&folder).await;
+    exporter.until("avepoint_poll_targets{state=\"ok\"}", 12.0).await;
+    folder.configure(&Yaml::new(&second).with_poll("interval", "1h").rest(discovery));
+    exporter.signal("HUP");
+    exporter.until("avepoint_poll_targets{state=\"ok\"}", 3.0).await;
+    assert!(exporter.log_lines("held back").is_empty());
+    exporter.stop().await;
+    let state = fs::read_to_string(folder.file("state.json")).unwrap();
+    assert!(state.contains(second.base_url()) && !state.contains(first.base_url()), "{state}");
+    assert!(!state.contains("c0000000-0000-4000-8000-00000000000c"), "no number of the account before: {state}");
+}
+
+#[tokio::test]
+async fn discovery_can_be_switched_off_and_on() {
+    let (_simulator, folder, yaml, exporter) = running(&[]).await;
+    let on = yaml.clone().rest(&format!("{ONE}discovery: {{enabled: true}}\n"));
+    folder.configure(&on);
+    exporter.signal("HUP");
+    exporter.until("avepoint_discovery_customers", 2.0).await;
+    exporter.until("avepoint_poll_targets{state=\"absent\"}", 1.0).await;
+    folder.configure(&yaml);
+    exporter.signal("HUP");
+    exporter.until_gone("avepoint_discovery_customers").await;
+    exporter.until_gone(&format!("avepoint_poll_success{}", labels("c-2", "Fly"))).await;
+    assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0));
+    folder.configure(&on);
+    exporter.signal("HUP");
+    exporter.until("avepoint_discovery_customers", 2.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_state_file_that_is_added_is_written_at_the_latest_at_the_end() {
+    let (_simulator, folder, yaml, exporter) = running(&[]).await;
+    folder.configure(&yaml.and("state_file: state.json\n"));
+    exporter.signal("HUP");
+    exporter.until_logged("configuration reloaded").await;
+    exporter.stop().await;
+    assert!(fs::read_to_string(folder.file("state.json")).unwrap().contains("c-1"));
 }
