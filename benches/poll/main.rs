@@ -1,0 +1,144 @@
+//! What polling costs: `cargo bench --bench poll`.
+//!
+//! The release binary polls a simulated vendor, which runs in a process of its own, so that time, CPU and memory are
+//! the exporter's alone. A bare client shows what this machine could do at best. Exits 1 where a cycle without faults
+//! takes more than [`LIMIT`] times the ideal.
+
+#![expect(clippy::print_stdout, reason = "the numbers are for whoever runs this")]
+
+mod bare;
+mod exporter;
+mod vendor;
+
+use std::error::Error;
+use std::process::{Child, ExitCode};
+use std::time::Duration;
+
+use exporter::{Cycle, Exporter, Targets};
+use vendor::Vendor;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const CUSTOMERS: u32 = 1000;
+const PRODUCTS: u32 = 22;
+const TARGETS: u32 = CUSTOMERS * PRODUCTS;
+const IN_FLIGHT: u32 = 64;
+const LATENCY: Duration = Duration::from_millis(20);
+/// One request may take this long.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much longer than the ideal a cycle without faults may take.
+const LIMIT: f64 = 1.10;
+
+/// Whatever else runs on the machine only adds time: the best of some runs is the one that was disturbed least.
+const RUNS: usize = 3;
+const STARTS: usize = 21;
+
+const TWO: Targets = Targets { customers: 1, products: "[1, 4]" };
+const ALL: Targets = Targets { customers: CUSTOMERS, products: "all" };
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [role] if vendor::ROLES.contains(&role.as_str()) => vendor::play(role)?,
+        [.., last] if last == "--bench" => return measure(),
+        _ => println!("nothing is measured without --bench, which `cargo bench` gives"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure() -> Result<ExitCode> {
+    let ideal = LATENCY * TARGETS / IN_FLIGHT;
+    println!("{CUSTOMERS} customers × {PRODUCTS} products, {IN_FLIGHT} in flight, {LATENCY:?} latency");
+    println!("ideal: {TARGETS} ÷ {IN_FLIGHT} × {LATENCY:?} = {:.2} s\n", ideal.as_secs_f64());
+
+    let vendor = Vendor::start(vendor::GOOD)?;
+    let bare = bare::run(&vendor)?;
+    row("a bare client", &times(bare.took, ideal));
+    row("  CPU per request", &micros(bare.cpu, u64::from(TARGETS)));
+    let mut best = f64::INFINITY;
+    let mut resident = 0;
+    for run in 1..=RUNS {
+        let cycle = Exporter::start(&vendor, ALL)?.cycle()?;
+        if cycle.requests != u64::from(TARGETS) || cycle.failures > 0 {
+            return Err(format!("{} requests, {} failures", cycle.requests, cycle.failures).into());
+        }
+        row(&format!("first cycle, run {run}"), &times(cycle.took, ideal));
+        costs(&cycle);
+        best = best.min(cycle.took.div_duration_f64(ideal));
+        resident = cycle.resident;
+    }
+
+    for (targets, name) in [(TWO, "two targets"), (ALL, "22,000 targets")] {
+        let mut starts = Vec::new();
+        for _ in 0..STARTS {
+            starts.push(Exporter::start(&vendor, targets)?.healthy_after);
+        }
+        starts.sort();
+        row(&format!("exec to healthy, {name}"), &format!("{}, median of {STARTS}", millis(starts[STARTS / 2])));
+    }
+    row("resident, two targets", &mib(Exporter::start(&vendor, TWO)?.cycle()?.resident));
+    row("resident, 22,000 targets, polled and scraped", &mib(resident));
+    row("binary", &mib(exporter::binary_size()?));
+    drop(vendor);
+
+    measure_faults()?;
+
+    let good = best <= LIMIT;
+    let verdict = if good { "ok" } else { "missed" };
+    println!("\n{verdict}: the best cycle took {best:.3} × the ideal, and may take {LIMIT:.2} ×");
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The ideal is that of slots that are always full. The rest is the tail: the last targets that stall are waited for,
+/// each for a timeout, a backoff and another try, which may stall as well.
+fn measure_faults() -> Result<()> {
+    let vendor = Vendor::start(vendor::FAULTY)?;
+    let cycle = Exporter::start(&vendor, ALL)?.cycle()?;
+    let (stalled, answered) = (u32::try_from(cycle.stalled)?, u32::try_from(cycle.requests - cycle.stalled)?);
+    let ideal = (LATENCY * answered + TIMEOUT * stalled) / IN_FLIGHT;
+    row("first cycle, 5 % are 503, 1 % stall", &times(cycle.took, ideal));
+    costs(&cycle);
+    row("  requests", &format!("{}, of these {stalled} without an answer in {TIMEOUT:?}", cycle.requests));
+    row("  retries", &cycle.retries.to_string());
+    row("  targets without an answer", &cycle.failures.to_string());
+    Ok(())
+}
+
+/// A process that ends with its owner.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn costs(cycle: &Cycle) {
+    row("  CPU per request", &micros(cycle.cpu, cycle.requests));
+    row("  peak memory", &mib(cycle.peak));
+}
+
+fn row(name: &str, value: &str) {
+    println!("{name:<44}  {value}");
+}
+
+fn times(took: Duration, ideal: Duration) -> String {
+    format!("{:.2} s = {:.3} × the ideal", took.as_secs_f64(), took.div_duration_f64(ideal))
+}
+
+fn micros(cpu: Duration, requests: u64) -> String {
+    format!("{} µs", cpu.as_micros() / u128::from(requests.max(1)))
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
+fn mib(bytes: u64) -> String {
+    let tenths = (bytes * 10) >> 20;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
