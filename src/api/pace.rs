@@ -35,7 +35,10 @@ impl Pace {
     /// Waits for this request's turn. `false`: its turn would come at `deadline` or later, so it must not begin.
     pub(super) async fn turn(&self, deadline: Instant) -> bool {
         while let Some(turn) = self.reserve(deadline) {
-            tokio::time::sleep_until(turn).await;
+            // Even a sleep until now lasts until tokio's timer ticks, a millisecond or two later.
+            if turn > Instant::now() {
+                tokio::time::sleep_until(turn).await;
+            }
             // The hold may have come, or grown, while this request slept towards its turn.
             if turn >= self.lock().held_until {
                 return true;
@@ -101,6 +104,15 @@ mod tests {
         for (index, moment) in (0..).zip(&begun) {
             assert_eq!(*moment, Duration::from_millis(100) * index);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_turn_has_come_does_not_wait_for_the_timer_to_tick() {
+        let pace = Pace::new(10);
+        tokio::time::advance(Duration::from_micros(500)).await;
+        let start = Instant::now();
+        assert!(pace.turn(far()).await);
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
