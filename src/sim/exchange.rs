@@ -4,12 +4,15 @@ use std::error::Error;
 use std::fmt;
 use std::future;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use tokio::task;
 use tokio::time::{self, Instant};
 
 use super::answer::{Body, error};
@@ -44,9 +47,8 @@ pub(super) async fn serve(control: Control, request: Request<Incoming>) -> Resul
     let route = Route::of(request.uri().path());
     let arrival = control.arrive(&route.asked(&request), Arc::clone(&request), arrived);
 
-    // A sleep of nothing still lasts until the next millisecond.
     if !arrival.latency.is_zero() {
-        time::sleep(arrival.latency).await;
+        sleep_exactly(arrival.latency).await;
     }
     match &arrival.effect {
         Some(Effect::Stall) => future::pending().await,
@@ -65,6 +67,18 @@ pub(super) async fn serve(control: Control, request: Request<Incoming>) -> Resul
         _ => Body::whole(body, arrival.sent),
     };
     Ok(Response::from_parts(head, body))
+}
+
+/// Sleeps to a fraction of a millisecond. tokio's timer rounds up to milliseconds, and its wait for events once more:
+/// of 20 ms they make 22, so a thread sleeps the end of them.
+async fn sleep_exactly(duration: Duration) {
+    const ROUNDED_UP: Duration = Duration::from_millis(2);
+    let end = Instant::now() + duration;
+    if let Some(most) = duration.checked_sub(ROUNDED_UP) {
+        time::sleep(most).await;
+    }
+    // A thread that panicked has ended its sleep as well.
+    let _ = task::spawn_blocking(move || thread::sleep(end.saturating_duration_since(Instant::now()))).await;
 }
 
 const MAX_REQUEST_BODY: usize = 1 << 20;
@@ -153,8 +167,6 @@ fn truncated(response: &Response<Bytes>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
