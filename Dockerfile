@@ -2,7 +2,7 @@
 
 # Both stages are of Debian 12, so that the binary finds the C library that it was linked with. The slim image has the
 # C compiler that aws-lc-sys needs; it needs neither cmake nor clang on x86-64 and arm64.
-FROM docker.io/library/rust:1.91.0-slim-bookworm AS build
+FROM rust:1.91.0-slim-bookworm AS build
 WORKDIR /build
 
 # The dependencies, in a layer that only Cargo.toml and Cargo.lock can spoil: an empty program is built with them.

@@ -24,8 +24,8 @@ lint: ## check the format, clippy, the layout and the docs; every warning is an 
 	cargo test --test layout $(CARGO_FLAGS)
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(CARGO_FLAGS)
 
-bench: ## run cargo bench; there are no benchmarks yet, so it lists every unit test as ignored
-	cargo bench $(CARGO_FLAGS)
+bench: ## measure a cycle of 22,000 targets: time, CPU and memory (about a minute)
+	cargo bench --bench poll $(CARGO_FLAGS)
 
 tools:
 	@packages=; \
