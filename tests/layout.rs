@@ -13,7 +13,7 @@ use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree};
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "app api catalog config exposition metrics model poller secret sim stats store web"),
-    ("app", "api config exposition poller stats state store web"),
+    ("app", "api config exposition model poller stats state store web"),
     ("web", "exposition metrics model stats store"),
     ("exposition", "metrics model stats store"),
     ("metrics", "catalog model stats store"),
