@@ -18,4 +18,5 @@ pub mod sim;
 pub mod state;
 pub mod stats;
 pub mod store;
+pub mod table;
 pub mod web;

@@ -5,10 +5,11 @@ use std::io::stdout;
 use anyhow::{Context, Result, bail};
 
 use super::args::Output;
-use super::output::{Cell, write};
+use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
 use crate::catalog::CATALOG;
+use crate::table::Cell;
 
 /// Lists the customers that the credentials can see.
 pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, PollOutput};
-use super::output::{Cell, write};
+use super::output::write;
 use super::{Outcome, round};
 use crate::api::Error;
 use crate::app::Source;
@@ -16,6 +16,7 @@ use crate::exposition;
 use crate::model::{ProductType, Target};
 use crate::poller::Sweep;
 use crate::store::{Settings, Snapshot, State, Store};
+use crate::table::Cell;
 
 /// Polls every target once and prints what was answered.
 pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> {
