@@ -111,6 +111,7 @@ impl Poller {
                 () = sleep_until(next.unwrap_or_else(Instant::now)) => {
                     let start = Instant::now();
                     last_start = Some(start);
+                    self.store.cycle_began(SystemTime::now());
                     Cycle::begin(self, start, start + self.plan.settings.interval).run(self).await;
                 }
             }

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub customers: BTreeMap<CustomerId, Arc<KnownCustomer>>,
     pub settings: Settings,
     pub cycle: Option<Cycle>,
+    /// When the last cycle began that the interval called for. One that a reload called for leaves the next in its
+    /// place.
+    pub cycle_began: Option<SystemTime>,
     /// Whether the last cycle that asked anything got any answer.
     pub api_up: Option<bool>,
     /// `None` where discovery is off.
@@ -64,6 +67,16 @@ pub struct KnownCustomer {
 pub struct Cycle {
     pub completed: SystemTime,
     pub duration: Duration,
+    pub targets: CycleTargets,
+}
+
+/// How many targets a cycle asked for, and with what success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CycleTargets {
+    pub answered: usize,
+    pub failed: usize,
+    /// Not asked for in time: they lead the next cycle.
+    pub left: usize,
 }
 
 /// How discovery does.
@@ -91,6 +104,7 @@ impl Store {
             customers: BTreeMap::new(),
             settings,
             cycle: None,
+            cycle_began: None,
             api_up: None,
             discovery: None,
             listing: None,
@@ -167,6 +181,11 @@ impl Store {
         Some((before, after))
     }
 
+    /// A cycle begins now because the interval is over.
+    pub fn cycle_began(&self, now: SystemTime) {
+        self.lock().cycle_began = Some(now);
+    }
+
     /// A cycle has ended. `api_up` is `None` where it asked nothing.
     pub fn cycle_ended(&self, cycle: Cycle, api_up: Option<bool>) {
         let mut known = self.lock();
@@ -226,6 +245,17 @@ impl Snapshot {
             *counts.entry(record.state(now, self.settings.freshness)).or_default() += 1;
         }
         counts
+    }
+
+    /// About when the next cycle begins: an interval after the last one began.
+    pub fn next_cycle(&self) -> Option<SystemTime> {
+        self.cycle_began?.checked_add(self.settings.interval)
+    }
+
+    /// Since when a cycle runs that the interval called for; `None` between two.
+    pub fn cycle_runs_since(&self) -> Option<SystemTime> {
+        let ended = self.cycle.map(|cycle| cycle.completed);
+        self.cycle_began.filter(|began| ended.is_none_or(|ended| ended < *began))
     }
 
     fn entry(&mut self, target: &Target) -> Option<&mut Record> {
@@ -326,11 +356,24 @@ mod tests {
     #[test]
     fn a_cycle_that_asked_nothing_leaves_the_api_as_it_was() {
         let store = store();
-        let cycle = Cycle { completed: NOW, duration: Duration::ZERO };
+        let cycle = Cycle { completed: NOW, duration: Duration::ZERO, targets: CycleTargets::default() };
         store.cycle_ended(cycle, None);
         assert_eq!(store.snapshot().api_up, None);
         store.cycle_ended(cycle, Some(false));
         store.cycle_ended(cycle, None);
         assert_eq!(store.snapshot().api_up, Some(false));
+    }
+
+    #[test]
+    fn the_next_cycle_comes_an_interval_after_the_last_began() {
+        let store = store();
+        assert_eq!((store.snapshot().next_cycle(), store.snapshot().cycle_runs_since()), (None, None));
+        let began = NOW + Duration::from_secs(1);
+        store.cycle_began(began);
+        assert_eq!(store.snapshot().next_cycle(), Some(NOW + Duration::from_secs(11)));
+        assert_eq!(store.snapshot().cycle_runs_since(), Some(began));
+        let cycle = Cycle { completed: began, duration: Duration::ZERO, targets: CycleTargets::default() };
+        store.cycle_ended(cycle, None);
+        assert_eq!(store.snapshot().cycle_runs_since(), None);
     }
 }

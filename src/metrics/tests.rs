@@ -9,7 +9,7 @@ use prometheus::proto::MetricFamily;
 use super::*;
 use crate::model::{Answer, Customer, CustomerId, Label, ProductType, Reason, Seats, Target, WatchedCustomer};
 use crate::stats::{Code, Operation, Stats};
-use crate::store::{Cycle, DiscoveryStatus, Freshness, Settings, Store};
+use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Settings, Store};
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
@@ -48,7 +48,9 @@ pub(crate) fn scene() -> (Arc<Store>, Arc<Stats>) {
     store.record(&target("22222222-bbbb", 7), seats(0), at(300));
     store.record(&target("22222222-bbbb", 7), Err(Reason::Throttled), at(900));
     store.record(&target("22222222-bbbb", 1), Err(Reason::Forbidden), at(900));
-    store.cycle_ended(Cycle { completed: at(950), duration: Duration::from_millis(1_250) }, Some(true));
+    store.cycle_began(at(948));
+    let targets = CycleTargets { answered: 3, failed: 2, left: 0 };
+    store.cycle_ended(Cycle { completed: at(950), duration: Duration::from_millis(1_250), targets }, Some(true));
     let discovery = DiscoveryStatus { success: Some(false), last_success: Some(at(10)), customers: Some(2) };
     store.set_discovery(Some(discovery));
     store.reload_failed();

@@ -78,7 +78,9 @@ impl Cycle {
         self.tally.left = poller.due(self.start).len();
         let duration = self.start.elapsed();
         poller.stats.poll_cycle();
-        let ended = store::Cycle { completed: SystemTime::now(), duration };
+        let Tally { seats, absent, failed, left, .. } = self.tally;
+        let targets = store::CycleTargets { answered: seats + absent, failed, left };
+        let ended = store::Cycle { completed: SystemTime::now(), duration, targets };
         poller.store.cycle_ended(ended, self.tally.api_up());
         poller.journal.cycle_ended(self.tally, duration, &poller.store.snapshot());
     }

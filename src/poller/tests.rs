@@ -10,7 +10,7 @@ use tokio::time::{advance, sleep};
 use super::*;
 use crate::api::testing::{Reply, Vendor};
 use crate::model::{Answer, CustomerId, ProductType, Reason, Seats};
-use crate::store::{Record, Settings as StoreSettings, State};
+use crate::store::{CycleTargets, Record, Settings as StoreSettings, State};
 
 const INTERVAL: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);
@@ -88,7 +88,10 @@ async fn a_cycle_begins_at_once_and_then_every_interval() {
     for (index, asked) in vendor.asked().iter().filter(|asked| asked.what == "c0000/4").enumerate() {
         assert_eq!(asked.at.as_secs(), index as u64 * 900);
     }
-    assert_eq!(running.store.snapshot().api_up, Some(true));
+    let known = running.store.snapshot();
+    assert_eq!(known.api_up, Some(true));
+    assert_eq!(known.cycle.unwrap().targets, CycleTargets { answered: 3, ..CycleTargets::default() });
+    assert_eq!(known.next_cycle(), Some(known.cycle_began.unwrap() + INTERVAL));
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,6 +116,8 @@ async fn results_are_published_as_they_arrive_and_one_bad_target_spoils_nothing(
         assert_eq!(running.record(customer).failure, Some(reason));
         assert_eq!(running.failures(reason), 1);
     }
+    let targets = running.store.snapshot().cycle.unwrap().targets;
+    assert_eq!(targets, CycleTargets { answered: 3, failed: 3, left: 0 });
 }
 
 #[tokio::test(start_paused = true)]
