@@ -19,49 +19,96 @@ impl From<&str> for Cell {
     }
 }
 
-/// Writes `rows` under the names of `columns`. Text that a spreadsheet would take for a formula gets a leading quote,
-/// and nothing is an empty field.
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text that a spreadsheet would take for a formula gets a leading quote, and nothing is an empty field.
+    Csv,
+    /// An array with an object a line. Text is as it is, and nothing is null.
+    Json,
+}
+
+/// Writes all of a list.
 ///
 /// # Errors
 ///
 /// `to` cannot be written.
-pub fn write_csv<const N: usize>(
-    to: impl Write,
-    columns: [&str; N],
+pub fn write<const N: usize>(
+    to: &mut impl Write,
+    form: Form,
+    columns: [&'static str; N],
     rows: impl IntoIterator<Item = [Cell; N]>,
 ) -> io::Result<()> {
+    let mut list = List::new(form, columns);
+    list.begin(to)?;
+    list.rows(to, rows)?;
+    list.end(to)
+}
+
+/// A list that is written piece by piece: its beginning, rows as often as there are some, its end.
+#[derive(Debug)]
+pub struct List<const N: usize> {
+    form: Form,
+    columns: [&'static str; N],
+    is_empty: bool,
+}
+
+impl<const N: usize> List<N> {
+    pub const fn new(form: Form, columns: [&'static str; N]) -> Self {
+        Self { form, columns, is_empty: true }
+    }
+
+    pub fn begin(&self, to: &mut impl Write) -> io::Result<()> {
+        match self.form {
+            Form::Csv => csv(to, [self.columns]),
+            Form::Json => to.write_all(b"["),
+        }
+    }
+
+    pub fn rows(&mut self, to: &mut impl Write, rows: impl IntoIterator<Item = [Cell; N]>) -> io::Result<()> {
+        match self.form {
+            Form::Csv => csv(to, rows.into_iter().map(|row| row.map(field))),
+            Form::Json => rows.into_iter().try_for_each(|row| {
+                let between = if self.is_empty { "\n" } else { ",\n" };
+                self.is_empty = false;
+                to.write_all(between.as_bytes())?;
+                Ok(serde_json::to_writer(&mut *to, &Object(self.columns, row))?)
+            }),
+        }
+    }
+
+    pub fn end(&self, to: &mut impl Write) -> io::Result<()> {
+        match self.form {
+            Form::Csv => Ok(()),
+            Form::Json => to.write_all(if self.is_empty { b"]\n" } else { b"\n]\n" }),
+        }
+    }
+}
+
+struct Object<const N: usize>([&'static str; N], [Cell; N]);
+
+impl<const N: usize> Serialize for Object<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().zip(&self.1))
+    }
+}
+
+fn csv<const N: usize>(
+    to: &mut impl Write,
+    records: impl IntoIterator<Item = [impl AsRef<[u8]>; N]>,
+) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(to);
-    csv.write_record(columns)?;
-    for row in rows {
-        csv.write_record(row.map(|cell| match cell {
-            Cell::Text(text) => no_formula(&text),
-            Cell::Number(number) => number.to_string(),
-            Cell::Nothing => String::new(),
-        }))?;
+    for record in records {
+        csv.write_record(record)?;
     }
     csv.flush()
 }
 
-/// Writes `rows` as an array of objects with the names of `columns`. Text is as it is, and nothing is null.
-///
-/// # Errors
-///
-/// `to` cannot be written.
-pub fn write_json<const N: usize>(
-    mut to: impl Write,
-    columns: [&str; N],
-    rows: impl IntoIterator<Item = [Cell; N]>,
-) -> io::Result<()> {
-    let mut json = serde_json::Serializer::pretty(&mut to);
-    json.collect_seq(rows.into_iter().map(|row| Object(columns, row)))?;
-    writeln!(to)
-}
-
-struct Object<'a, const N: usize>([&'a str; N], [Cell; N]);
-
-impl<const N: usize> Serialize for Object<'_, N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().zip(&self.1))
+fn field(cell: Cell) -> String {
+    match cell {
+        Cell::Text(text) => no_formula(&text),
+        Cell::Number(number) => number.to_string(),
+        Cell::Nothing => String::new(),
     }
 }
 
@@ -91,28 +138,23 @@ mod tests {
 
     const COLUMNS: [&str; 2] = ["name", "seats"];
 
-    fn csv(name: &str) -> String {
+    fn written<const R: usize>(form: Form, rows: [[Cell; 2]; R]) -> String {
         let mut bytes = Vec::new();
-        write_csv(&mut bytes, COLUMNS, [[Cell::from(name), Cell::Number(1)]]).unwrap();
+        write(&mut bytes, form, COLUMNS, rows).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
     fn json_keeps_text_and_the_order_of_columns_and_nothing_is_null() {
-        let mut json = Vec::new();
-        write_json(&mut json, COLUMNS, [[Cell::from("=1+1\n"), Cell::Nothing]]).unwrap();
-        assert_eq!(
-            String::from_utf8(json).unwrap(),
-            "[\n  {\n    \"name\": \"=1+1\\n\",\n    \"seats\": null\n  }\n]\n"
-        );
+        let rows = [[Cell::from("=1+1\n"), Cell::Nothing], [Cell::from("b"), Cell::Number(1)]];
+        let json = written(Form::Json, rows);
+        assert_eq!(json, "[\n{\"name\":\"=1+1\\n\",\"seats\":null},\n{\"name\":\"b\",\"seats\":1}\n]\n");
     }
 
     #[test]
     fn an_empty_list_is_an_array_or_a_header() {
-        let (mut json, mut csv) = (Vec::new(), Vec::new());
-        write_json(&mut json, COLUMNS, []).unwrap();
-        write_csv(&mut csv, COLUMNS, []).unwrap();
-        assert_eq!((json.as_slice(), csv.as_slice()), (&b"[]\n"[..], &b"name,seats\n"[..]));
+        assert_eq!(written(Form::Json, []), "[]\n");
+        assert_eq!(written(Form::Csv, []), "name,seats\n");
     }
 
     #[test]
@@ -130,7 +172,7 @@ mod tests {
             ("x\n@A1", "x\n'@A1"),
             ("Contoso - East = 1, 2", "Contoso - East = 1, 2"),
         ] {
-            let csv = csv(name);
+            let csv = written(Form::Csv, [[Cell::from(name), Cell::Number(1)]]);
             let mut reader = csv::Reader::from_reader(csv.as_bytes());
             let record = reader.records().next().unwrap().unwrap();
             assert_eq!((&record[0], &record[1]), (text, "1"));

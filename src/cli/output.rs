@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::args::Output;
-use crate::table::{Cell, write_csv, write_json};
+use crate::table::{self, Cell, Form};
 
 /// Writes `rows` under the names of `columns`.
 pub(super) fn write<const N: usize>(
     to: &mut impl Write,
     output: Output,
-    columns: [&str; N],
+    columns: [&'static str; N],
     rows: impl IntoIterator<Item = [Cell; N]>,
 ) -> io::Result<()> {
     match output {
@@ -27,8 +27,8 @@ pub(super) fn write<const N: usize>(
             }
             writeln!(to, "{}", table.trim_fmt())
         }
-        Output::Csv => write_csv(to, columns, rows),
-        Output::Json => write_json(to, columns, rows),
+        Output::Csv => table::write(to, Form::Csv, columns, rows),
+        Output::Json => table::write(to, Form::Json, columns, rows),
     }
 }
 

@@ -12,6 +12,7 @@ use super::encode::Encoder;
 use super::gzip::Checksum;
 use super::piece::Piece;
 use super::{Encoding, Format};
+use crate::aside::aside;
 use crate::metrics::polled;
 use crate::store::{Snapshot, Store};
 
@@ -79,18 +80,13 @@ impl Kept {
             return part;
         }
         let kept = self.clone();
-        let making = tokio::task::spawn_blocking(move || {
+        let making = aside(move || {
             let part = kept.make(SystemTime::now());
             // The turn ends here and not with the scrape, whose client may leave meanwhile.
             drop(turn);
             part
         });
-        match making.await {
-            Ok(part) => part,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is going down, and nobody waits for an answer any more.
-            Err(_) => std::future::pending().await,
-        }
+        making.await
     }
 
     #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The body of an answer: bytes that are there already.
+//! The body of an answer.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,16 +9,29 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 /// Chunks to send one after the other. Nothing is copied: many answers may share their bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Chunks {
-    next: std::vec::IntoIter<Bytes>,
+    ready: std::vec::IntoIter<Bytes>,
     left: u64,
+    /// What follows, made when the client has taken what was before it: one that does not costs one chunk.
+    made: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
 }
 
 impl Chunks {
     pub(super) fn new(chunks: Vec<Bytes>) -> Self {
         let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { next: chunks.into_iter(), left }
+        Self { ready: chunks.into_iter(), left, made: None }
+    }
+
+    /// Chunks of a length that nobody knows beforehand.
+    pub(super) fn made(chunks: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self { made: Some(Box::new(chunks)), ..Self::default() }
+    }
+}
+
+impl fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunks").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
@@ -32,16 +46,17 @@ impl Body for Chunks {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let chunk = self.next.find(|chunk| !chunk.is_empty());
-        self.left -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let ready = self.ready.find(|chunk| !chunk.is_empty());
+        self.left -= ready.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let chunk = ready.or_else(|| self.made.as_mut()?.find(|chunk| !chunk.is_empty()));
         Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.made.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        if self.made.is_some() { SizeHint::default() } else { SizeHint::with_exact(self.left) }
     }
 }

@@ -11,7 +11,9 @@ mod path;
 mod readiness;
 mod reload;
 mod routes;
+mod seats;
 mod server;
+mod words;
 
 use std::sync::Arc;
 

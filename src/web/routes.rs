@@ -1,19 +1,25 @@
 //! The routes, as plain functions from request to response.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hyper::body::Body as _;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::Mutex;
 
 use super::body::Chunks;
-use super::page::page;
+use super::page::{PAGE_MAY, page};
 use super::readiness::readiness;
+use super::seats::download;
 use super::{Parts, TelemetryPath};
+use crate::aside::aside;
 use crate::exposition::{Encoding, Format, Rendered};
+use crate::table::Form;
 
 /// Everything that can be asked.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub(super) struct Routes {
     parts: Parts,
     telemetry_path: TelemetryPath,
     enable_lifecycle: bool,
+    /// Whoever holds it makes a page.
+    pages: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +38,22 @@ enum Route {
     Healthy,
     Ready,
     Reload,
+    SeatsCsv,
+    SeatsJson,
     Other,
 }
 
 impl Route {
-    const ALL: [Self; 6] = [Self::Metrics, Self::Page, Self::Healthy, Self::Ready, Self::Reload, Self::Other];
+    const ALL: [Self; 8] = [
+        Self::Metrics,
+        Self::Page,
+        Self::SeatsCsv,
+        Self::SeatsJson,
+        Self::Healthy,
+        Self::Ready,
+        Self::Reload,
+        Self::Other,
+    ];
 
     /// The `handler` label of `avepoint_exporter_http_requests_total`, and so part of the public interface. The
     /// metrics have one name wherever they are.
@@ -42,6 +61,8 @@ impl Route {
         match self {
             Self::Metrics => "/metrics",
             Self::Page => "/",
+            Self::SeatsCsv => "/seats.csv",
+            Self::SeatsJson => "/seats.json",
             Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::Reload => "/-/reload",
@@ -52,7 +73,9 @@ impl Route {
     /// The methods that it answers, as `Allow` has them. `None`: there is nothing that any method could do.
     const fn allow(self) -> Option<&'static str> {
         match self {
-            Self::Metrics | Self::Page | Self::Healthy | Self::Ready => Some("GET, HEAD"),
+            Self::Metrics | Self::Page | Self::SeatsCsv | Self::SeatsJson | Self::Healthy | Self::Ready => {
+                Some("GET, HEAD")
+            }
             Self::Reload => Some("POST, PUT"),
             Self::Other => None,
         }
@@ -64,7 +87,7 @@ impl Routes {
         for route in Route::ALL {
             parts.stats.http_handler(route.handler());
         }
-        Self { parts, telemetry_path, enable_lifecycle }
+        Self { parts, telemetry_path, enable_lifecycle, pages: Arc::default() }
     }
 
     /// The answer to a request, whose body nobody reads.
@@ -75,11 +98,13 @@ impl Routes {
                 let response = text(StatusCode::METHOD_NOT_ALLOWED, format!("This path answers {allow}.\n"));
                 with(response, ALLOW, allow)
             }
-            _ => self.respond(route, request.headers()).await,
+            _ => self.respond(route, request.uri().query(), request.headers()).await,
         };
-        let length = response.body().size_hint().exact().unwrap_or_default();
+        let length = response.body().size_hint().exact();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_LENGTH, length.into());
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if request.method() == Method::HEAD {
@@ -92,6 +117,8 @@ impl Routes {
     fn route(&self, path: &str) -> Route {
         match path {
             "/" => Route::Page,
+            "/seats.csv" => Route::SeatsCsv,
+            "/seats.json" => Route::SeatsJson,
             "/-/healthy" => Route::Healthy,
             "/-/ready" => Route::Ready,
             "/-/reload" => Route::Reload,
@@ -100,10 +127,18 @@ impl Routes {
         }
     }
 
-    async fn respond(&self, route: Route, headers: &HeaderMap) -> Response<Chunks> {
+    async fn respond(&self, route: Route, query: Option<&str>, headers: &HeaderMap) -> Response<Chunks> {
         match route {
             Route::Metrics => self.metrics(headers).await,
-            Route::Page => self.page(),
+            Route::Page => self.page(query.unwrap_or_default()).await,
+            Route::SeatsCsv => {
+                let response = with(self.seats(Form::Csv), CONTENT_TYPE, "text/csv; charset=utf-8; header=present");
+                with(response, CONTENT_DISPOSITION, "attachment; filename=\"seats.csv\"")
+            }
+            Route::SeatsJson => {
+                let response = with(self.seats(Form::Json), CONTENT_TYPE, "application/json");
+                with(response, CONTENT_DISPOSITION, "attachment; filename=\"seats.json\"")
+            }
             Route::Healthy => text(StatusCode::OK, "The exporter runs.\n".to_owned()),
             Route::Ready => match readiness(&self.parts.store, SystemTime::now()) {
                 Ok(()) => text(StatusCode::OK, "The exporter is ready.\n".to_owned()),
@@ -130,19 +165,34 @@ impl Routes {
         with(response, CONTENT_TYPE, format.content_type())
     }
 
-    fn page(&self) -> Response<Chunks> {
-        match page(&self.parts.store, self.telemetry_path.as_str(), SystemTime::now()) {
+    async fn page(&self, query: &str) -> Response<Chunks> {
+        let (store, stats) = (self.parts.store.clone(), self.parts.stats.clone());
+        let (telemetry_path, query) = (self.telemetry_path.clone(), query.to_owned());
+        // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
+        let turn = self.pages.clone().lock_owned().await;
+        let made = aside(move || {
+            let made = page(&store, &stats, telemetry_path.as_str(), &query, SystemTime::now());
+            // The turn ends here and not with the request, whose client may leave meanwhile.
+            drop(turn);
+            made
+        });
+        match made.await {
             Ok(html) => {
                 let response = Response::new(Chunks::from(html));
                 let response = with(response, CONTENT_TYPE, "text/html; charset=utf-8");
-                let response = with(response, REFERRER_POLICY, "no-referrer");
-                with(response, CONTENT_SECURITY_POLICY, PAGE_MAY)
+                let mut response = with(response, REFERRER_POLICY, "no-referrer");
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_MAY.clone());
+                response
             }
             Err(error) => {
                 tracing::error!(%error, "cannot render the page");
                 text(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown; the log says why.\n".to_owned())
             }
         }
+    }
+
+    fn seats(&self, form: Form) -> Response<Chunks> {
+        Response::new(Chunks::made(download(self.parts.store.snapshot(), form, SystemTime::now())))
     }
 
     async fn reload(&self) -> Response<Chunks> {
@@ -159,9 +209,6 @@ impl Routes {
         }
     }
 }
-
-/// The page loads nothing, sends nothing, and is shown in no frame.
-const PAGE_MAY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 fn text(status: StatusCode, text: String) -> Response<Chunks> {
     let mut response = Response::new(Chunks::from(text));

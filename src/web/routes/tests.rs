@@ -77,6 +77,34 @@ async fn every_answer_tells_its_length_and_head_has_no_body() {
 }
 
 #[tokio::test]
+async fn downloads_have_a_type_and_a_file_name_and_head_has_the_same_without_them() {
+    let (routes, _requests) = routes();
+    for (path, content_type, file) in [
+        ("/seats.csv", "text/csv; charset=utf-8; header=present", "attachment; filename=\"seats.csv\""),
+        ("/seats.json", "application/json", "attachment; filename=\"seats.json\""),
+    ] {
+        let got = ask(&routes, "GET", path, &[]).await;
+        assert_eq!(
+            (header(&got, "content-type"), header(&got, "content-disposition")),
+            (Some(content_type), Some(file))
+        );
+        assert_eq!(header(&got, "x-content-type-options"), Some("nosniff"));
+        let head = ask(&routes, "HEAD", path, &[]).await;
+        assert_eq!(got.headers(), head.headers());
+        assert!(body(got).await.contains("Contoso"));
+        assert_eq!(body(head).await, "");
+    }
+}
+
+#[tokio::test]
+async fn the_page_takes_its_parameters_from_its_address() {
+    let (routes, _requests) = routes();
+    let (status, html) = get(&routes, "/?q=nobody%20like%20this").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(html.contains("No target is like that.") && html.contains("value=\"nobody like this\""), "{html}");
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let (routes, _requests) = routes();
     for (method, path, allow) in [

@@ -1,0 +1,195 @@
+//! The rest of what a visitor may want to know, as names and values.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use humantime::format_duration;
+
+use super::headline::Scene;
+use crate::metrics::Build;
+use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Snapshot};
+use crate::web::words::{Moment, count, span};
+
+/// Facts under one heading.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) title: &'static str,
+    pub(super) facts: Vec<Fact>,
+}
+
+/// "`text` `at`", as in "expires in 5 min".
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fact {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+    pub(super) at: Option<Moment>,
+}
+
+impl Fact {
+    fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, text: text.into(), at: None }
+    }
+
+    fn with(self, at: Moment) -> Self {
+        Self { at: Some(at), ..self }
+    }
+}
+
+pub(super) fn facts(scene: &Scene<'_>) -> [Group; 4] {
+    [
+        Group { title: "Polling", facts: polling(scene) },
+        Group { title: "AvePoint’s API", facts: api(scene) },
+        Group { title: "Configuration", facts: configuration(scene) },
+        Group { title: "Build", facts: build() },
+    ]
+}
+
+fn polling(scene: &Scene<'_>) -> Vec<Fact> {
+    let known = scene.known;
+    let last = match known.cycle {
+        Some(cycle) => {
+            Fact::new("Last cycle", format!("took {}, ended", span(cycle.duration))).with(scene.moment(cycle.completed))
+        }
+        None => Fact::new("Last cycle", "none has ended yet"),
+    };
+    let next = match (known.cycle_runs_since(), known.next_cycle()) {
+        (Some(since), _) => Fact::new("Next cycle", "runs now, began").with(scene.moment(since)),
+        // A late one begins when the one before it ends.
+        (None, Some(next)) => Fact::new("Next cycle", "about").with(scene.moment(next.max(scene.now))),
+        (None, None) => Fact::new("Next cycle", "at once"),
+    };
+    let outcome = known.cycle.map(outcome);
+    [Some(last), outcome, Some(next)].into_iter().flatten().collect()
+}
+
+fn outcome(Cycle { targets, .. }: Cycle) -> Fact {
+    let CycleTargets { answered, failed, left } = targets;
+    let left = if left > 0 { format!(", {left} left for the next cycle") } else { String::new() };
+    Fact::new("It came to", format!("{answered} answered, {failed} failed{left}"))
+}
+
+fn api(scene: &Scene<'_>) -> Vec<Fact> {
+    let answers = match scene.known.api_up {
+        Some(true) => "answers",
+        Some(false) => "does not answer",
+        None => "not asked yet",
+    };
+    let token = match scene.token_expiry {
+        Some(expiry) => expires("Token", expiry, scene),
+        None => Fact::new("Token", "none in hand"),
+    };
+    let certificate = scene.certificate_expiry.map(|expiry| expires("Certificate", expiry, scene));
+    let facts = [Some(Fact::new("In the last cycle", answers)), Some(token), certificate, Some(discovery(scene))];
+    facts.into_iter().flatten().collect()
+}
+
+fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
+    let text = if expiry < scene.now { "expired" } else { "expires" };
+    Fact::new(name, text).with(scene.moment(expiry))
+}
+
+fn discovery(scene: &Scene<'_>) -> Fact {
+    let fact = |text: String| Fact::new("Discovery", text);
+    let Some(DiscoveryStatus { success, last_success, customers }) = scene.known.discovery else {
+        return fact("off".to_owned());
+    };
+    let found = customers.map_or_else(|| "no listing yet".to_owned(), |found| count(found, "customer"));
+    let text = if success == Some(false) { format!("failed; {found} before") } else { found };
+    match last_success {
+        Some(at) => fact(format!("{text}, listed")).with(scene.moment(at)),
+        None => fact(text),
+    }
+}
+
+fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
+    let Snapshot { customers, settings, reload, .. } = scene.known;
+    let products: BTreeSet<_> = customers.values().flat_map(|known| known.products.keys()).collect();
+    let counted =
+        [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
+    let loaded = if reload.successful { "loaded" } else { "the last reload was refused; the one in force was loaded" };
+    let freshness = settings.freshness;
+    let mut facts = vec![
+        Fact::new("Watched", counted.join(", ")),
+        Fact::new("Interval", format_duration(settings.interval).to_string()),
+        Fact::new("Stale after", format_duration(freshness.stale_after).to_string()),
+    ];
+    if freshness.absent_stale_after != freshness.stale_after {
+        facts.push(Fact::new("Stale after, if absent", format_duration(freshness.absent_stale_after).to_string()));
+    }
+    facts.push(Fact::new("File", loaded).with(scene.moment(reload.last_success)));
+    facts
+}
+
+fn build() -> Vec<Fact> {
+    let Build { version, revision, rustversion } = Build::THIS;
+    // So many digits are what git shows, and what it takes.
+    let revision = revision.get(..12).unwrap_or(revision);
+    vec![Fact::new("Version", version), Fact::new("Revision", revision), Fact::new("Rust", rustversion)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::{at, scene, settings};
+    use crate::store::Store;
+
+    fn text(store: &Store, token_expiry: Option<SystemTime>) -> String {
+        let (known, now) = (store.snapshot(), at(1_000));
+        let by_state = known.states(now);
+        let scene =
+            Scene { known: &known, by_state: &by_state, not_ready: None, token_expiry, certificate_expiry: None, now };
+        let line = |fact: &Fact| {
+            let at = fact.at.as_ref().map(|at| at.relative.as_str()).unwrap_or_default();
+            format!("{}: {} {at}\n", fact.name, fact.text)
+        };
+        facts(&scene)[..3].iter().flat_map(|group| group.facts.iter().map(line)).collect()
+    }
+
+    #[test]
+    fn the_facts_tell_the_last_cycle_and_the_next_and_what_is_configured() {
+        let (store, _) = scene();
+        let text = text(&store, Some(at(4_600)));
+        for fact in [
+            "Last cycle: took 1.2 s, ended 50 s ago",
+            "It came to: 3 answered, 2 failed",
+            "Next cycle: about in 14 min",
+            "In the last cycle: answers",
+            "Token: expires in 1 h",
+            "Discovery: failed; 2 customers before, listed 16 min ago",
+            "Watched: 2 customers, 4 products, 5 targets",
+            "Interval: 15m",
+            "Stale after: 45m",
+            "Stale after, if absent: 12h",
+            "File: the last reload was refused; the one in force was loaded 16 min ago",
+        ] {
+            assert!(text.contains(fact), "{fact}\n{text}");
+        }
+    }
+
+    #[test]
+    fn at_the_start_nothing_is_made_up() {
+        let store = Store::new(settings(), at(1_000));
+        let before = text(&store, None);
+        for fact in ["Last cycle: none has ended yet", "Next cycle: at once", "Token: none", "Discovery: off"] {
+            assert!(before.contains(fact), "{fact}\n{before}");
+        }
+        store.cycle_began(at(700));
+        assert!(text(&store, Some(at(990))).contains("Next cycle: runs now, began 5 min ago"));
+    }
+
+    #[test]
+    fn a_next_cycle_that_is_late_is_not_in_the_past() {
+        let (store, _) = scene();
+        let (known, now) = (store.snapshot(), at(9_000));
+        let by_state = known.states(now);
+        let scene = Scene {
+            known: &known,
+            by_state: &by_state,
+            not_ready: None,
+            token_expiry: None,
+            certificate_expiry: None,
+            now,
+        };
+        assert_eq!(polling(&scene)[2].at.as_ref().unwrap().relative, "now");
+    }
+}

@@ -1,0 +1,260 @@
+//! In one look: is it well?
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::model::Reason;
+use crate::store::{Snapshot, State};
+use crate::web::words::{Moment, count, why};
+
+/// What a visitor must know first, and what else is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Headline {
+    pub(super) first: Finding,
+    pub(super) others: Vec<Finding>,
+    /// Why targets fail, the most frequent first: how many, and a sentence.
+    pub(super) causes: Vec<(usize, &'static str)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) mood: Mood,
+    pub(super) title: String,
+    pub(super) detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    Waiting,
+    Warning,
+    Bad,
+}
+
+impl Mood {
+    /// The name of its colours in the style.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Waiting => "waiting",
+            Self::Warning => "warning",
+            Self::Bad => "bad",
+        }
+    }
+
+    /// Of the picture in the address bar, on light and dark alike.
+    pub(super) const fn icon_colour(self) -> &'static str {
+        match self {
+            Self::Well => "2e9e5b",
+            Self::Waiting => "4f88c4",
+            Self::Warning => "d08a1d",
+            Self::Bad => "d5493f",
+        }
+    }
+
+    /// A sign for those who do not see colours.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Well => "✓",
+            Self::Waiting => "…",
+            Self::Warning => "!",
+            Self::Bad => "✕",
+        }
+    }
+}
+
+/// A client certificate that expires within this is worth a warning: renewing one takes people.
+const CERTIFICATE_NOTICE: Duration = Duration::from_hours(14 * 24);
+
+/// What the page is about, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) known: &'a Snapshot,
+    pub(super) by_state: &'a BTreeMap<State, usize>,
+    pub(super) not_ready: Option<&'a str>,
+    pub(super) token_expiry: Option<SystemTime>,
+    pub(super) certificate_expiry: Option<SystemTime>,
+    pub(super) now: SystemTime,
+}
+
+impl Scene<'_> {
+    pub(super) fn number(&self, state: State) -> usize {
+        self.by_state.get(&state).copied().unwrap_or_default()
+    }
+
+    pub(super) fn targets(&self) -> usize {
+        self.by_state.values().sum()
+    }
+
+    pub(super) fn moment(&self, at: SystemTime) -> Moment {
+        Moment::new(at, self.now)
+    }
+}
+
+impl Headline {
+    pub(super) fn of(scene: &Scene<'_>) -> Self {
+        let mut findings = findings(scene).into_iter();
+        let first = findings.next().unwrap_or_else(|| well(scene));
+        Self { first, others: findings.collect(), causes: causes(scene) }
+    }
+}
+
+/// What is not well, the worst first.
+fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let Scene { known, now, .. } = scene;
+    let (failing, pending, targets) = (scene.number(State::Failing), scene.number(State::Pending), scene.targets());
+    let mut findings = Vec::new();
+    let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
+    if known.api_up == Some(false) {
+        let detail = "The last cycle got no answer at all. What is shown is what was answered before.";
+        find(Mood::Bad, "The API does not answer".to_owned(), detail.to_owned());
+    }
+    if let Some(reason) = scene.not_ready {
+        let mood = if failing > 0 { Mood::Warning } else { Mood::Waiting };
+        find(mood, "Not ready".to_owned(), sentence(reason));
+    }
+    if failing > 0 {
+        let title =
+            format!("{failing} of {} {}", count(targets, "target"), if failing == 1 { "fails" } else { "fail" });
+        find(Mood::Warning, title, "A failing target keeps its last number until that is stale.".to_owned());
+    }
+    if known.discovery.is_some_and(|discovery| discovery.success == Some(false)) {
+        let detail = "The customers stay as they were; the log says why.";
+        find(Mood::Warning, "The last listing of customers failed".to_owned(), detail.to_owned());
+    }
+    if !known.reload.successful {
+        let detail = "The configuration before it goes on; the log says what is wrong with the new one.";
+        find(Mood::Warning, "The last reload was refused".to_owned(), detail.to_owned());
+    }
+    if let Some(expiry) = scene.certificate_expiry.filter(|expiry| *expiry < *now + CERTIFICATE_NOTICE) {
+        let expires = if expiry < *now { "expired" } else { "expires" };
+        let title = format!("The client certificate {expires} {}", scene.moment(expiry).relative);
+        find(Mood::Warning, title, "Renew it in the app registration.".to_owned());
+    }
+    if pending > 0 && scene.not_ready.is_none() {
+        let title = format!("{} not polled yet", count(pending, "target"));
+        find(Mood::Waiting, title, "They follow in this cycle or the next.".to_owned());
+    }
+    findings
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).chain(['.']).collect()
+}
+
+fn well(scene: &Scene<'_>) -> Finding {
+    let detail = match scene.targets() {
+        0 => "There is no target to watch.".to_owned(),
+        1 => "The only target is answered.".to_owned(),
+        targets => format!("All {targets} targets are answered."),
+    };
+    Finding { mood: Mood::Well, title: "All is well".to_owned(), detail }
+}
+
+fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
+    let freshness = scene.known.settings.freshness;
+    let failing = scene.known.records().filter(|(_, _, record)| record.state(scene.now, freshness) == State::Failing);
+    let mut counts: BTreeMap<Option<Reason>, usize> = BTreeMap::new();
+    for (_, _, record) in failing {
+        *counts.entry(record.failure).or_default() += 1;
+    }
+    let mut causes: Vec<_> = counts.into_iter().map(|(failure, targets)| (targets, why(failure))).collect();
+    causes.sort_by_key(|(targets, _)| std::cmp::Reverse(*targets));
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::{at, seats, settings, target, watched};
+    use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Store};
+
+    fn headline(store: &Store, not_ready: Option<&str>, certificate_expiry: Option<SystemTime>) -> Headline {
+        let (known, now) = (store.snapshot(), at(1_000));
+        let by_state = known.states(now);
+        Headline::of(&Scene {
+            known: &known,
+            by_state: &by_state,
+            not_ready,
+            token_expiry: None,
+            certificate_expiry,
+            now,
+        })
+    }
+
+    fn titles(headline: &Headline) -> Vec<&str> {
+        std::iter::once(&headline.first).chain(&headline.others).map(|finding| finding.title.as_str()).collect()
+    }
+
+    fn store() -> Store {
+        let store = Store::new(settings(), at(0));
+        store.watch(&[watched("a", "a", "a", &[1, 4])]);
+        store
+    }
+
+    fn ended(store: &Store, api_up: bool) {
+        let targets = CycleTargets::default();
+        store.cycle_ended(Cycle { completed: at(950), duration: Duration::ZERO, targets }, Some(api_up));
+    }
+
+    #[test]
+    fn all_is_well_when_every_target_is_answered() {
+        let store = store();
+        store.record(&target("a", 1), seats(1), at(900));
+        store.record(&target("a", 4), seats(1), at(900));
+        ended(&store, true);
+        let headline = headline(&store, None, None);
+        assert_eq!((headline.first.mood, titles(&headline)), (Mood::Well, vec!["All is well"]));
+        assert_eq!(headline.first.detail, "All 2 targets are answered.");
+    }
+
+    #[test]
+    fn before_the_first_answer_it_waits_and_says_for_what() {
+        let headline = headline(&store(), Some("no answer yet: 2 targets are not polled yet"), None);
+        assert_eq!((headline.first.mood, titles(&headline)), (Mood::Waiting, vec!["Not ready"]));
+        assert_eq!(headline.first.detail, "No answer yet: 2 targets are not polled yet.");
+    }
+
+    #[test]
+    fn an_api_that_does_not_answer_comes_before_its_consequences() {
+        let store = store();
+        store.record(&target("a", 1), Err(Reason::Auth), at(900));
+        store.record(&target("a", 4), Err(Reason::Auth), at(900));
+        ended(&store, false);
+        let headline = headline(&store, Some("no answer yet"), None);
+        assert_eq!(headline.first.mood, Mood::Bad);
+        assert_eq!(titles(&headline), ["The API does not answer", "Not ready", "2 of 2 targets fail"]);
+        assert_eq!(headline.causes, [(2, why(Some(Reason::Auth)))]);
+    }
+
+    #[test]
+    fn everything_that_is_not_well_is_told() {
+        let store = store();
+        store.record(&target("a", 1), Err(Reason::Timeout), at(900));
+        store.set_discovery(Some(DiscoveryStatus { success: Some(false), ..DiscoveryStatus::default() }));
+        store.reload_failed();
+        let headline = headline(&store, None, Some(at(1_000 + 86_400)));
+        let expected = [
+            "1 of 2 targets fails",
+            "The last listing of customers failed",
+            "The last reload was refused",
+            "The client certificate expires in 24 h",
+            "1 target not polled yet",
+        ];
+        assert_eq!(titles(&headline), expected);
+        assert_eq!(headline.first.mood, Mood::Warning);
+    }
+
+    #[test]
+    fn the_most_frequent_cause_comes_first_and_staleness_is_one() {
+        let store = Store::new(settings(), at(0));
+        store.watch(&[watched("a", "a", "a", &[1, 4, 32])]);
+        store.record(&target("a", 1), seats(1), at(0) - Duration::from_hours(1));
+        for product in [4, 32] {
+            store.record(&target("a", product), Err(Reason::Throttled), at(900));
+        }
+        let causes = headline(&store, None, None).causes;
+        assert_eq!(causes, [(2, why(Some(Reason::Throttled))), (1, why(None))]);
+    }
+}

@@ -1,0 +1,129 @@
+//! The downloads `/seats.csv` and `/seats.json`: every target as it is now.
+//!
+//! They have the columns `customer` (the label), `customer_id`, `name` (the organization), `product`, `product_type`,
+//! `seats` (nothing where no fresh number is known), `state`, `last_success` (when the target was last answered),
+//! `previous` (the number before the last change that was seen) and `last_change` (when it was seen). Times are
+//! RFC 3339 in UTC, to the second.
+
+use std::iter::{from_fn, once};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::words::exact;
+use crate::store::{Freshness, KnownCustomer, Snapshot};
+use crate::table::{Cell, Form, List};
+
+/// The download, in pieces that are made one after the other: a client that reads slowly costs one of them.
+pub(super) fn download(known: Snapshot, form: Form, now: SystemTime) -> impl Iterator<Item = Bytes> + Send + 'static {
+    let freshness = known.settings.freshness;
+    let customers = known.customers.into_values().map(Part::Customer);
+    let mut parts = once(Part::Begin).chain(customers).chain(once(Part::End));
+    let mut list = List::new(form, COLUMNS);
+    from_fn(move || {
+        let mut bytes = Vec::new();
+        while bytes.len() < PIECE {
+            let Some(part) = parts.next() else { break };
+            let written = match part {
+                Part::Begin => list.begin(&mut bytes),
+                Part::Customer(known) => list.rows(&mut bytes, rows(&known, freshness, now)),
+                Part::End => list.end(&mut bytes),
+            };
+            // Memory takes whatever is written to it.
+            written.ok()?;
+        }
+        (!bytes.is_empty()).then(|| bytes.into())
+    })
+}
+
+/// About so many bytes are made at once.
+const PIECE: usize = 64 << 10;
+
+const COLUMNS: [&str; 10] = [
+    "customer",
+    "customer_id",
+    "name",
+    "product",
+    "product_type",
+    "seats",
+    "state",
+    "last_success",
+    "previous",
+    "last_change",
+];
+
+enum Part {
+    Begin,
+    Customer(Arc<KnownCustomer>),
+    End,
+}
+
+fn rows(known: &KnownCustomer, freshness: Freshness, now: SystemTime) -> impl Iterator<Item = [Cell; 10]> {
+    let customer = &known.customer;
+    known.products.iter().map(move |(product, record)| {
+        [
+            Cell::from(customer.label.as_str()),
+            Cell::from(customer.id.as_str()),
+            Cell::from(customer.name.as_str()),
+            Cell::from(product.label().as_ref()),
+            Cell::Number(product.number().into()),
+            record.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+            Cell::from(record.state(now, freshness).as_str()),
+            record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
+            record.change.map_or(Cell::Nothing, |change| Cell::Number(change.previous.get())),
+            record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
+        ]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::metrics::tests::{at, scene, settings, watched};
+    use crate::store::Store;
+
+    fn downloaded(store: &Store, form: Form) -> String {
+        String::from_utf8(download(store.snapshot(), form, at(1_000)).flatten().collect()).unwrap()
+    }
+
+    #[test]
+    fn json_has_every_target_with_its_times() {
+        let (store, _) = scene();
+        let seats: Value = serde_json::from_str(&downloaded(&store, Form::Json)).unwrap();
+        assert_eq!(seats.as_array().unwrap().len(), 5);
+        assert_eq!(
+            seats[0],
+            json!({
+                "customer": "contoso", "customer_id": "11111111-aaaa", "name": "Contoso \"East\" \\ Söhne\nGmbH",
+                "product": "Cloud Backup for Microsoft 365", "product_type": 2048, "seats": 30, "state": "ok",
+                "last_success": "2023-11-14T22:30:00Z", "previous": 25, "last_change": "2023-11-14T22:30:00Z"
+            })
+        );
+        assert_eq!((&seats[1]["state"], &seats[1]["seats"]), (&json!("absent"), &Value::Null));
+        assert_eq!((&seats[3]["state"], &seats[3]["seats"]), (&json!("failing"), &json!(0)), "fresh all the same");
+        assert_eq!((&seats[4]["state"], &seats[4]["last_success"]), (&json!("pending"), &Value::Null));
+    }
+
+    #[test]
+    fn csv_has_the_same_and_no_formula() {
+        let (store, _) = scene();
+        store.watch(&[watched("a", "=HYPERLINK(1)", "@name", &[1])]);
+        let csv = downloaded(&store, Form::Csv);
+        let header = "customer,customer_id,name,product,product_type,seats,state,last_success,previous,last_change";
+        assert_eq!(csv, format!("{header}\n'=HYPERLINK(1),a,'@name,DocAve Online,1,,pending,,,\n"));
+    }
+
+    #[test]
+    fn a_large_download_comes_in_small_pieces_and_is_whole() {
+        let store = Store::new(settings(), at(0));
+        let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
+        store.watch(&customers);
+        let pieces: Vec<_> = download(store.snapshot(), Form::Json, at(0)).collect();
+        assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.len() < 2 * PIECE), "{}", pieces.len());
+        let seats: Value = serde_json::from_slice(&pieces.concat()).unwrap();
+        assert_eq!(seats.as_array().unwrap().len(), 4_000);
+    }
+}

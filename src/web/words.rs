@@ -1,0 +1,109 @@
+//! Times, durations and reasons as a person reads them.
+
+use std::time::{Duration, SystemTime};
+
+use humantime::{format_duration, format_rfc3339_seconds};
+
+use crate::model::Reason;
+
+/// A moment, seen from another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// RFC 3339, UTC, to the second.
+    pub(super) exact: String,
+    /// Such as "5 min ago" and "in 5 min".
+    pub(super) relative: String,
+}
+
+impl Moment {
+    pub(super) fn new(at: SystemTime, now: SystemTime) -> Self {
+        let relative = match now.duration_since(at) {
+            Ok(age) if age < Duration::from_secs(1) => "now".to_owned(),
+            Ok(age) => format!("{} ago", roughly(age)),
+            Err(ahead) => format!("in {}", roughly(ahead.duration())),
+        };
+        Self { exact: exact(at), relative }
+    }
+}
+
+/// RFC 3339 in UTC, to the second. It can write four digits of a year, and no time before 1970.
+pub(super) fn exact(at: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    format_rfc3339_seconds(at.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+}
+
+/// A duration in the two units that count.
+pub(super) fn span(duration: Duration) -> String {
+    if duration < Duration::from_mins(1) {
+        return format!("{:.1} s", duration.as_secs_f64());
+    }
+    format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// "1 target", "2 targets".
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Why a target has no answer, and what would help. `None`: it was answered, but too long ago.
+pub(super) const fn why(failure: Option<Reason>) -> &'static str {
+    match failure {
+        Some(Reason::Auth) => "No access: the client id, its secret or its certificate is not accepted.",
+        Some(Reason::Forbidden) => "Not permitted: the app registration needs elements.license.read.all.",
+        Some(Reason::BadRequest) => "The API did not understand the question; is the customer's id right?",
+        Some(Reason::Throttled) => "Too many requests for the API; a lower requests_per_second helps.",
+        Some(Reason::ServerError) => "The API had an error of its own.",
+        Some(Reason::Timeout) => "No complete answer in time.",
+        Some(Reason::Network) => "No connection to the API, or one that broke.",
+        Some(Reason::BadResponse) => "The answer was not one that the API documents.",
+        None => "Not asked for so long that its last answer no longer counts.",
+    }
+}
+
+fn roughly(duration: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match duration.as_secs() {
+        seconds @ 0..MINUTE => format!("{} s", seconds.max(1)),
+        seconds @ MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+        seconds if seconds < 2 * DAY => format!("{} h", seconds / HOUR),
+        seconds => format!("{} days", seconds / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::at;
+
+    #[test]
+    fn a_moment_tells_how_far_away_it_is_in_the_unit_that_a_person_would() {
+        for (seconds, relative) in [
+            (0, "now"),
+            (1, "1 s ago"),
+            (59, "59 s ago"),
+            (119, "1 min ago"),
+            (3_600, "1 h ago"),
+            (172_799, "47 h ago"),
+            (172_800, "2 days ago"),
+        ] {
+            assert_eq!(Moment::new(at(0), at(seconds)).relative, relative);
+        }
+        let ahead = Moment::new(at(300), at(0));
+        assert_eq!((ahead.relative.as_str(), ahead.exact.as_str()), ("in 5 min", "2023-11-14T22:18:20Z"));
+    }
+
+    #[test]
+    fn no_time_is_too_odd_to_be_written() {
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(exact(far), "9999-12-31T23:59:59Z");
+        assert_eq!(exact(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_span_has_tenths_only_as_long_as_they_count() {
+        assert_eq!(span(Duration::from_millis(1_250)), "1.2 s");
+        assert_eq!(span(Duration::from_millis(201_900)), "3m 21s");
+    }
+}
