@@ -7,7 +7,7 @@ use humantime::format_duration;
 
 use super::headline::Scene;
 use crate::metrics::Build;
-use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Snapshot};
+use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Snapshot};
 use crate::web::words::{Moment, count, span};
 
 /// Facts under one heading.
@@ -65,7 +65,7 @@ fn polling(scene: &Scene<'_>) -> Vec<Fact> {
 fn outcome(Cycle { targets, .. }: Cycle) -> Fact {
     let CycleTargets { answered, failed, left } = targets;
     let left = if left > 0 { format!(", {left} left for the next cycle") } else { String::new() };
-    Fact::new("It came to", format!("{answered} answered, {failed} failed{left}"))
+    Fact::new("Came to", format!("{answered} answered, {failed} failed{left}"))
 }
 
 fn api(scene: &Scene<'_>) -> Vec<Fact> {
@@ -79,7 +79,7 @@ fn api(scene: &Scene<'_>) -> Vec<Fact> {
         None => Fact::new("Token", "none in hand"),
     };
     let certificate = scene.certificate_expiry.map(|expiry| expires("Certificate", expiry, scene));
-    let facts = [Some(Fact::new("In the last cycle", answers)), Some(token), certificate, Some(discovery(scene))];
+    let facts = [Some(Fact::new("State", answers)), Some(token), certificate, Some(discovery(scene))];
     facts.into_iter().flatten().collect()
 }
 
@@ -107,17 +107,17 @@ fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
     let counted =
         [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
     let loaded = if reload.successful { "loaded" } else { "the last reload was refused; the one in force was loaded" };
-    let freshness = settings.freshness;
-    let mut facts = vec![
+    let Freshness { stale_after, absent_stale_after } = settings.freshness;
+    let mut stale = format_duration(stale_after).to_string();
+    if absent_stale_after != stale_after {
+        stale = format!("{stale}, absent ones after {}", format_duration(absent_stale_after));
+    }
+    vec![
         Fact::new("Watched", counted.join(", ")),
         Fact::new("Interval", format_duration(settings.interval).to_string()),
-        Fact::new("Stale after", format_duration(freshness.stale_after).to_string()),
-    ];
-    if freshness.absent_stale_after != freshness.stale_after {
-        facts.push(Fact::new("Stale after, if absent", format_duration(freshness.absent_stale_after).to_string()));
-    }
-    facts.push(Fact::new("File", loaded).with(scene.moment(reload.last_success)));
-    facts
+        Fact::new("Stale after", stale),
+        Fact::new("File", loaded).with(scene.moment(reload.last_success)),
+    ]
 }
 
 fn build() -> Vec<Fact> {
@@ -151,15 +151,14 @@ mod tests {
         let text = text(&store, Some(at(4_600)));
         for fact in [
             "Last cycle: took 1.2 s, ended 50 s ago",
-            "It came to: 3 answered, 2 failed",
+            "Came to: 3 answered, 2 failed",
             "Next cycle: about in 14 min",
-            "In the last cycle: answers",
+            "State: answers",
             "Token: expires in 1 h",
             "Discovery: failed; 2 customers before, listed 16 min ago",
             "Watched: 2 customers, 4 products, 5 targets",
             "Interval: 15m",
-            "Stale after: 45m",
-            "Stale after, if absent: 12h",
+            "Stale after: 45m, absent ones after 12h",
             "File: the last reload was refused; the one in force was loaded 16 min ago",
         ] {
             assert!(text.contains(fact), "{fact}\n{text}");
