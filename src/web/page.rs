@@ -162,7 +162,7 @@ impl Page<'_> {
     const fn meaning(state: State) -> &'static str {
         match state {
             State::Ok => "the number is known",
-            State::Absent => "answered: no such product",
+            State::Absent => "answered: nothing to count",
             State::Failing => "no answer",
             State::Pending => "not polled yet",
         }

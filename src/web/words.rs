@@ -24,6 +24,11 @@ impl Moment {
         };
         Self { exact: exact(at), relative }
     }
+
+    /// The exact time, with a place where a line may break.
+    pub(super) fn readable(&self) -> String {
+        self.exact.replacen('T', " ", 1)
+    }
 }
 
 /// RFC 3339 in UTC, to the second. It can write four digits of a year, and no time before 1970.
@@ -32,8 +37,11 @@ pub(super) fn exact(at: SystemTime) -> String {
     format_rfc3339_seconds(at.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
 }
 
-/// A duration in the two units that count.
+/// A duration, no finer than a person would say it.
 pub(super) fn span(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        return format!("{} ms", duration.as_millis());
+    }
     if duration < Duration::from_mins(1) {
         return format!("{:.1} s", duration.as_secs_f64());
     }
@@ -103,6 +111,7 @@ mod tests {
 
     #[test]
     fn a_span_has_tenths_only_as_long_as_they_count() {
+        assert_eq!(span(Duration::from_micros(42_900)), "42 ms");
         assert_eq!(span(Duration::from_millis(1_250)), "1.2 s");
         assert_eq!(span(Duration::from_millis(201_900)), "3m 21s");
     }

@@ -106,7 +106,7 @@ fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
     let products: BTreeSet<_> = customers.values().flat_map(|known| known.products.keys()).collect();
     let counted =
         [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
-    let loaded = if reload.successful { "loaded" } else { "the last reload was refused; the one in force was loaded" };
+    let loaded = if reload.successful { "" } else { "the last reload was refused; in force is that of" };
     let Freshness { stale_after, absent_stale_after } = settings.freshness;
     let mut stale = format_duration(stale_after).to_string();
     if absent_stale_after != stale_after {
@@ -116,7 +116,7 @@ fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
         Fact::new("Watched", counted.join(", ")),
         Fact::new("Interval", format_duration(settings.interval).to_string()),
         Fact::new("Stale after", stale),
-        Fact::new("File", loaded).with(scene.moment(reload.last_success)),
+        Fact::new("Loaded", loaded).with(scene.moment(reload.last_success)),
     ]
 }
 
@@ -159,7 +159,7 @@ mod tests {
             "Watched: 2 customers, 4 products, 5 targets",
             "Interval: 15m",
             "Stale after: 45m, absent ones after 12h",
-            "File: the last reload was refused; the one in force was loaded 16 min ago",
+            "Loaded: the last reload was refused; in force is that of 16 min ago",
         ] {
             assert!(text.contains(fact), "{fact}\n{text}");
         }
