@@ -12,15 +12,15 @@ use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree};
 /// Each top-level module, with the others that it may use. Imports point down: a line names only lines below it.
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "app api catalog config exposition metrics model poller secret sim stats store web"),
-    ("app", "api config exposition model poller stats state store web"),
-    ("web", "exposition metrics model stats store"),
-    ("exposition", "metrics model stats store"),
+    ("cli", "app api catalog config exposition metrics model poller secret sim stats store table web"),
+    ("app", "api aside config exposition model poller stats state store web"),
+    ("web", "aside catalog exposition metrics model stats store table"),
+    ("exposition", "aside metrics model stats store"),
     ("metrics", "catalog model stats store"),
     // It makes the settings of the parts that it configures.
     ("config", "api catalog model poller secret"),
     ("poller", "api catalog model stats store"),
-    ("api", "catalog model secret stats"),
+    ("api", "aside catalog model secret stats"),
     ("state", "catalog model store"),
     ("store", "catalog model"),
     // Nothing of `api`: a shared wire type would let one wrong field name agree with itself.
@@ -28,6 +28,8 @@ const MODULES: &[(&str, &str)] = &[
     ("stats", "model"),
     ("model", "catalog"),
     ("catalog", ""),
+    ("table", ""),
+    ("aside", ""),
     ("secret", ""),
 ];
 

@@ -15,6 +15,7 @@ use super::listing::{Listing, PAGE_SIZE};
 use super::token::{Scope, Token, TokenTrouble};
 use super::transport::{Body, Request, Response};
 use super::wire;
+use crate::aside::aside;
 use crate::model::{Answer, ListedCustomer, Target};
 use crate::stats::Operation;
 
@@ -176,9 +177,7 @@ impl Round {
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let settings = self.client.settings().clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
-        let filled_in =
-            tokio::task::spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now()));
-        let form = filled_in.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let form = aside(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
         self.client.stats.client_certificate_expires(match &form {
             Ok(form) => form.certificate_expires,
             Err(CredentialError::Expired { since, .. }) => Some(*since),

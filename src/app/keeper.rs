@@ -4,10 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::aside::aside;
 use crate::config::Config;
 use crate::state::{Error, Saved, StateFile};
 use crate::store::Store;
@@ -74,11 +74,9 @@ pub(super) async fn keep(kept: Arc<Mutex<Kept>>, store: Arc<Store>, polled: Canc
             () = polled.cancelled() => {}
         }
         let (kept, store) = (kept.clone(), store.clone());
-        let saving = spawn_blocking(move || kept.lock().unwrap_or_else(PoisonError::into_inner).save(&store));
-        match saving.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!("{error}"),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        let saved = aside(move || kept.lock().unwrap_or_else(PoisonError::into_inner).save(&store)).await;
+        if let Err(error) = saved {
+            warn!("{error}");
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -14,6 +13,7 @@ use tracing::{error, info};
 use super::keeper::Kept;
 use super::{Error, shown};
 use crate::api::{Client, CredentialError, check_credential};
+use crate::aside::aside;
 use crate::config::{self, Config};
 use crate::poller::Plan;
 use crate::stats::Stats;
@@ -107,9 +107,9 @@ impl Reloader {
 
     async fn has_changed(&mut self) -> bool {
         let source = self.source.clone();
-        match spawn_blocking(move || source.text()).await {
-            Ok(Some(text)) => self.watched_text.replace(text) != self.watched_text,
-            _ => false,
+        match aside(move || source.text()).await {
+            Some(text) => self.watched_text.replace(text) != self.watched_text,
+            None => false,
         }
     }
 
@@ -133,13 +133,13 @@ impl Reloader {
         let source = self.source.clone();
         let before = self.plans.borrow().clone();
         let (stats, kept) = (self.stats.clone(), self.kept.clone());
-        let loading = spawn_blocking(move || {
+        let loading = aside(move || {
             let config = source.load()?;
             let client = next_client(&before, &config, stats)?;
             kept.lock().unwrap_or_else(PoisonError::into_inner).follow(&config)?;
             Ok::<_, Error>((config, client))
         });
-        let (config, client) = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let (config, client) = loading.await?;
         self.store.reloaded(shown(&config), SystemTime::now());
         self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), settings: config.poll });
         Ok(())
