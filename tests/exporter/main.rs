@@ -21,6 +21,7 @@ mod logs;
 mod prometheus;
 mod reload;
 mod restart;
+mod seats;
 mod secrets;
 mod stop;
 mod tls;
