@@ -1,25 +1,21 @@
 //! `exporter.yaml`, parsed and judged: a [`Config`] is valid as a whole.
 
 mod api;
-mod error;
-mod field;
-mod file;
-mod line;
 mod poll;
 mod raw;
 mod selection;
 mod state_file;
-mod value;
+mod url;
 
+pub use crate::yaml::{Error, Problem};
 pub use api::{CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE};
-pub use error::{Error, Problem};
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::yaml::{Key, Problems, file, parse};
 use crate::{api as client, poller};
 use api::Surroundings;
-use error::Problems;
 
 /// What `exporter.yaml` says, with the defaults of what it leaves out.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +62,9 @@ impl Config {
             omitted: 0,
         })?;
         let mut problems = Problems::of(&text);
-        let config = raw::parse(&text, &mut problems).and_then(|document| {
+        let document = parse::<raw::Document>(&text, &["api"], &mut problems)
+            .and_then(|document| document.ok_or_else(|| problems.add(&Key::root(), EMPTY)));
+        let config = document.and_then(|document| {
             let folder = path.parent().unwrap_or(Path::new(""));
             let selection = selection::selection(&document, &mut problems);
             let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
@@ -93,3 +91,5 @@ impl Config {
         }
     }
 }
+
+const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows all there are";

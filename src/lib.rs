@@ -21,3 +21,4 @@ pub mod stats;
 pub mod store;
 pub mod table;
 pub mod web;
+pub mod yaml;

@@ -4,16 +4,14 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
-use url::Url;
+use ::url::Url;
 
-use super::error::{Problems, Refused};
-use super::field::Field;
-use super::file;
-use super::line::Key;
 use super::raw;
-use super::value::{self, expected, number, positive, text};
+use super::url::url;
 use crate::api::{CertificateSource, Credential, SecretSource, Settings};
 use crate::secret::Secret;
+use crate::yaml::value::{self, expected, number, positive, text};
+use crate::yaml::{Field, Key, Problems, Refused, file};
 
 /// Instead of `api.client_id`.
 pub const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
@@ -37,8 +35,8 @@ pub(super) fn settings(
 ) -> Result<Settings, Refused> {
     let key = |name| Key::of("api").then(name);
     let environment = problems.read(&key("environment"), &raw.environment, environment);
-    let base_url = problems.read(&key("base_url"), &raw.base_url, value::url);
-    let token_url = problems.read(&key("token_url"), &raw.token_url, value::url);
+    let base_url = problems.read(&key("base_url"), &raw.base_url, url);
+    let token_url = problems.read(&key("token_url"), &raw.token_url, url);
     let client_id = client_id(raw, around, problems);
     let credential = credential(raw, around, problems);
     let ca_file = problems.read(&key("ca_file"), &raw.ca_file, |field| file::readable(field, around.folder));

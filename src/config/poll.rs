@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::error::{Problems, Refused};
-use super::line::Key;
 use super::raw;
-use super::value::duration;
 use crate::poller::Settings;
+use crate::yaml::value::duration;
+use crate::yaml::{Key, Problems, Refused};
 
 pub(super) fn settings(raw: &raw::Poll, problems: &mut Problems<'_>) -> Result<Settings, Refused> {
     let key = |name| Key::of("poll").then(name);

@@ -3,14 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::error::{Problems, Refused};
-use super::field::Field;
-use super::line::Key;
 use super::raw;
-use super::value::{expected, flag, names_a_user, quoted, text};
 use crate::catalog::{CATALOG, ProductType};
 use crate::model::{CustomerId, Label};
 use crate::poller::{ConfiguredCustomer, Discovery, Selection};
+use crate::yaml::value::{expected, flag, names_a_user, quoted, text};
+use crate::yaml::{Field, Key, Problems, Refused};
 
 pub(super) fn selection(raw: &raw::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
     let entries = raw.customers.as_deref().unwrap_or_default();

@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{Problems, Refused};
-use super::field::Field;
-use super::file;
-use super::line::Key;
-use super::value::quoted;
 use crate::api::{CertificateSource, Credential, SecretSource, Settings};
+use crate::yaml::value::quoted;
+use crate::yaml::{Field, Key, Problems, Refused, file};
 
 /// The files that the state must not be written over.
 #[derive(Clone, Copy)]

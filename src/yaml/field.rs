@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, EnumAccess, IgnoredAny, MapAccess, Se
 
 /// The value of a setting, whatever it is: it is judged where all problems are collected.
 #[derive(Default, PartialEq)]
-pub(super) enum Field {
+pub(crate) enum Field {
     #[default]
     Missing,
     /// The key is there, its value is not.
@@ -21,7 +21,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    pub(super) fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         *self != Self::Missing
     }
 }

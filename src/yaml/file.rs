@@ -11,12 +11,22 @@ use super::value::{quoted, text};
 use crate::secret::without_line_break;
 
 /// The text of the configuration file at `path`.
-pub(super) fn configuration(path: &Path) -> Result<String, Problem> {
-    const MAX: u64 = 16 << 20;
+pub(crate) fn configuration(path: &Path) -> Result<String, Problem> {
+    decode(open_configuration(path).and_then(|file| at_most(MAX + 1, file)))
+}
+
+/// The largest file that is read, in bytes.
+const MAX: u64 = 16 << 20;
+
+/// The bytes of a regular file.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    at_most(MAX + 1, open_regular(path)?)
+}
+
+/// The text of a configuration file from its bytes.
+pub(crate) fn decode(bytes: io::Result<Vec<u8>>) -> Result<String, Problem> {
     let whole = |message| Problem { line: None, key: String::new(), message };
-    let bytes = open_configuration(path)
-        .and_then(|file| at_most(MAX + 1, file))
-        .map_err(|error| whole(format!("cannot be read: {error}")))?;
+    let bytes = bytes.map_err(|error| whole(format!("cannot be read: {error}")))?;
     if bytes.len() as u64 > MAX {
         return Err(whole("is larger than 16 MiB, which no configuration is".to_owned()));
     }
@@ -39,17 +49,17 @@ pub(super) fn configuration(path: &Path) -> Result<String, Problem> {
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The path that a setting names, seen from the configuration file's `folder`.
-pub(super) fn path(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+pub(crate) fn path(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     text(field).map(|path| folder.join(path))
 }
 
 /// The path of a file that can be read.
-pub(super) fn readable(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+pub(crate) fn readable(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     open(field, folder).map(|(path, _)| path)
 }
 
 /// The path of a file that holds a secret and nothing else.
-pub(super) fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+pub(crate) fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     const MAX: u64 = 64 << 10;
     let (path, file) = open(field, folder)?;
     let bytes = at_most(MAX + 1, file).map_err(|error| unreadable(field, &error))?;
@@ -62,7 +72,7 @@ pub(super) fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
 }
 
 /// Checks that `secret` is one line of text. The message is to follow the name of where it comes from.
-pub(super) fn plain(secret: &str) -> Result<(), String> {
+pub(crate) fn plain(secret: &str) -> Result<(), String> {
     if secret.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -73,13 +83,13 @@ pub(super) fn plain(secret: &str) -> Result<(), String> {
 }
 
 /// The same for all paths to one file, which need not exist.
-pub(super) fn identity(path: &Path) -> PathBuf {
+pub(crate) fn identity(path: &Path) -> PathBuf {
     let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
     fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// The folder as a path that the system takes: a bare file name lies in "", which it does not.
-pub(super) fn non_empty(folder: &Path) -> &Path {
+pub(crate) fn non_empty(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
@@ -98,14 +108,15 @@ fn open_configuration(path: &Path) -> io::Result<File> {
 
 fn open(field: &Field, folder: &Path) -> Result<(PathBuf, File), String> {
     let path = path(field, folder)?;
-    let opened = fs::metadata(&path).and_then(|metadata| {
-        if metadata.is_file() { File::open(&path) } else { Err(io::Error::other("it is not a regular file")) }
-    });
-    opened.map(|file| (path, file)).map_err(|error| unreadable(field, &error))
+    open_regular(&path).map(|file| (path, file)).map_err(|error| unreadable(field, &error))
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Repeats an absolute path only: any other text might be the secret itself, taken for the path of its file.
-fn unreadable(field: &Field, error: &io::Error) -> String {
+pub(crate) fn unreadable(field: &Field, error: &io::Error) -> String {
     match field {
         Field::Text(text) if Path::new(text).is_absolute() => format!("cannot read {}: {error}", quoted(text)),
         _ => format!("cannot read this file, seen from the configuration file's folder: {error}"),

@@ -30,11 +30,11 @@ pub struct Problem {
 
 /// The mark of a setting without a value, because the problem with it was [added](Problems::add).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused;
+pub(crate) struct Refused;
 
 /// The problems found so far in one text.
 #[derive(Debug)]
-pub(super) struct Problems<'t> {
+pub(crate) struct Problems<'t> {
     text: &'t str,
     found: Vec<Problem>,
     omitted: usize,
@@ -44,17 +44,23 @@ impl<'t> Problems<'t> {
     /// More would not be read, and each costs a walk through the text.
     const MAX: usize = 50;
 
-    pub(super) fn of(text: &'t str) -> Self {
+    pub(crate) fn of(text: &'t str) -> Self {
         Self { text, found: Vec::new(), omitted: 0 }
     }
 
     /// Adds a problem, with the line of `key` or else of what `key` is missing from.
-    pub(super) fn add(&mut self, key: &Key, message: impl Into<String>) -> Refused {
+    pub(crate) fn add(&mut self, key: &Key, message: impl Into<String>) -> Refused {
         let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
         self.push(Problem { line, key: key.to_string(), message: message.into() })
     }
 
-    pub(super) fn push(&mut self, problem: Problem) -> Refused {
+    /// As [`add`](Self::add), with the line where `key` is written for the second time.
+    pub(crate) fn add_repetition(&mut self, key: &Key) -> Refused {
+        let line = line::of_repetition(self.text, key);
+        self.push(Problem { line, key: key.to_string(), message: "is there twice; keep one of them".to_owned() })
+    }
+
+    pub(crate) fn push(&mut self, problem: Problem) -> Refused {
         if self.found.len() < Self::MAX {
             self.found.push(problem);
         } else {
@@ -64,7 +70,7 @@ impl<'t> Problems<'t> {
     }
 
     /// The value of a setting, `None` where the file does not have it. What `parse` says is added as a problem.
-    pub(super) fn read<'f, T>(
+    pub(crate) fn read<'f, T>(
         &mut self,
         key: &Key,
         field: &'f Field,
@@ -76,8 +82,28 @@ impl<'t> Problems<'t> {
         parse(field).map(Some).map_err(|message| self.add(key, message))
     }
 
+    /// The entries of a list, none where the file does not have it. What `parse` says is added as a problem.
+    pub(crate) fn read_each<'f, T>(
+        &mut self,
+        key: &Key,
+        field: &'f Field,
+        parse: impl Fn(&'f Field) -> Result<T, String>,
+    ) -> Result<Vec<T>, Refused> {
+        let entries = match field {
+            Field::Missing | Field::Null => return Ok(Vec::new()),
+            Field::List(entries) => entries,
+            _ => return Err(self.add(key, "expected a list, that is lines which begin with `- `")),
+        };
+        let judged: Vec<_> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| parse(entry).map_err(|message| self.add(&key.at(index), message)))
+            .collect();
+        judged.into_iter().collect()
+    }
+
     /// What `value` is if nothing at all was refused.
-    pub(super) fn accept<T>(mut self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
+    pub(crate) fn accept<T>(mut self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
         match value {
             Ok(value) if self.found.is_empty() => Ok(value),
             _ => {

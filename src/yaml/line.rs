@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 /// The way from the root of a document to one of its keys or entries, such as `customers[2].id`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Key(Vec<Step>);
+pub(crate) struct Key(Vec<Step>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
@@ -19,27 +19,27 @@ enum Step {
 
 impl Key {
     /// The whole document.
-    pub(super) fn root() -> Self {
+    pub(crate) fn root() -> Self {
         Self::default()
     }
 
     /// A key at the top of the document.
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self::root().then(name)
     }
 
     /// The key `name` inside this one.
-    pub(super) fn then(&self, name: &str) -> Self {
+    pub(crate) fn then(&self, name: &str) -> Self {
         self.with(Step::Name(name.to_owned()))
     }
 
     /// The entry `index` of this one, counted from 0.
-    pub(super) fn at(&self, index: usize) -> Self {
+    pub(crate) fn at(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
     /// What [`Display`](fmt::Display) wrote, for names without dots and brackets.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         text.split(['.', '[']).filter(|step| !step.is_empty()).fold(Self::root(), |key, step| {
             match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
                 Some(index) => key.at(index),
@@ -48,7 +48,7 @@ impl Key {
         })
     }
 
-    pub(super) fn is_under(&self, name: &str) -> bool {
+    pub(crate) fn is_under(&self, name: &str) -> bool {
         matches!(self.0.first(), Some(Step::Name(first)) if first == name)
     }
 
@@ -71,12 +71,12 @@ impl fmt::Display for Key {
 }
 
 /// The line of `key`, counted from 1, or else of the nearest thing around it that is there.
-pub(super) fn of(text: &str, key: &Key) -> Option<usize> {
+pub(crate) fn of(text: &str, key: &Key) -> Option<usize> {
     (1..=key.0.len()).rev().find_map(|length| search(text, &key.0[..length], 0))
 }
 
 /// The line where `key` is written for the second time.
-pub(super) fn of_repetition(text: &str, key: &Key) -> Option<usize> {
+pub(crate) fn of_repetition(text: &str, key: &Key) -> Option<usize> {
     search(text, &key.0, 1)
 }
 

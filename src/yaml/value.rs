@@ -4,17 +4,13 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use url::Url;
-
-use crate::api::is_loopback;
-
 use super::field::Field;
 
 /// Above it, no arithmetic with a few durations overflows.
 const MAX_DURATION: Duration = Duration::from_hours(8784);
 
 /// A value that was found, for a message: on one line, cut where it is long, and never a password in a URL.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const MAX_CHARS: usize = 128;
     if names_a_user(text) {
         return "a URL with a user or password".to_owned();
@@ -26,12 +22,12 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Whether `text` may be a URL with a user or password.
-pub(super) fn names_a_user(text: &str) -> bool {
+pub(crate) fn names_a_user(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
 /// The message for a value that is not `what`.
-pub(super) fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
+pub(crate) fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
     Err(match found {
         Field::Null => format!("has no value: expected {what}"),
         _ => format!("expected {what}"),
@@ -39,7 +35,7 @@ pub(super) fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
 }
 
 /// Text that is not empty.
-pub(super) fn text(field: &Field) -> Result<&str, String> {
+pub(crate) fn text(field: &Field) -> Result<&str, String> {
     match field {
         Field::Text(text) if text.trim().is_empty() => Err("is empty: expected a text".to_owned()),
         Field::Text(text) => Ok(text),
@@ -48,14 +44,14 @@ pub(super) fn text(field: &Field) -> Result<&str, String> {
     }
 }
 
-pub(super) fn flag(field: &Field) -> Result<bool, String> {
+pub(crate) fn flag(field: &Field) -> Result<bool, String> {
     match field {
         Field::Bool(flag) => Ok(*flag),
         _ => expected("true or false", field),
     }
 }
 
-pub(super) fn number<N: TryFrom<u64>>(field: &Field, range: RangeInclusive<u64>) -> Result<N, String> {
+pub(crate) fn number<N: TryFrom<u64>>(field: &Field, range: RangeInclusive<u64>) -> Result<N, String> {
     let number = match field {
         Field::Number(Some(number)) if range.contains(number) => N::try_from(*number).ok(),
         _ => None,
@@ -64,13 +60,13 @@ pub(super) fn number<N: TryFrom<u64>>(field: &Field, range: RangeInclusive<u64>)
 }
 
 /// A whole number from 1 to `max`.
-pub(super) fn positive<N: TryFrom<NonZeroU64>>(field: &Field, max: u64) -> Result<N, String> {
+pub(crate) fn positive<N: TryFrom<NonZeroU64>>(field: &Field, max: u64) -> Result<N, String> {
     let number: NonZeroU64 = number(field, 1..=max)?;
     N::try_from(number).or_else(|_| expected("a smaller number", field))
 }
 
 /// A duration above zero.
-pub(super) fn duration(field: &Field) -> Result<Duration, String> {
+pub(crate) fn duration(field: &Field) -> Result<Duration, String> {
     let seconds = match field {
         Field::Number(number) => *number,
         Field::Text(text) => text.trim().parse().ok(),
@@ -87,33 +83,11 @@ pub(super) fn duration(field: &Field) -> Result<Duration, String> {
 }
 
 /// As [`duration`], repeating nothing.
-pub(super) fn unrepeated_duration(field: &Field) -> Result<Duration, String> {
+pub(crate) fn unrepeated_duration(field: &Field) -> Result<Duration, String> {
     duration(field).or_else(|_| expected(DURATION, field))
 }
 
 const DURATION: &str = "a duration with its unit, such as 30s, 15m or 6h, above zero and at most 366 days";
-
-/// Where the API or its tokens are, without a trailing slash.
-pub(super) fn url(field: &Field) -> Result<Url, String> {
-    let Some(mut url) = text(field)?.parse::<Url>().ok().filter(Url::has_host) else {
-        return expected("a URL such as https://graph.avepointonlineservices.com", field);
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL must not hold a user or a password: take them out".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected a URL that ends with its path: take out what follows `?` or `#`".to_owned());
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => return Err("http:// would show the secrets to the network: write https://".to_owned()),
-        _ => return expected("a URL that begins with https://", field),
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    Ok(url)
-}
 
 #[cfg(test)]
 mod tests {
@@ -121,32 +95,6 @@ mod tests {
 
     fn of(text: &str) -> Field {
         Field::Text(text.to_owned())
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_alone() {
-        for text in ["http://localhost:1/x", "http://127.9.9.9", "http://[::1]:80", "https://example.com"] {
-            assert!(url(&of(text)).is_ok(), "{text}");
-        }
-        for text in ["http://example.com", "http://localhost.example.com", "http://10.0.0.1", "http://[::2]"] {
-            assert!(url(&of(text)).expect_err(text).contains("write https://"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_url_loses_its_trailing_slash() {
-        let path = |text| url(&of(text)).expect("valid").to_string();
-        assert_eq!(path("https://example.com/a/b//"), "https://example.com/a/b");
-        assert_eq!(path("https://example.com"), "https://example.com/");
-    }
-
-    #[test]
-    fn a_url_is_an_address_and_nothing_else() {
-        for text in
-            ["x", "https://", "ftp://h", "file:///x", "mailto:a@b.c", "https://h/?", "https://h/#", "https://u@h"]
-        {
-            assert!(url(&of(text)).is_err(), "{text}");
-        }
     }
 
     #[test]
