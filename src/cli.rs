@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 pub use args::{Arguments, Command, LogFormat, LogLevel, Options, Output, PollOutput};
 
@@ -30,7 +30,7 @@ use crate::app::{self, App, Source};
 use crate::config::Config;
 use crate::metrics::Build;
 use crate::stats::Stats;
-use crate::web::{self, ListenAddress};
+use crate::web;
 
 /// What a command has come to, where it could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,8 @@ fn run(options: &Options, command: Option<&Command>) -> Result<Outcome> {
     let source = Source::File(options.config_file.clone());
     match command {
         None => on_runtime(serve(options, source)),
-        Some(Command::Check { live: false }) => check::offline(&source),
-        Some(Command::Check { live: true }) => on_runtime(check::live(&source)),
+        Some(Command::Check { live: false }) => check::offline(&source, options),
+        Some(Command::Check { live: true }) => on_runtime(check::live(&source, options)),
         Some(Command::Poll { output }) => on_runtime(poll::run(&source, *output)),
         Some(Command::Customers { output }) => on_runtime(lists::customers(&source, *output)),
         Some(Command::Products { output }) => lists::products(*output),
@@ -84,15 +84,11 @@ async fn serve(options: &Options, source: Source) -> Result<Outcome> {
 /// The daemon, with its sockets bound.
 async fn bind(options: &Options, source: Source, default_address: &str) -> Result<App> {
     let listen = if options.listen.is_empty() { vec![default_address.parse()?] } else { options.listen.clone() };
-    if listen.iter().any(ListenAddress::beyond_loopback) {
-        warn!(
-            "listening beyond this machine without a password: whoever reaches the port sees all customers and seats"
-        );
-    }
     let web = web::Settings {
         listen,
         telemetry_path: options.telemetry_path.clone(),
         enable_lifecycle: options.enable_lifecycle,
+        config_file: options.web_config_file.clone(),
     };
     let app = App::bind(app::Options { source, auto_reload: options.auto_reload, web }).await?;
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");

@@ -40,6 +40,10 @@ pub struct Options {
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value_t, global = true)]
     pub telemetry_path: TelemetryPath,
 
+    /// TLS, users and a rate limit, in the format of Prometheus' exporter-toolkit. It is followed when it changes.
+    #[arg(long = "web.config.file", value_name = "FILE", global = true)]
+    pub web_config_file: Option<PathBuf>,
+
     /// Allow `POST /-/reload`, which loads the configuration again.
     #[arg(long = "web.enable-lifecycle", global = true)]
     pub enable_lifecycle: bool,

@@ -5,33 +5,36 @@ use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Outcome, client};
+use super::{Options, Outcome, client};
 use crate::api::{Client, Error, Round, check_credential};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
 use crate::poller::overload;
+use crate::web::WebConfig;
 
 /// A clock that is wrong by more makes assertions fail, and timestamps lie.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
 /// Says whether the configuration is right, without a network.
-pub(super) fn offline(source: &Source) -> Result<Outcome> {
-    let (config, _) = load(source)?;
+pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
+    let Loaded { config, web_config, .. } = load(source, options)?;
     let summary = config.summary();
     say(&format!("ok: {}", counted(summary)))?;
+    say_web(web_config.as_ref())?;
     warn_of_overload(&config, summary.targets)?;
     Ok(Outcome::Done)
 }
 
 /// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
-pub(super) async fn live(source: &Source) -> Result<Outcome> {
-    let (config, client) = load(source)?;
+pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> {
+    let Loaded { config, client, web_config } = load(source, options)?;
     say(&format!("ok: configuration: {}", counted(config.summary())))?;
+    say_web(web_config.as_ref())?;
     let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
     let mut problems = 0;
     let mut report = |outcome: Result<String, String>| match outcome {
@@ -77,12 +80,36 @@ pub(super) async fn live(source: &Source) -> Result<Outcome> {
     Ok(if problems == 0 { Outcome::Done } else { Outcome::Failed })
 }
 
+/// What was found to be right.
+struct Loaded {
+    config: Config,
+    client: Arc<Client>,
+    web_config: Option<WebConfig>,
+}
+
+/// # Errors
+///
+/// All that is wrong with the two configurations.
+fn load(source: &Source, options: &Options) -> Result<Loaded> {
+    let web_config = options.web_config_file.as_deref().map(WebConfig::load).transpose();
+    match (load_config(source), web_config) {
+        (Ok((config, client)), Ok(web_config)) => Ok(Loaded { config, client, web_config }),
+        (Err(error), Ok(_)) => Err(error),
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Err(error), Err(web_error)) => bail!("{error:#}\n{web_error}"),
+    }
+}
+
 /// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
-fn load(source: &Source) -> Result<(Config, Arc<Client>)> {
+fn load_config(source: &Source) -> Result<(Config, Arc<Client>)> {
     let config = source.load()?;
     check_credential(&config.api, SystemTime::now()).map_err(LoadError::Credential)?;
     let client = client(&config)?;
     Ok((config, client))
+}
+
+fn say_web(web_config: Option<&WebConfig>) -> Result<()> {
+    web_config.map_or(Ok(()), |config| say(&format!("ok: web configuration: {}", config.summary())))
 }
 
 /// Each problem with the customers that have it; `None` is none.

@@ -21,34 +21,41 @@ pub(super) enum Phase {
     Answering,
     /// The answer is on its way, and not all of it is taken.
     Sending,
+    /// TLS is being agreed on: nothing is known of the client yet.
+    Handshake,
 }
 
 /// The phase of a connection and its beginning, for the connection to write and for the server to read.
 #[derive(Debug)]
 pub(super) struct Activity {
     epoch: Instant,
-    /// Milliseconds since the epoch, and in the lowest two bits the phase.
+    /// Milliseconds since the epoch, and in the lowest three bits the phase.
     state: AtomicU64,
 }
 
 impl Activity {
-    /// A connection that was made now.
-    pub(super) fn new(epoch: Instant) -> Self {
+    /// A connection that was made now, and begins with `phase`.
+    pub(super) fn new(epoch: Instant, phase: Phase) -> Self {
         let activity = Self { epoch, state: AtomicU64::default() };
-        activity.enter(Phase::Head);
+        activity.enter(phase);
         activity
     }
 
     /// From now on the connection is in `phase`.
     pub(super) fn enter(&self, phase: Phase) {
-        let millis = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.state.store(millis << 2 | phase as u64, Relaxed);
+        self.enter_at(phase, Instant::now());
+    }
+
+    /// Since `since`, the connection is in `phase`.
+    pub(super) fn enter_at(&self, phase: Phase, since: Instant) {
+        let millis = u64::try_from(since.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
+        self.state.store(millis << 3 | phase as u64, Relaxed);
     }
 
     /// The phase, and how long it has lasted.
     pub(super) fn now(&self) -> (Phase, Duration) {
         let state = self.state.load(Relaxed);
-        (phase(state), self.epoch.elapsed().saturating_sub(Duration::from_millis(state >> 2)))
+        (phase(state), self.epoch.elapsed().saturating_sub(Duration::from_millis(state >> 3)))
     }
 
     fn change(&self, from: Phase, to: Phase) {
@@ -63,11 +70,12 @@ impl Activity {
 }
 
 fn phase(state: u64) -> Phase {
-    match state & 3 {
+    match state & 7 {
         0 => Phase::Idle,
         1 => Phase::Head,
         2 => Phase::Answering,
-        _ => Phase::Sending,
+        3 => Phase::Sending,
+        _ => Phase::Handshake,
     }
 }
 

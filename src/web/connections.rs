@@ -4,22 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::activity::{Activity, Phase, Watched};
+use super::activity::{Activity, Phase};
 use super::routes::Routes;
+use super::serve::Serving;
 
 /// What one client, or all of them together, may cost.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connections: usize,
+    /// For TLS to be agreed on.
+    pub(super) handshake: Duration,
     /// For the head of a request to arrive, and for the first to begin.
     pub(super) head: Duration,
     /// Between two requests on one connection. Scrapes come every minute, and some only every few.
@@ -28,6 +28,8 @@ pub(super) struct Limits {
     pub(super) sending: Duration,
     /// Of a request's head, in bytes.
     pub(super) head_bytes: usize,
+    /// Requests under way on one connection of HTTP/2.
+    pub(super) streams: u32,
     /// For requests in flight to be answered when the server stops.
     pub(super) grace: Duration,
 }
@@ -36,10 +38,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 512,
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_mins(5),
             sending: Duration::from_secs(30),
             head_bytes: 16 * 1024,
+            streams: 100,
             grace: Duration::from_secs(3),
         }
     }
@@ -79,10 +83,16 @@ impl Connections {
         if self.open.len() >= self.places && !self.close_quietest() {
             return;
         }
-        let activity = Arc::new(Activity::new(self.epoch));
-        let stream = Watched::new(stream, activity.clone());
-        let serving = serve(stream, activity.clone(), self.routes.clone(), self.limits, self.stopping.clone());
-        let task = self.tasks.spawn(serving);
+        let tls = self.routes.config().tls().cloned();
+        let begin = if tls.is_some() { Phase::Handshake } else { Phase::Head };
+        let activity = Arc::new(Activity::new(self.epoch, begin));
+        let serving = Serving {
+            activity: activity.clone(),
+            routes: self.routes.clone(),
+            limits: self.limits,
+            stopping: self.stopping.clone(),
+        };
+        let task = self.tasks.spawn(serving.run(stream, tls));
         self.open.insert(task.id(), (task, activity));
     }
 
@@ -111,10 +121,11 @@ impl Connections {
     /// Closes what takes too long.
     pub(super) fn sweep(&mut self) {
         self.places = self.limits.connections.min(self.places + 1);
-        let Limits { head, idle, sending, .. } = self.limits;
+        let Limits { handshake, head, idle, sending, .. } = self.limits;
         self.open.retain(|_, (task, activity)| {
             let (phase, lasted) = activity.now();
             let limit = match phase {
+                Phase::Handshake => handshake,
                 Phase::Idle => idle,
                 Phase::Head => head,
                 Phase::Sending => sending,
@@ -130,13 +141,14 @@ impl Connections {
         });
     }
 
-    /// Closes the connection whose client has been quiet for longest. `false`: none waits for its client.
+    /// Closes the connection whose client has been quiet for longest, first of all among those that have not agreed on
+    /// TLS yet, or they could push out all who have. `false`: none waits for its client.
     fn close_quietest(&mut self) -> bool {
         let quiet = self.open.iter().filter_map(|(id, (_, activity))| match activity.now() {
             (Phase::Answering, _) => None,
-            (_, lasted) => Some((lasted, *id)),
+            (phase, lasted) => Some((phase == Phase::Handshake, lasted, *id)),
         });
-        let Some((_, id)) = quiet.max_by_key(|(lasted, _)| *lasted) else { return false };
+        let Some((.., id)) = quiet.max_by_key(|(half, lasted, _)| (*half, *lasted)) else { return false };
         if let Some((task, _)) = self.open.remove(&id) {
             task.abort();
         }
@@ -155,38 +167,6 @@ impl Connections {
         if timeout(grace, all_ended).await.is_err() {
             debug!(connections = self.open.len(), "closed the connections whose requests were not answered in time");
         }
-    }
-}
-
-async fn serve<S>(
-    stream: Watched<S>,
-    activity: Arc<Activity>,
-    routes: Arc<Routes>,
-    limits: Limits,
-    stopping: CancellationToken,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let service = service_fn(|request| {
-        activity.enter(Phase::Answering);
-        let routes = routes.clone();
-        async move { Ok::<_, std::convert::Infallible>(routes.answer(&request).await) }
-    });
-    let connection = http1::Builder::new()
-        .max_header_size(limits.head_bytes)
-        // The sweep does that, and leaves idle connections alone.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a connection broke");
     }
 }
 

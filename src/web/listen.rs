@@ -9,6 +9,8 @@ use socket2::{Domain, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, lookup_host};
 
+use crate::yaml;
+
 /// An address to listen on: `:port` (every interface), `host:port` or `[v6]:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -28,9 +30,11 @@ enum Host {
 #[error("use \":port\", \"host:port\" or \"[v6]:port\", as in :10878 or 127.0.0.1:10878")]
 pub struct ListenAddressError;
 
-/// Why an address cannot be listened on.
+/// Why the server cannot begin to listen.
 #[derive(Debug, Error)]
 pub enum BindError {
+    #[error(transparent)]
+    Config(#[from] yaml::Error),
     #[error("there is no address to listen on: give one with --web.listen-address")]
     NoAddress,
     #[error("cannot listen on {address}: no address of the name {name} was found")]

@@ -4,19 +4,26 @@
 
 mod activity;
 mod body;
+mod config;
 mod connections;
+mod guard;
+mod http2;
 mod listen;
 mod page;
+mod passwords;
 mod path;
 mod readiness;
 mod reload;
 mod routes;
 mod seats;
+mod serve;
 mod server;
 mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use config::WebConfig;
 pub use listen::{BindError, ListenAddress, ListenAddressError};
 pub use path::{TelemetryPath, TelemetryPathError, reserved};
 pub use reload::{ReloadHandle, ReloadRequest};
@@ -34,6 +41,8 @@ pub struct Settings {
     pub telemetry_path: TelemetryPath,
     /// Whether `/-/reload` does anything.
     pub enable_lifecycle: bool,
+    /// TLS, users and limits, in the format of Prometheus' exporter-toolkit. It is followed when it changes.
+    pub config_file: Option<PathBuf>,
 }
 
 /// What the routes answer from.

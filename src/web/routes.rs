@@ -6,17 +6,19 @@ use std::time::SystemTime;
 use hyper::body::Body as _;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Mutex;
 
 use super::body::Chunks;
+use super::guard::{Guard, Refusal};
 use super::page::{PAGE_MAY, page};
 use super::readiness::readiness;
 use super::seats::download;
-use super::{Parts, TelemetryPath};
+use super::{Parts, TelemetryPath, WebConfig};
 use crate::aside::aside;
 use crate::exposition::{Encoding, Format, Rendered};
 use crate::table::Form;
@@ -29,6 +31,7 @@ pub(super) struct Routes {
     enable_lifecycle: bool,
     /// Whoever holds it makes a page.
     pages: Arc<Mutex<()>>,
+    guard: Guard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,11 @@ impl Route {
             Self::Other => None,
         }
     }
+
+    /// Whether nobody is kept out. Probes have no password, and tell nothing that needs one.
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Healthy | Self::Ready)
+    }
 }
 
 impl Routes {
@@ -87,14 +95,26 @@ impl Routes {
         for route in Route::ALL {
             parts.stats.http_handler(route.handler());
         }
-        Self { parts, telemetry_path, enable_lifecycle, pages: Arc::default() }
+        Self { parts, telemetry_path, enable_lifecycle, pages: Arc::default(), guard: Guard::default() }
+    }
+
+    /// The same with `guard` before them.
+    pub(super) fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// The web configuration as it is now.
+    pub(super) fn config(&self) -> Arc<WebConfig> {
+        self.guard.config()
     }
 
     /// The answer to a request, whose body nobody reads.
     pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Chunks> {
         let route = self.route(request.uri().path());
-        let mut response = match route.allow() {
-            Some(allow) if !allow.split(", ").any(|method| method == request.method().as_str()) => {
+        let admitted = if route.is_open() { Ok(()) } else { self.guard.admit(request.headers()).await };
+        let mut response = match (admitted, route.allow()) {
+            (Err(refusal), _) => refuse(refusal),
+            (Ok(()), Some(allow)) if !allow.split(", ").any(|method| method == request.method().as_str()) => {
                 let response = text(StatusCode::METHOD_NOT_ALLOWED, format!("This path answers {allow}.\n"));
                 with(response, ALLOW, allow)
             }
@@ -107,6 +127,10 @@ impl Routes {
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in &self.config().headers {
+            // What the page allows itself is stricter than what suits every exporter.
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
         if request.method() == Method::HEAD {
             *response.body_mut() = Chunks::default();
         }
@@ -206,6 +230,21 @@ impl Routes {
                 let message = format!("The configuration was not reloaded, and the one before goes on: {reason}\n");
                 text(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
+        }
+    }
+}
+
+fn refuse(refusal: Refusal) -> Response<Chunks> {
+    let refused = |status, help: &str| text(status, format!("{help}\n"));
+    match refusal {
+        Refusal::TooMany => refused(StatusCode::TOO_MANY_REQUESTS, "More requests than rate_limit allows."),
+        Refusal::Unauthorized => {
+            let response = refused(StatusCode::UNAUTHORIZED, "Sign in with a user and password.");
+            with(response, WWW_AUTHENTICATE, "Basic")
+        }
+        Refusal::Busy => {
+            let response = refused(StatusCode::SERVICE_UNAVAILABLE, "Too many passwords wait to be checked.");
+            with(response, RETRY_AFTER, "1")
         }
     }
 }

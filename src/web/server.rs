@@ -1,6 +1,6 @@
 //! The listening sockets, and the loop that accepts.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,29 +8,40 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::config::Watched;
 use super::connections::{Connections, Limits};
+use super::guard::Guard;
 use super::routes::Routes;
-use super::{BindError, Parts, Settings};
+use super::{BindError, ListenAddress, Parts, Settings, WebConfig};
 
 /// A server that listens already, and serves once it runs.
 ///
 /// Clients may be slow, silent or many: heads, answers and idle time are limited in time, connections in number, and
-/// where there is no place left the client that has been quiet for longest makes room. HTTP/1 only.
+/// where there is no place left the client that has been quiet for longest makes room. HTTP/1, and over TLS HTTP/2.
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     routes: Arc<Routes>,
     limits: Limits,
+    /// Where there is a web configuration file: the file, and where its contents are read.
+    watched: Option<Watched>,
+    web_config: watch::Sender<Arc<WebConfig>>,
+    beyond_loopback: bool,
 }
 
 impl Server {
-    /// Listens on every address of `settings`.
+    /// Loads the web configuration file and listens on every address of `settings`.
     pub async fn bind(settings: Settings, parts: Parts) -> Result<Self, BindError> {
+        let loaded = settings.config_file.map(Watched::load).transpose()?;
+        let (watched, config) = loaded.map_or_else(Default::default, |(watched, config)| (Some(watched), config));
+        let beyond_loopback = settings.listen.iter().any(ListenAddress::beyond_loopback);
+        warn_if_open(beyond_loopback, &config);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen {
@@ -42,8 +53,17 @@ impl Server {
         if listeners.is_empty() {
             return Err(BindError::NoAddress);
         }
-        let routes = Arc::new(Routes::new(parts, settings.telemetry_path, settings.enable_lifecycle));
-        Ok(Self { listeners, addresses, routes, limits: Limits::default() })
+        let (web_config, live) = watch::channel(Arc::new(config));
+        let routes = Routes::new(parts, settings.telemetry_path, settings.enable_lifecycle).guarded(Guard::new(live));
+        Ok(Self {
+            listeners,
+            addresses,
+            routes: routes.into(),
+            limits: Limits::default(),
+            watched,
+            web_config,
+            beyond_loopback,
+        })
     }
 
     /// Where it listens, in the order of the settings, with the port that the system chose where that was 0.
@@ -56,7 +76,24 @@ impl Server {
     /// # Panics
     ///
     /// Where answering a request does: it is a fault of this program, which must not go by in silence.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let (watched, web_config) = (self.watched.take(), self.web_config.clone());
+        let beyond_loopback = self.beyond_loopback;
+        let following = async {
+            let Some(watched) = watched else { return pending().await };
+            let publish = |config| {
+                warn_if_open(beyond_loopback, &config);
+                web_config.send_replace(Arc::new(config));
+            };
+            watched.follow(publish).await
+        };
+        tokio::select! {
+            () = self.serve(shutdown) => {}
+            never = following => match never {},
+        }
+    }
+
+    async fn serve(self, shutdown: CancellationToken) {
         let mut connections = Connections::new(self.routes, self.limits);
         let mut accepting = Accepting { listeners: self.listeners, next: 0, paused_until: None };
         let mut sweep = interval(SWEEP);
@@ -81,6 +118,14 @@ impl Server {
     pub(super) fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+}
+
+fn warn_if_open(beyond_loopback: bool, config: &WebConfig) {
+    if beyond_loopback && config.is_open() {
+        warn!(
+            "listening beyond this machine without a password: whoever reaches the port sees all customers and seats"
+        );
     }
 }
 

@@ -19,6 +19,7 @@ async fn run(listen: &[&str], limits: Limits) -> Running {
         listen: listen.iter().map(|address| address.parse().unwrap()).collect(),
         telemetry_path: TelemetryPath::default(),
         enable_lifecycle: false,
+        config_file: None,
     };
     let (parts, _requests) = parts();
     let server = Server::bind(settings, parts).await.unwrap().with_limits(limits);
@@ -163,6 +164,7 @@ async fn a_second_server_on_the_same_port_is_refused() {
         listen: vec!["[::1]:0".parse().unwrap(), address.to_string().parse().unwrap()],
         telemetry_path: TelemetryPath::default(),
         enable_lifecycle: false,
+        config_file: None,
     };
     let error = Server::bind(settings, parts().0).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot listen on {address}: something else listens there")));

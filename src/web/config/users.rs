@@ -1,0 +1,80 @@
+//! The section `basic_auth_users`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bcrypt::HashParts;
+
+use super::raw;
+use crate::secret::Secret;
+use crate::yaml::value::expected;
+use crate::yaml::{Field, Key, Problems, Refused};
+
+/// Who may sign in: names with bcrypt hashes of their passwords.
+#[derive(Default)]
+pub(in crate::web) struct Users(BTreeMap<Vec<u8>, Secret>);
+
+impl Users {
+    pub(in crate::web) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(in crate::web) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The hash of `user`'s password.
+    pub(in crate::web) fn hash(&self, user: &[u8]) -> Option<&Secret> {
+        self.0.get(user)
+    }
+
+    /// The hash of one of the users, always of the same for one `number`; `None` where there are no users.
+    pub(in crate::web) fn any_hash(&self, number: usize) -> Option<&Secret> {
+        self.0.values().nth(number.checked_rem(self.len())?)
+    }
+}
+
+/// Names are nobody's business, either.
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} users", self.len())
+    }
+}
+
+pub(super) fn users(raw: raw::Users, problems: &mut Problems<'_>) -> Result<Users, Refused> {
+    let section = Key::of("basic_auth_users");
+    let mut users = BTreeMap::new();
+    let mut refused = Ok(());
+    for (user, field) in raw.0 {
+        let key = section.then(&user);
+        let judged = if user.contains(':') {
+            Err("a user's name cannot hold a colon, which separates it from the password".to_owned())
+        } else {
+            hash(&field)
+        };
+        match judged {
+            Ok(hash) => {
+                if users.insert(user.into_bytes(), hash).is_some() {
+                    refused = Err(problems.add_repetition(&key));
+                }
+            }
+            Err(message) => refused = Err(problems.add(&key, message)),
+        }
+    }
+    refused.map(|()| Users(users))
+}
+
+/// One comparison takes twice as long with each step of the cost, and at 18 a good part of a minute.
+const HIGHEST_COST: u32 = 18;
+
+fn hash(field: &Field) -> Result<Secret, String> {
+    let parsed = match field {
+        Field::Text(text) => text.parse::<HashParts>().ok().map(|parts| (text, parts.get_cost())),
+        _ => None,
+    };
+    match parsed {
+        Some((text, 4..=HIGHEST_COST)) => Ok(Secret::new(text)),
+        Some((_, cost)) => Err(format!("a cost of {cost} is not offered: use 4 to {HIGHEST_COST}, such as 10")),
+        None => expected("a bcrypt hash, such as `htpasswd -nBC 10 USER` prints after the colon", field),
+    }
+}
