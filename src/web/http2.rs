@@ -194,3 +194,6 @@ impl Buf for Piece {
         self.bytes.advance(count);
     }
 }
+
+#[cfg(test)]
+mod tests;

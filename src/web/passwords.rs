@@ -107,3 +107,107 @@ fn remember(right: &Mutex<Right>, digest: Vec<u8>) {
     }
     right.insert(digest);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::web::WebConfig;
+
+    /// alice has `wonderland`, bob has `builder`, at the lowest cost that there is.
+    fn users() -> WebConfig {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let hash = |password| bcrypt::hash(password, 4).unwrap();
+        let text = format!("basic_auth_users: {{alice: {}, bob: {}}}\n", hash("wonderland"), hash("builder"));
+        std::fs::write(&path, text).unwrap();
+        WebConfig::load(&path).unwrap()
+    }
+
+    fn login(user: &str, password: &str) -> Login {
+        Login { user: user.into(), password: password.into() }
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_for_its_own_user_alone() {
+        let (config, passwords) = (users(), Passwords::default());
+        for (user, password, expected) in [
+            ("alice", "wonderland", true),
+            ("bob", "builder", true),
+            ("alice", "builder", false),
+            ("bob", "wonderland", false),
+            ("carol", "builder", false),
+            ("carol", "wonderland", false),
+            ("Alice", "wonderland", false),
+            ("alice", "wonderland\0", false),
+            ("alice", "", false),
+            ("", "wonderland", false),
+        ] {
+            for _ in 0..2 {
+                let outcome = passwords.check(&config.users, login(user, password)).await;
+                assert_eq!(outcome, Ok(expected), "{user}:{password}");
+            }
+        }
+        assert_eq!(passwords.right.lock().unwrap().len(), 2, "nothing but what was right is remembered");
+    }
+
+    #[tokio::test]
+    async fn whether_a_user_exists_cannot_be_told_from_what_it_costs() {
+        let (config, passwords) = (users(), Passwords::default());
+        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
+        for user in ["alice", "carol"] {
+            let mut checking = Box::pin(passwords.check(&config.users, login(user, "wrong")));
+            assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err());
+            assert_eq!(passwords.places.available_permits(), PLACES - 1, "{user} waits for one comparison");
+        }
+        drop(turn);
+        let costs: HashSet<_> = (0..100).map(|number| &config.users.any_hash(number).unwrap().expose()[..7]).collect();
+        assert_eq!(costs, HashSet::from(["$2b$04$"]), "of the same cost");
+    }
+
+    #[tokio::test]
+    async fn who_was_right_before_waits_for_nobody() {
+        let (config, passwords) = (users(), Passwords::default());
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
+        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
+        let mut waiting: Vec<_> =
+            (0..PLACES).map(|_| Box::pin(passwords.check(&config.users, login("bob", "builder")))).collect();
+        for check in &mut waiting {
+            assert!(timeout(Duration::from_millis(1), check).await.is_err());
+        }
+        assert_eq!(passwords.check(&config.users, login("bob", "builder")).await, Err(Busy), "no place is left");
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
+        drop(turn);
+        for check in waiting {
+            assert_eq!(check.await, Ok(true));
+        }
+        assert_eq!(passwords.places.available_permits(), PLACES);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_leaves_its_turn_to_its_comparison() {
+        let (config, passwords) = (users(), Passwords::default());
+        {
+            let mut checking = Box::pin(passwords.check(&config.users, login("alice", "wonderland")));
+            // The first poll begins the comparison.
+            assert!(timeout(Duration::ZERO, &mut checking).await.is_err());
+        }
+        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
+        assert_eq!(passwords.right.lock().unwrap().len(), 1, "what it found is kept");
+        drop(turn);
+    }
+
+    #[tokio::test]
+    async fn a_changed_hash_forgets_the_password_of_before() {
+        let (before, after, passwords) = (users(), users(), Passwords::default());
+        assert_eq!(passwords.check(&before.users, login("alice", "wonderland")).await, Ok(true));
+        let turn = passwords.turn.clone().acquire_owned().await.unwrap();
+        let mut checking = Box::pin(passwords.check(&after.users, login("alice", "wonderland")));
+        assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err(), "another salt, another comparison");
+        drop(turn);
+        assert_eq!(checking.await, Ok(true));
+    }
+}
