@@ -152,6 +152,7 @@ mod tests {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             telemetry_path: web::TelemetryPath::default(),
             enable_lifecycle: false,
+            config_file: None,
         };
         let source = Source::Fixed(Box::new(config()));
         let mut app = App::bind(Options { source, auto_reload: false, web }).await.unwrap();

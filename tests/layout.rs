@@ -14,11 +14,11 @@ const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "app api catalog config exposition metrics model poller secret sim stats store table web"),
     ("app", "api aside config exposition model poller stats state store web"),
-    ("web", "aside catalog exposition metrics model stats store table"),
+    ("web", "aside catalog exposition metrics model secret stats store table yaml"),
     ("exposition", "aside metrics model stats store"),
     ("metrics", "catalog model stats store"),
     // It makes the settings of the parts that it configures.
-    ("config", "api catalog model poller secret"),
+    ("config", "api catalog model poller secret yaml"),
     ("poller", "api catalog model stats store"),
     ("api", "aside catalog model secret stats"),
     ("state", "catalog model store"),
@@ -30,6 +30,7 @@ const MODULES: &[(&str, &str)] = &[
     ("catalog", ""),
     ("table", ""),
     ("aside", ""),
+    ("yaml", "secret"),
     ("secret", ""),
 ];
 

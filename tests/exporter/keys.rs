@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    PKCS_RSA_SHA256, RsaKeySize, SanType, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -98,11 +98,26 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate for `names`: DNS names, addresses, e-mail addresses (with an `@`) and URIs (with a scheme).
+    pub fn identity(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names
+            .iter()
+            .map(|name| match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) if name.contains("://") => SanType::URI((*name).try_into().unwrap()),
+                Err(_) if name.contains('@') => SanType::Rfc822Name((*name).try_into().unwrap()),
+                Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+            })
+            .collect();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Identity { key, certificate }
+    }
+
     /// What a server needs that is known as `names`.
     pub fn server(&self, names: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let Identity { key, certificate } = self.identity(names);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_protocol_versions(versions)

@@ -25,3 +25,4 @@ mod seats;
 mod secrets;
 mod stop;
 mod tls;
+mod web_config;

@@ -9,17 +9,18 @@ use serde_json::Value;
 use crate::harness::{Exporter, FLY, Folder, Yaml, eventually, tool, world};
 
 /// A Prometheus that scrapes an exporter. Dropped, it is killed.
-struct Prometheus {
+pub struct Prometheus {
     child: Child,
     url: String,
     http: reqwest::Client,
 }
 
 impl Prometheus {
-    fn start(folder: &Folder, target: &str) -> Self {
+    /// `how` is more of the scrape configuration, such as `, scheme: https`.
+    pub fn start(folder: &Folder, target: &str, how: &str) -> Self {
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]{how}}}]\n"
         );
         let file = folder.write("prometheus.yml", configuration);
         // Prometheus cannot tell which port it got, so it is given one that was free a moment ago.
@@ -44,7 +45,7 @@ impl Prometheus {
         Some(answer["data"]["result"][0]["value"][1].as_str()?.to_owned())
     }
 
-    async fn until(&self, query: &str, value: &str) {
+    pub async fn until(&self, query: &str, value: &str) {
         eventually(&format!("{query} is {value}"), || async { (self.query(query).await? == value).then_some(()) })
             .await;
     }
@@ -63,7 +64,7 @@ async fn prometheus_scrapes_the_numbers_and_sees_them_change() {
     let simulator = Simulator::start(world()).await.unwrap();
     let folder = Folder::new(&Yaml::new(&simulator));
     let exporter = Exporter::start(&folder).await;
-    let prometheus = Prometheus::start(&folder, exporter.address());
+    let prometheus = Prometheus::start(&folder, exporter.address(), "");
     prometheus.until("up{job=\"avepoint\"}", "1").await;
     let fly = "avepoint_purchased_user_seats{customer=\"contoso\",product=\"Fly\"}";
     prometheus.until(fly, "7").await;

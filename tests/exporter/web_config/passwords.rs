@@ -1,0 +1,165 @@
+//! Users, the rate limit, headers, and what `check` and the log say of them.
+
+use std::time::Duration;
+
+use avepoint_exporter::sim::Simulator;
+use reqwest::Method;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{Secured, TLS, run};
+use crate::harness::{Ended, Exporter, Folder, Yaml, eventually, world};
+
+const ALICE: Option<(&str, &str)> = Some(("alice", "wonderland"));
+
+fn users(password: &str, cost: u32) -> String {
+    format!("basic_auth_users:\n  alice: {}\n", bcrypt::hash(password, cost).unwrap())
+}
+
+#[tokio::test]
+async fn everything_but_health_asks_for_a_password() {
+    let secured = Secured::start(&users("wonderland", 4)).await;
+    for path in ["/metrics", "/", "/-/reload", "/nowhere"] {
+        let refused = secured.get(path).await.unwrap();
+        assert_eq!(refused.status(), 401, "{path}");
+        assert_eq!(refused.headers()["www-authenticate"], "Basic", "{path}");
+        assert!(!refused.text().await.unwrap().contains("avepoint_"));
+        assert_eq!(secured.status(path, Some(("alice", "wrong"))).await, 401, "{path}");
+        assert_eq!(secured.status(path, Some(("bob", "wonderland"))).await, 401, "{path}");
+        assert_ne!(secured.status(path, ALICE).await, 401, "{path}");
+    }
+    assert_eq!(secured.exporter.ask(Method::POST, "/-/reload").await.status, 401);
+    assert_eq!(secured.exporter.get("/-/healthy").await.status, 200);
+    assert_ne!(secured.exporter.get("/-/ready").await.status, 401);
+    let series = "avepoint_exporter_http_requests_total{handler=\"/metrics\",code=\"401\"}";
+    let metrics = secured.get_as("/metrics", |client| client, ALICE).await.unwrap().text().await.unwrap();
+    assert_eq!(crate::harness::value(&metrics, series), Some(3.0));
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn users_come_and_go_without_a_restart() {
+    let secured = Secured::start(&users("wonderland", 4)).await;
+    assert_eq!(secured.status("/metrics", ALICE).await, 200);
+    secured.folder.write("web.yml", users("another", 4));
+    secured.until_status(Some(("alice", "another")), 200).await;
+    assert_eq!(secured.status("/metrics", ALICE).await, 401, "what was right before is right no more");
+    secured.folder.write("web.yml", "basic_auth_users: {alice: wonderland}\n");
+    let told = secured.exporter.until_logged("was not reloaded").await;
+    assert!(told.contains("basic_auth_users.alice: expected a bcrypt hash") && !told.contains("wonderland"), "{told}");
+    assert_eq!(secured.status("/metrics", Some(("alice", "another"))).await, 200);
+    secured.folder.write("web.yml", "");
+    secured.until_status(None, 200).await;
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_passwords_holds_up_no_scrape() {
+    let secured = Secured::start(&users("wonderland", 8)).await;
+    assert_eq!(secured.status("/metrics", ALICE).await, 200);
+    let (client, url) = (reqwest::Client::builder().no_proxy(), format!("http://{}/", secured.exporter.address()));
+    let client = client.tls_certs_only([]).build().unwrap();
+    let mut flood = JoinSet::new();
+    for guess in 0..100 {
+        let request = client.get(&url).basic_auth(if guess % 2 == 0 { "alice" } else { "bob" }, Some(guess));
+        flood.spawn(async move { request.send().await.unwrap().status().as_u16() });
+    }
+    let mut refused = Vec::from_iter(flood.join_next().await.map(Result::unwrap));
+    let scrape = timeout(Duration::from_secs(1), secured.status("/metrics", ALICE)).await;
+    assert_eq!(scrape.expect("an answer within a second"), 200);
+    refused.extend(flood.join_all().await);
+    assert!(refused.contains(&401) && refused.contains(&503), "{refused:?}");
+    assert!(refused.iter().all(|status| [401, 503].contains(status)), "{refused:?}");
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn more_requests_than_the_limit_allows_are_refused() {
+    let secured = Secured::start("rate_limit: {interval: 1h, burst: 2}\n").await;
+    let mut statuses = Vec::new();
+    for path in ["/metrics", "/-/healthy", "/", "/metrics", "/-/healthy"] {
+        statuses.push(secured.status(path, None).await);
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 200]);
+    secured.folder.write("web.yml", "rate_limit: {interval: 0}\n");
+    secured.until_status(None, 200).await;
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn configured_headers_are_sent_and_weaken_nothing() {
+    let secured = Secured::tls(
+        "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=31536000\n    X-Frame-Options: deny\n    \
+         Content-Security-Policy: default-src *\n    X-XSS-Protection: 0\n",
+    )
+    .await;
+    let metrics = secured.get("/metrics").await.unwrap();
+    for (name, value) in [
+        ("strict-transport-security", "max-age=31536000"),
+        ("x-frame-options", "deny"),
+        ("x-xss-protection", "0"),
+        ("content-security-policy", "default-src *"),
+    ] {
+        assert_eq!(metrics.headers()[name], value);
+    }
+    let page = secured.get("/").await.unwrap();
+    assert_eq!(page.headers().get_all("content-security-policy").iter().count(), 1);
+    assert!(page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn check_judges_both_files() {
+    let secured = Secured::tls(&users("wonderland", 4)).await;
+    let check = |arguments: &[&str]| run(secured.folder.command(&[&["check"], arguments].concat()));
+    let Ended { code, stdout, stderr } = check(&["--web.config.file", "web.yml"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stdout, "ok: 2 customers, 2 products, 4 targets\nok: web configuration: TLS, 1 user\n");
+
+    secured.folder.write("exporter.yaml", "api: {}\n");
+    secured.folder.write("bad.yml", "basic_auth_users: {alice: hunter2}\n");
+    let Ended { code, stdout, stderr } = check(&["--web.config.file", "bad.yml"]).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("exporter.yaml:1: api"), "{stderr}");
+    assert!(stderr.contains("\nbad.yml:1: basic_auth_users.alice: expected a bcrypt hash"), "{stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_web_configuration_keeps_the_daemon_from_starting() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    folder.write("web.yml", "basic_auth_user: {}\n");
+    let mut command = folder.command(&["--web.config.file", "web.yml", "--web.listen-address", "127.0.0.1:0"]);
+    command.env("RUST_BACKTRACE", "0");
+    let Ended { code, stderr, .. } = run(command).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("web.yml:1: \"basic_auth_user\" is an unknown key; did you mean `basic_auth_users`?"));
+}
+
+#[tokio::test]
+async fn an_open_door_is_warned_of_and_a_closed_one_is_not() {
+    const WARNING: &str = "without a password";
+    let ca = "  client_ca_file: ca.crt\n";
+    for (web, warned) in [
+        ("rate_limit: {interval: 1s, burst: 9}\n".to_owned(), true),
+        (TLS.to_owned(), true),
+        (format!("{TLS}  client_auth_type: RequireAnyClientCert\n"), true),
+        (format!("{TLS}  client_auth_type: VerifyClientCertIfGiven\n{ca}"), true),
+        (format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n{ca}"), false),
+        (users("wonderland", 4), false),
+    ] {
+        let Secured { folder, exporter, .. } = Secured::start(&web).await;
+        assert_eq!(exporter.log_lines(WARNING).len(), 0, "on loopback");
+        exporter.stop().await;
+        let everywhere = ["--web.config.file", "web.yml", "--web.listen-address", "0.0.0.0:0"];
+        let exporter = Exporter::spawn(&mut folder.command(&everywhere)).await;
+        assert_eq!(!exporter.log_lines(WARNING).is_empty(), warned, "{web}");
+        if !warned {
+            folder.write("web.yml", "");
+            eventually("the warning", || async { (!exporter.log_lines(WARNING).is_empty()).then_some(()) }).await;
+        }
+        exporter.stop().await;
+    }
+}
