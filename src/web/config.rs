@@ -101,3 +101,24 @@ impl WebConfig {
 
 /// The sections whose values may be secrets: one of those may have slipped to where a key belongs.
 const SECRETIVE: [&str; 2] = ["tls_server_config", "basic_auth_users"];
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use tempfile::TempDir;
+
+    /// A folder with a `web.yml` for TLS as `localhost`, and the certificate.
+    pub(in crate::web) fn tls() -> (TempDir, PathBuf, rustls::pki_types::CertificateDer<'static>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(path("server.crt"), cert.pem()).unwrap();
+        fs::write(path("server.key"), signing_key.serialize_pem()).unwrap();
+        fs::write(path("web.yml"), "tls_server_config: {cert_file: server.crt, key_file: server.key}\n").unwrap();
+        let config = path("web.yml");
+        (folder, config, cert.der().clone())
+    }
+}

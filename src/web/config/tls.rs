@@ -42,7 +42,7 @@ pub(super) fn tls(
     }
     let identity = identity(raw, reading);
     let authorities = reading.pem("client_ca", &raw.client_ca, "client_ca_file", &raw.client_ca_file);
-    let authorities = authorities.and_then(|pem| pem.map(|pem| reading.authorities(&pem)).transpose());
+    let authorities = authorities.and_then(|pem| pem.map(|pem| Ok((reading.authorities(&pem)?, pem.key))).transpose());
     let problems = &mut *reading.problems;
     let policy = problems.read(&key("client_auth_type"), &raw.client_auth_type, policy);
     let names = allowed_names(&raw.client_allowed_sans, problems);
@@ -53,7 +53,7 @@ pub(super) fn tls(
 
     let policy = policy?.unwrap_or(Policy::NoClientCert);
     let (authorities, names) = (authorities?, names?);
-    let fits = fitting(policy, authorities.is_some(), !names.is_empty(), problems);
+    let fits = fitting(policy, authorities.as_ref().map(|(_, key)| key), !names.is_empty(), problems);
     let (versions, provider) = (versions?, provider(&suites?, groups?));
     let ((), (certificates, private_key), http2) = (fits?, identity?, http2?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -62,7 +62,7 @@ pub(super) fn tls(
     let builder = match policy {
         Policy::NoClientCert => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(
-            Clients::new(policy, authorities.unwrap_or_else(RootCertStore::empty), names, provider).map_err(
+            Clients::new(policy, authorities.map_or_else(RootCertStore::empty, |(authorities, _)| authorities), names, provider).map_err(
                 |error| problems.add(&section(), format!("client certificates cannot be verified: {error}")),
             )?,
         )),
@@ -168,15 +168,12 @@ fn allowed_names(field: &Field, problems: &mut Problems<'_>) -> Result<Vec<Strin
 }
 
 /// Settings that could not do what they promise are refused, as the format's documentation has it.
-fn fitting(policy: Policy, authorities: bool, names: bool, problems: &mut Problems<'_>) -> Result<(), Refused> {
-    if policy.verifies() && !authorities {
+fn fitting(policy: Policy, authorities: Option<&Key>, names: bool, problems: &mut Problems<'_>) -> Result<(), Refused> {
+    if policy.verifies() && authorities.is_none() {
         return Err(problems.add(&key("client_auth_type"), "needs client_ca_file or client_ca to verify with"));
     }
-    if policy == Policy::NoClientCert && authorities {
-        return Err(problems.add(
-            &section(),
-            "authorities for client certificates do nothing without client_auth_type: RequireAndVerifyClientCert",
-        ));
+    if let (Policy::NoClientCert, Some(key)) = (policy, authorities) {
+        return Err(problems.add(key, "does nothing without client_auth_type: RequireAndVerifyClientCert"));
     }
     if names && !policy.is_mandatory() {
         return Err(problems.add(

@@ -1,9 +1,13 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{advance, sleep};
 
+use tokio::sync::watch;
+
 use super::*;
+use crate::web::config::tests::tls;
+use crate::web::guard::Guard;
 use crate::web::routes::tests::{parts, routes};
-use crate::web::{ReloadRequest, TelemetryPath};
+use crate::web::{ReloadRequest, TelemetryPath, WebConfig};
 
 const GET: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -106,6 +110,28 @@ async fn the_longest_idle_makes_room() {
     for index in [0, 2] {
         healthy(&mut clients[index]).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_stops_halfway_makes_room_before_anybody_else() {
+    let (_folder, file, _) = tls();
+    let (live, config) = watch::channel(Arc::default());
+    let routes = Arc::new(routes().0.guarded(Guard::new(config)));
+    let mut connections = Connections::new(routes, Limits { connections: 3, ..Limits::default() });
+    let mut idle = connect(&mut connections);
+    healthy(&mut idle).await;
+    advance(Duration::from_mins(1)).await;
+    live.send_replace(Arc::new(WebConfig::load(&file).unwrap()));
+    let mut first = connect(&mut connections);
+    advance(Duration::from_secs(1)).await;
+    let mut second = connect(&mut connections);
+    let mut newcomer = connect(&mut connections);
+    assert!(is_closed(&mut first).await, "it has gone on for longest");
+    assert!(!is_closed(&mut second).await && !is_closed(&mut newcomer).await);
+    healthy(&mut idle).await;
+    pass(&mut connections, Duration::from_secs(11)).await;
+    assert!(is_closed(&mut second).await && is_closed(&mut newcomer).await, "after the time for a handshake");
+    healthy(&mut idle).await;
 }
 
 #[tokio::test(start_paused = true)]

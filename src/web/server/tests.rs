@@ -1,10 +1,16 @@
 use std::io::Read as _;
 
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::*;
+use crate::web::config::tests::tls;
 use crate::web::TelemetryPath;
 use crate::web::routes::tests::parts;
 
@@ -155,6 +161,70 @@ async fn a_stopped_server_accepts_nobody() {
     running.shutdown.cancel();
     timeout(Duration::from_secs(1), running.task).await.expect("an idle connection holds nothing up").unwrap();
     assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+}
+
+/// A request that is under way when the server stops, over TLS and `protocol`: what the client gets of it.
+async fn drained(protocol: &[u8], exchange: impl AsyncFnOnce(TlsStream<TcpStream>) -> String) -> String {
+    let (_folder, config_file, certificate) = tls();
+    let settings = Settings {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        telemetry_path: TelemetryPath::default(),
+        enable_lifecycle: true,
+        config_file: Some(config_file),
+    };
+    let (parts, mut reloads) = parts();
+    let server = Server::bind(settings, parts).await.unwrap();
+    let (address, shutdown) = (server.addresses()[0], CancellationToken::new());
+    let task = tokio::spawn(server.run(shutdown.clone()));
+    let mut trusted = RootCertStore::empty();
+    trusted.add(certificate).unwrap();
+    let mut client = ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![protocol.to_vec()];
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream =
+        TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+    let stopping = async {
+        let waiting = reloads.recv().await.unwrap();
+        shutdown.cancel();
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        waiting.send(Ok(())).unwrap();
+    };
+    let (answer, ()) = timeout(Duration::from_secs(5), async { tokio::join!(exchange(stream), stopping) }).await.unwrap();
+    timeout(Duration::from_secs(1), task).await.expect("nothing holds it up").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_over_tls_and_http_1_before_the_end() {
+    let answer = drained(b"http/1.1", async |mut stream| {
+        stream.write_all(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        // An end without TLS's own goodbye would be an error here.
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    let answer = answer.await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("was reloaded.\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_over_tls_and_http_2_before_the_end() {
+    let answer = drained(b"h2", async |stream| {
+        let (mut client, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = hyper::Request::post("https://localhost/-/reload").body(Empty::<bytes::Bytes>::new()).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    });
+    assert_eq!(answer.await, "The configuration was reloaded.\n");
 }
 
 #[tokio::test]
