@@ -1,7 +1,8 @@
 # What there is to do with this repository; `make` lists it.
 
 # The real programs that the tests run, each as program:package of the distribution.
-TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl chromium:chromium chromedriver:chromium-driver
+TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl \
+	chromium:chromium chromedriver:chromium-driver
 
 # `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as CI does.
 CARGO_FLAGS ?=

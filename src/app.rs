@@ -91,6 +91,11 @@ impl App {
         self.server.addresses()
     }
 
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        self.server.scheme()
+    }
+
     /// Runs until `shutdown`; each message of `reload` loads the configuration again.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::cli::Arguments;
 use avepoint_exporter::config::Config;
 use avepoint_exporter::metrics::CATALOGUE;
+use avepoint_exporter::web::WebConfig;
 use clap::{CommandFactory, Parser};
 use serde_yaml::Value;
 use tempfile::TempDir;
@@ -39,6 +40,21 @@ fn its_configurations_are_accepted() {
             fs::write(folder.path().join(file.trim()), "x").expect("written");
         }
         Config::load_with(&path, &|_| None).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
+fn its_web_configurations_are_accepted() {
+    let configurations = blocks("yaml web.yml");
+    assert!(!configurations.is_empty());
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+    let server = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("valid");
+    write("server.crt", &server.cert.pem());
+    write("server.key", &server.signing_key.serialize_pem());
+    for text in configurations {
+        write("web.yml", &text);
+        WebConfig::load(&folder.path().join("web.yml")).unwrap_or_else(|error| panic!("{error}\n{text}"));
     }
 }
 
@@ -236,7 +252,8 @@ fn its_probes_ask_whether_the_exporter_lives() {
 
 #[test]
 fn every_block_is_of_a_kind_that_is_tested() {
-    let kinds = ["sh", "text", "promql", "yaml exporter.yaml", "yaml prometheus.yml", "yaml kubernetes"];
+    let kinds =
+        ["sh", "text", "promql", "yaml exporter.yaml", "yaml web.yml", "yaml prometheus.yml", "yaml kubernetes"];
     let readme = read("README.md");
     for (_, kind) in readme.lines().filter_map(|line| line.split_once("```")).step_by(2) {
         assert!(kinds.contains(&kind), "a block of the kind {kind:?}");

@@ -40,7 +40,8 @@ pub struct Options {
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value_t, global = true)]
     pub telemetry_path: TelemetryPath,
 
-    /// TLS, users and a rate limit, in the format of Prometheus' exporter-toolkit. It is followed when it changes.
+    /// TLS, users, headers and a rate limit, in the format of Prometheus' exporter-toolkit. It is followed when it
+    /// changes. [default: none]
     #[arg(long = "web.config.file", value_name = "FILE", global = true)]
     pub web_config_file: Option<PathBuf>,
 

@@ -31,10 +31,10 @@ pub(super) async fn run(options: &Options) -> Result<Outcome> {
     let config = config(&simulator, world)?;
     let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS).await?;
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
+    let (url, path) = (format!("{}://{address}", app.scheme()), &options.telemetry_path);
     writeln!(
         stdout().lock(),
-        "A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     http://{address}{}\n  status page: http://{address}/",
-        options.telemetry_path
+        "A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     {url}{path}\n  status page: {url}/"
     )?;
     tokio::select! {
         outcome = app.run(shutdown, reload) => outcome?,

@@ -71,6 +71,11 @@ impl Server {
         &self.addresses
     }
 
+    /// `https` or `http`, as the web configuration has it now.
+    pub fn scheme(&self) -> &'static str {
+        if self.web_config.borrow().tls().is_some() { "https" } else { "http" }
+    }
+
     /// Serves until `shutdown`; then accepts nobody, answers what was asked for up to three seconds, and returns.
     ///
     /// # Panics

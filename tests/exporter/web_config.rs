@@ -5,13 +5,12 @@ mod clients;
 mod passwords;
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use avepoint_exporter::sim::Simulator;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 
-use crate::harness::{Ended, Exporter, Folder, Yaml, eventually, world};
+use crate::harness::{Exporter, Folder, Yaml, eventually, world};
 use crate::keys::{Authority, Identity};
 
 /// A running exporter with a web configuration, and what its clients need to know.
@@ -88,8 +87,4 @@ fn write_identity(folder: &Folder, authority: &Authority) -> Identity {
     folder.write("server.crt", identity.certificate_pem());
     folder.write("server.key", identity.key_pem());
     identity
-}
-
-async fn run(command: Command) -> Ended {
-    Ended::beside(command).await
 }

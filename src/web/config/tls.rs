@@ -62,9 +62,13 @@ pub(super) fn tls(
     let builder = match policy {
         Policy::NoClientCert => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(
-            Clients::new(policy, authorities.map_or_else(RootCertStore::empty, |(authorities, _)| authorities), names, provider).map_err(
-                |error| problems.add(&section(), format!("client certificates cannot be verified: {error}")),
-            )?,
+            Clients::new(
+                policy,
+                authorities.map_or_else(RootCertStore::empty, |(authorities, _)| authorities),
+                names,
+                provider,
+            )
+            .map_err(|error| problems.add(&section(), format!("client certificates cannot be verified: {error}")))?,
         )),
     };
     let mut config = builder

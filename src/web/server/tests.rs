@@ -10,8 +10,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::web::config::tests::tls;
 use crate::web::TelemetryPath;
+use crate::web::config::tests::tls;
 use crate::web::routes::tests::parts;
 
 struct Running {
@@ -185,8 +185,7 @@ async fn drained(protocol: &[u8], exchange: impl AsyncFnOnce(TlsStream<TcpStream
         .with_no_client_auth();
     client.alpn_protocols = vec![protocol.to_vec()];
     let stream = TcpStream::connect(address).await.unwrap();
-    let stream =
-        TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(client)).connect("localhost".try_into().unwrap(), stream).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
     let stopping = async {
         let waiting = reloads.recv().await.unwrap();
@@ -196,7 +195,8 @@ async fn drained(protocol: &[u8], exchange: impl AsyncFnOnce(TlsStream<TcpStream
         }
         waiting.send(Ok(())).unwrap();
     };
-    let (answer, ()) = timeout(Duration::from_secs(5), async { tokio::join!(exchange(stream), stopping) }).await.unwrap();
+    let (answer, ()) =
+        timeout(Duration::from_secs(5), async { tokio::join!(exchange(stream), stopping) }).await.unwrap();
     timeout(Duration::from_secs(1), task).await.expect("nothing holds it up").unwrap();
     answer
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::{Secured, TLS, run, write_identity};
+use super::{Secured, TLS, write_identity};
 use crate::harness::{Ended, PATIENCE, eventually, tool};
 use crate::keys::Authority;
 use crate::prometheus::Prometheus;
@@ -32,7 +32,7 @@ async fn http_version(secured: &Secured) -> String {
     let mut curl = tool("curl", "curl");
     curl.args(["--http2", "--cacert", "ca.crt", "-sS", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"]);
     curl.arg(format!("https://{}/metrics", secured.exporter.address())).current_dir(secured.folder.file(""));
-    let Ended { stdout, stderr, .. } = run(curl).await;
+    let Ended { stdout, stderr, .. } = Ended::beside(curl).await;
     stdout + &stderr
 }
 
@@ -71,7 +71,7 @@ async fn a_version_or_suite_that_is_not_allowed_is_not_agreed_on() {
     for (offered, agreed) in [("ECDHE-ECDSA-CHACHA20-POLY1305", true), ("ECDHE-ECDSA-AES128-GCM-SHA256", false)] {
         let mut openssl = tool("openssl", "openssl");
         openssl.args(["s_client", "-brief", "-cipher", offered, "-connect", secured.exporter.address()]);
-        let Ended { stderr, .. } = run(openssl).await;
+        let Ended { stderr, .. } = Ended::beside(openssl).await;
         assert_eq!(stderr.contains(&format!("Ciphersuite: {offered}")), agreed, "{stderr}");
     }
     secured.exporter.stop().await;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Secured, TLS, run};
+use super::{Secured, TLS};
 use crate::harness::{Ended, Exporter, Folder, Yaml, eventually, world};
 
 const ALICE: Option<(&str, &str)> = Some(("alice", "wonderland"));
@@ -111,7 +111,7 @@ async fn configured_headers_are_sent_and_weaken_nothing() {
 #[tokio::test]
 async fn check_judges_both_files() {
     let secured = Secured::tls(&users("wonderland", 4)).await;
-    let check = |arguments: &[&str]| run(secured.folder.command(&[&["check"], arguments].concat()));
+    let check = |arguments: &[&str]| Ended::beside(secured.folder.command(&[&["check"], arguments].concat()));
     let Ended { code, stdout, stderr } = check(&["--web.config.file", "web.yml"]).await;
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(stdout, "ok: 2 customers, 2 products, 4 targets\nok: web configuration: TLS, 1 user\n");
@@ -133,7 +133,7 @@ async fn a_wrong_web_configuration_keeps_the_daemon_from_starting() {
     folder.write("web.yml", "basic_auth_user: {}\n");
     let mut command = folder.command(&["--web.config.file", "web.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.env("RUST_BACKTRACE", "0");
-    let Ended { code, stderr, .. } = run(command).await;
+    let Ended { code, stderr, .. } = Ended::beside(command).await;
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("web.yml:1: \"basic_auth_user\" is an unknown key; did you mean `basic_auth_users`?"));
 }
