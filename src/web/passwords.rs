@@ -45,12 +45,9 @@ impl Passwords {
     /// Somebody who is no user costs a comparison, too, with the hash of somebody who is one: the time that it takes
     /// does not tell who is a user.
     pub(super) async fn check(&self, users: &Users, login: Login) -> Result<bool, Busy> {
-        let number = self.sign([login.user.as_slice()]);
-        let number =
-            number.as_ref().iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
         let (is_user, hash) = match users.hash(&login.user) {
             Some(hash) => (true, hash),
-            None => (false, users.any_hash(number).ok_or(Busy)?),
+            None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),
         };
         let digest = self.sign([&login.user, hash.expose().as_bytes(), &login.password]).as_ref().to_vec();
         if is_right(&self.right, &digest) {
@@ -72,6 +69,12 @@ impl Passwords {
             matches
         });
         Ok(comparing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
+    }
+
+    /// Always the same for one `user`, and nothing that can be foreseen.
+    fn number(&self, user: &[u8]) -> usize {
+        let tag = self.sign([user]);
+        tag.as_ref().first_chunk().map_or(0, |bytes| usize::from_le_bytes(*bytes))
     }
 
     /// Different for different parts, also where they read the same one after the other.
