@@ -122,7 +122,9 @@ impl Cycle {
             }
             Verdict::HeldBack { .. } => self.tally.listings += 1,
             // Without the permission the API is not even asked.
-            Verdict::Failed(Error::ScopeMissing) | Verdict::NotAsked => {}
+            Verdict::Failed(Error::ScopeMissing) => {}
+            // It is still due, and left to the next cycle.
+            Verdict::NotAsked => return,
             Verdict::Failed(_) => self.tally.failed_listings += 1,
         }
         poller.watch();

@@ -356,6 +356,21 @@ async fn discovered_customers_are_polled_in_the_same_cycle_and_those_gone_lose_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_whose_turn_does_not_come_ends_the_cycle_all_the_same() {
+    let vendor =
+        Vendor::new(|what| if what == "token" { Reply::token() } else { Reply::status(429).retry_after(3600) });
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(2) };
+    let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, settings());
+    let cycles = tokio::time::timeout(INTERVAL * 3, async {
+        while running.cycles() < 3 {
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    cycles.await.expect("cycles end while nothing may be asked");
+    assert!(vendor.whats().len() <= 3, "what began before the hold, and nothing after: {:?}", vendor.whats());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_drops_what_is_on_its_way() {
     let vendor = Vendor::new(|what| match what {
         "token" => Reply::token(),

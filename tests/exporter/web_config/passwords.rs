@@ -19,7 +19,7 @@ fn users(password: &str, cost: u32) -> String {
 #[tokio::test]
 async fn everything_but_health_asks_for_a_password() {
     let secured = Secured::start(&users("wonderland", 4)).await;
-    for path in ["/metrics", "/", "/-/reload", "/nowhere"] {
+    for path in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "/nowhere"] {
         let refused = secured.get(path).await.unwrap();
         assert_eq!(refused.status(), 401, "{path}");
         assert_eq!(refused.headers()["www-authenticate"], "Basic", "{path}");
