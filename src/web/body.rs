@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Chunks to send one after the other. Nothing is copied: many answers may share their bytes.
 #[derive(Default)]
@@ -15,17 +16,24 @@ pub(super) struct Chunks {
     left: u64,
     /// What follows, made when the client has taken what was before it: one that does not costs one chunk.
     made: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
+    /// Given back when the answer is sent, or its client gone.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Chunks {
     pub(super) fn new(chunks: Vec<Bytes>) -> Self {
         let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { ready: chunks.into_iter(), left, made: None }
+        Self { ready: chunks.into_iter(), left, ..Self::default() }
     }
 
     /// Chunks of a length that nobody knows beforehand.
     pub(super) fn made(chunks: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
         Self { made: Some(Box::new(chunks)), ..Self::default() }
+    }
+
+    /// The same, in a place of which there are only so many.
+    pub(super) fn in_place(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(place), ..self }
     }
 }
 

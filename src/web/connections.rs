@@ -1,5 +1,6 @@
 //! The connections: how many, for how long, and how they end.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::activity::{Activity, Phase};
 use super::routes::Routes;
@@ -43,7 +44,8 @@ impl Default for Limits {
             idle: Duration::from_mins(5),
             sending: Duration::from_secs(30),
             head_bytes: 16 * 1024,
-            streams: 100,
+            // A scraper needs one, and a browser a few.
+            streams: 8,
             grace: Duration::from_secs(3),
         }
     }
@@ -56,6 +58,8 @@ pub(super) struct Connections {
     limits: Limits,
     /// How many may be open: as many as the limit allows, or fewer where the system had no room for as many.
     places: usize,
+    /// Whether newcomers take the places of others, which was told.
+    full: bool,
     epoch: Instant,
     stopping: CancellationToken,
     tasks: JoinSet<()>,
@@ -68,6 +72,7 @@ impl Connections {
             routes,
             limits,
             places: limits.connections,
+            full: false,
             epoch: Instant::now(),
             stopping: CancellationToken::new(),
             tasks: JoinSet::new(),
@@ -80,8 +85,13 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        if self.open.len() >= self.places && !self.close_quietest() {
-            return;
+        if self.open.len() >= self.places {
+            if !std::mem::replace(&mut self.full, true) {
+                warn!(connections = self.open.len(), "no place is left for more connections: the quietest make room");
+            }
+            if !self.close_quietest() {
+                return;
+            }
         }
         let tls = self.routes.config().tls().cloned();
         let begin = if tls.is_some() { Phase::Handshake } else { Phase::Head };
@@ -121,6 +131,7 @@ impl Connections {
     /// Closes what takes too long.
     pub(super) fn sweep(&mut self) {
         self.places = self.limits.connections.min(self.places + 1);
+        self.full &= self.open.len() > self.places / 2;
         let Limits { handshake, head, idle, sending, .. } = self.limits;
         self.open.retain(|_, (task, activity)| {
             let (phase, lasted) = activity.now();
@@ -141,14 +152,21 @@ impl Connections {
         });
     }
 
-    /// Closes the connection whose client has been quiet for longest, first of all among those that have not agreed on
-    /// TLS yet, or they could push out all who have. `false`: none waits for its client.
+    /// Closes the connection that is worth least, and among these the one whose client has been quiet for longest: who
+    /// has not agreed on TLS yet goes first, or they could push out all who have; who takes an answer goes last.
+    /// `false`: none waits for its client.
     fn close_quietest(&mut self) -> bool {
-        let quiet = self.open.iter().filter_map(|(id, (_, activity))| match activity.now() {
-            (Phase::Answering, _) => None,
-            (phase, lasted) => Some((phase == Phase::Handshake, lasted, *id)),
+        let quiet = self.open.iter().filter_map(|(id, (_, activity))| {
+            let (phase, lasted) = activity.now();
+            let worth = match phase {
+                Phase::Handshake => 0,
+                Phase::Idle | Phase::Head => 1,
+                Phase::Sending => 2,
+                Phase::Answering => return None,
+            };
+            Some((Reverse(worth), lasted, *id))
         });
-        let Some((.., id)) = quiet.max_by_key(|(half, lasted, _)| (*half, *lasted)) else { return false };
+        let Some((.., id)) = quiet.max_by_key(|(worth, lasted, _)| (*worth, *lasted)) else { return false };
         if let Some((task, _)) = self.open.remove(&id) {
             task.abort();
         }

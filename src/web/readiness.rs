@@ -1,7 +1,10 @@
 //! Whether what is served is worth looking at, and if not, why not.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use crate::store::{Snapshot, State, Store};
 
@@ -10,6 +13,26 @@ use crate::store::{Snapshot, State, Store};
 /// The reason in words for which there is nothing to see yet.
 pub(super) fn readiness(store: &Store, now: SystemTime) -> Result<(), String> {
     if store.look(|known| known.ready) { Ok(()) } else { Err(reason(&store.snapshot(), now)) }
+}
+
+/// The answer to anybody who asks, which looks at all targets at most once a second: it needs no password.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, String)>>);
+
+impl Readiness {
+    /// # Errors
+    ///
+    /// The reason in words, as it was within the last second.
+    pub(super) fn ask(&self, store: &Store) -> Result<(), String> {
+        if store.look(|known| known.ready) {
+            return Ok(());
+        }
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, reason)) = last.as_ref().filter(|(at, _)| at.elapsed() < Duration::from_secs(1)) {
+            return Err(reason.clone());
+        }
+        readiness(store, SystemTime::now()).inspect_err(|reason| *last = Some((Instant::now(), reason.clone())))
+    }
 }
 
 fn reason(known: &Snapshot, now: SystemTime) -> String {

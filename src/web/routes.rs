@@ -10,12 +10,12 @@ use hyper::header::{
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::body::Chunks;
 use super::guard::{Guard, Refusal};
 use super::page::{PAGE_MAY, page};
-use super::readiness::readiness;
+use super::readiness::Readiness;
 use super::seats::download;
 use super::{Parts, TelemetryPath, WebConfig};
 use crate::aside::aside;
@@ -28,8 +28,11 @@ pub(super) struct Routes {
     parts: Parts,
     telemetry_path: TelemetryPath,
     enable_lifecycle: bool,
+    /// For pages and downloads, which are large and made for one client each.
+    places: Arc<Semaphore>,
     /// Whoever holds it makes a page.
     pages: Arc<Mutex<()>>,
+    readiness: Readiness,
     guard: Guard,
 }
 
@@ -94,7 +97,15 @@ impl Routes {
         for route in Route::ALL {
             parts.stats.http_handler(route.handler());
         }
-        Self { parts, telemetry_path, enable_lifecycle, pages: Arc::default(), guard: Guard::default() }
+        Self {
+            parts,
+            telemetry_path,
+            enable_lifecycle,
+            pages: Arc::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            readiness: Readiness::default(),
+            guard: Guard::default(),
+        }
     }
 
     /// The same with `guard` before them.
@@ -155,15 +166,11 @@ impl Routes {
             Route::Metrics => self.metrics(headers).await,
             Route::Page => self.page(query.unwrap_or_default()).await,
             Route::SeatsCsv => {
-                let response = with(self.seats(Form::Csv), CONTENT_TYPE, "text/csv; charset=utf-8; header=present");
-                with(response, CONTENT_DISPOSITION, "attachment; filename=\"seats.csv\"")
+                self.seats(Form::Csv, "text/csv; charset=utf-8; header=present", "attachment; filename=\"seats.csv\"")
             }
-            Route::SeatsJson => {
-                let response = with(self.seats(Form::Json), CONTENT_TYPE, "application/json");
-                with(response, CONTENT_DISPOSITION, "attachment; filename=\"seats.json\"")
-            }
+            Route::SeatsJson => self.seats(Form::Json, "application/json", "attachment; filename=\"seats.json\""),
             Route::Healthy => text(StatusCode::OK, "The exporter runs.\n".to_owned()),
-            Route::Ready => match readiness(&self.parts.store, SystemTime::now()) {
+            Route::Ready => match self.readiness.ask(&self.parts.store) {
                 Ok(()) => text(StatusCode::OK, "The exporter is ready.\n".to_owned()),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("Not ready: {reason}.\n")),
             },
@@ -189,6 +196,7 @@ impl Routes {
     }
 
     async fn page(&self, query: &str) -> Response<Chunks> {
+        let Ok(place) = self.places.clone().try_acquire_owned() else { return no_place() };
         let (store, stats) = (self.parts.store.clone(), self.parts.stats.clone());
         let (telemetry_path, query) = (self.telemetry_path.clone(), query.to_owned());
         // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
@@ -201,7 +209,7 @@ impl Routes {
         });
         match made.await {
             Ok(html) => {
-                let response = Response::new(Chunks::from(html));
+                let response = Response::new(Chunks::from(html).in_place(place));
                 let response = with(response, CONTENT_TYPE, "text/html; charset=utf-8");
                 let mut response = with(response, REFERRER_POLICY, "no-referrer");
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_MAY.clone());
@@ -214,8 +222,12 @@ impl Routes {
         }
     }
 
-    fn seats(&self, form: Form) -> Response<Chunks> {
-        Response::new(Chunks::made(download(self.parts.store.snapshot(), form, SystemTime::now())))
+    fn seats(&self, form: Form, content_type: &'static str, attachment: &'static str) -> Response<Chunks> {
+        let Ok(place) = self.places.clone().try_acquire_owned() else { return no_place() };
+        let pieces = download(self.parts.store.snapshot(), form, SystemTime::now());
+        let response = Response::new(Chunks::made(pieces).in_place(place));
+        let response = with(response, CONTENT_TYPE, content_type);
+        with(response, CONTENT_DISPOSITION, attachment)
     }
 
     async fn reload(&self) -> Response<Chunks> {
@@ -231,6 +243,15 @@ impl Routes {
             }
         }
     }
+}
+
+/// So many clients may wait for a page or a download, or take one, at a time: more than people are, and few enough that
+/// neither memory nor the scrapes suffer.
+const PLACES: usize = 32;
+
+fn no_place() -> Response<Chunks> {
+    let response = text(StatusCode::SERVICE_UNAVAILABLE, "Too many clients look at once.\n".to_owned());
+    with(response, RETRY_AFTER, "1")
 }
 
 fn refuse(refusal: Refusal) -> Response<Chunks> {

@@ -214,3 +214,21 @@ async fn begin_reload(
     client.write_all(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     requests.recv().await.unwrap()
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_an_answer_goes_after_all_who_are_quiet() {
+    let mut connections = connections(Limits { connections: 2, ..Limits::default() });
+    let (routes, _requests) = routes();
+    connections.routes = Arc::new(routes);
+    // A pipe so small that the answer does not fit, and is taken little by little.
+    let (mut reading, server) = duplex(64);
+    connections.add(server);
+    reading.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    reading.read_exact(&mut byte).await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    let mut newcomers: Vec<_> = (0..20).map(|_| connect(&mut connections)).collect();
+    healthy(newcomers.last_mut().unwrap()).await;
+    assert!(!is_closed(&mut reading).await);
+    assert!(is_closed(&mut newcomers[0]).await);
+}

@@ -192,3 +192,22 @@ async fn the_page_allows_nothing_to_run() {
     assert_eq!(header(&page, "content-type"), Some("text/html; charset=utf-8"));
     assert!(!body(page).await.contains("evil.example"));
 }
+
+#[tokio::test]
+async fn pages_and_downloads_have_so_many_places_and_metrics_need_none() {
+    let (routes, _requests) = routes();
+    let mut taken = Vec::new();
+    for path in ["/", "/seats.csv", "/seats.json"].into_iter().cycle().take(PLACES) {
+        let response = ask(&routes, "GET", path, &[]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        taken.push(response);
+    }
+    for path in ["/", "/seats.csv", "/seats.json"] {
+        let refused = ask(&routes, "GET", path, &[]).await;
+        assert_eq!((refused.status(), header(&refused, "retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
+    }
+    assert_eq!(get(&routes, "/metrics").await.0, StatusCode::OK);
+    assert_eq!(ask(&routes, "HEAD", "/", &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    taken.pop();
+    assert_eq!(get(&routes, "/").await.0, StatusCode::OK);
+}
