@@ -1,8 +1,9 @@
 # What there is to do with this repository; `make` lists it.
 
-# The real programs that the tests run, each as program:package of the distribution.
+# The real programs that the tests run, each as program:package of the distribution; what is no program, by its path.
 TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl \
-	chromium:chromium chromedriver:chromium-driver
+	chromium:chromium chromedriver:chromium-driver \
+	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 
 # `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as CI does.
 CARGO_FLAGS ?=
@@ -31,7 +32,7 @@ bench: ## measure a cycle of 22,000 targets: time, CPU and memory (about a minut
 tools:
 	@packages=; \
 	for tool in $(TOOLS); do \
-		command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool#*:}"; \
+		command -v "$${tool%%:*}" >/dev/null || [ -e "$${tool%%:*}" ] || packages="$$packages $${tool#*:}"; \
 	done; \
 	packages=$$(printf '%s\n' $$packages | sort -u | xargs); \
 	[ -n "$$packages" ] || exit 0; \
