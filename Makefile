@@ -1,9 +1,11 @@
 # What there is to do with this repository; `make` lists it.
 
-# The real programs that the tests run, each as program:package of the distribution; what is no program, by its path.
-TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl \
+# The real programs that tests and benchmarks run, each as program:package of the distribution; what is no program, by
+# its path.
+test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl \
 	chromium:chromium chromedriver:chromium-driver \
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
+bench: TOOLS := nginx:nginx-light wrk:wrk
 
 # `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as CI does.
 CARGO_FLAGS ?=
@@ -26,8 +28,8 @@ lint: ## check the format, clippy, the layout and the docs; every warning is an 
 	cargo test --test layout $(CARGO_FLAGS)
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(CARGO_FLAGS)
 
-bench: ## measure a cycle of 22,000 targets: time, CPU and memory (about a minute)
-	cargo bench --bench poll $(CARGO_FLAGS)
+bench: tools ## measure cycles, and scrapes beside nginx: time, CPU and memory (about five minutes)
+	cargo bench --bench poll --bench web $(CARGO_FLAGS)
 
 tools:
 	@packages=; \
@@ -37,7 +39,7 @@ tools:
 	packages=$$(printf '%s\n' $$packages | sort -u | xargs); \
 	[ -n "$$packages" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "The tests need these programs (program:package): $(TOOLS)." >&2; \
+		echo "This needs these programs (program:package): $(TOOLS)." >&2; \
 		echo "Not all of them are on the PATH, and there is no apt-get to install them with:" >&2; \
 		echo "get them from this system's packages, or from https://prometheus.io/download/." >&2; \
 		exit 1; \

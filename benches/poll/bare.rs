@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::exporter::cpu;
-use crate::vendor::Vendor;
-use crate::{IN_FLIGHT, PRODUCTS, Result, TARGETS};
+use crate::cycle::cpu;
+use crate::shared::{Result, Vendor};
+use crate::{IN_FLIGHT, PRODUCTS, TARGETS};
 
 /// What asking for every target once took.
 #[derive(Debug)]

@@ -7,17 +7,16 @@
 #![expect(clippy::print_stdout, reason = "the numbers are for whoever runs this")]
 
 mod bare;
-mod exporter;
+mod cycle;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod vendor;
 
-use std::error::Error;
-use std::process::{Child, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use exporter::{Cycle, Exporter, Targets};
-use vendor::Vendor;
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use cycle::{Cycle, Targets};
+use shared::{Result, Vendor, mib};
 
 const CUSTOMERS: u32 = 1000;
 const PRODUCTS: u32 = 22;
@@ -52,14 +51,14 @@ fn measure() -> Result<ExitCode> {
     println!("{CUSTOMERS} customers × {PRODUCTS} products, {IN_FLIGHT} in flight, {LATENCY:?} latency");
     println!("ideal: {TARGETS} ÷ {IN_FLIGHT} × {LATENCY:?} = {:.2} s\n", ideal.as_secs_f64());
 
-    let vendor = Vendor::start(vendor::GOOD)?;
+    let vendor = Vendor::start(&[vendor::GOOD])?;
     let bare = bare::run(&vendor)?;
     row("a bare client", &times(bare.took, ideal));
     row("  CPU per request", &micros(bare.cpu, u64::from(TARGETS)));
     let mut best = f64::INFINITY;
     let mut resident = 0;
     for run in 1..=RUNS {
-        let cycle = Exporter::start(&vendor, ALL)?.cycle()?;
+        let cycle = ALL.cycle(&vendor)?;
         if cycle.requests != u64::from(TARGETS) || cycle.failures > 0 {
             return Err(format!("{} requests, {} failures", cycle.requests, cycle.failures).into());
         }
@@ -72,14 +71,14 @@ fn measure() -> Result<ExitCode> {
     for (targets, name) in [(TWO, "two targets"), (ALL, "22,000 targets")] {
         let mut starts = Vec::new();
         for _ in 0..STARTS {
-            starts.push(Exporter::start(&vendor, targets)?.healthy_after);
+            starts.push(targets.healthy_after(&vendor)?);
         }
         starts.sort();
         row(&format!("exec to healthy, {name}"), &format!("{}, median of {STARTS}", millis(starts[STARTS / 2])));
     }
-    row("resident, two targets", &mib(Exporter::start(&vendor, TWO)?.cycle()?.resident));
+    row("resident, two targets", &mib(TWO.cycle(&vendor)?.resident));
     row("resident, 22,000 targets, polled and scraped", &mib(resident));
-    row("binary", &mib(exporter::binary_size()?));
+    row("binary", &mib(cycle::binary_size()?));
     drop(vendor);
 
     measure_faults()?;
@@ -93,8 +92,8 @@ fn measure() -> Result<ExitCode> {
 /// The ideal is that of slots that are always full. The rest is the tail: the last targets that stall are waited for,
 /// each for a timeout, a backoff and another try, which may stall as well.
 fn measure_faults() -> Result<()> {
-    let vendor = Vendor::start(vendor::FAULTY)?;
-    let cycle = Exporter::start(&vendor, ALL)?.cycle()?;
+    let vendor = Vendor::start(&[vendor::FAULTY])?;
+    let cycle = ALL.cycle(&vendor)?;
     let (stalled, answered) = (u32::try_from(cycle.stalled)?, u32::try_from(cycle.requests - cycle.stalled)?);
     let ideal = (LATENCY * answered + TIMEOUT * stalled) / IN_FLIGHT;
     row("first cycle, 5 % are 503, 1 % stall", &times(cycle.took, ideal));
@@ -103,18 +102,6 @@ fn measure_faults() -> Result<()> {
     row("  retries", &cycle.retries.to_string());
     row("  targets without an answer", &cycle.failures.to_string());
     Ok(())
-}
-
-/// A process that ends with its owner.
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn costs(cycle: &Cycle) {
@@ -136,9 +123,4 @@ fn micros(cpu: Duration, requests: u64) -> String {
 
 fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
-}
-
-fn mib(bytes: u64) -> String {
-    let tenths = (bytes * 10) >> 20;
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
