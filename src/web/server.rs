@@ -138,7 +138,7 @@ fn warn_if_open(beyond_loopback: bool, config: &WebConfig) {
 const SWEEP: Duration = Duration::from_millis(500);
 
 /// How long nobody is accepted after the system had no resources for it.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 /// The system has no resources for another connection.
 #[derive(Debug)]
