@@ -16,6 +16,7 @@ mod daemon;
 mod demo;
 mod discovery;
 mod harness;
+mod hostile;
 mod keys;
 mod logs;
 mod prometheus;

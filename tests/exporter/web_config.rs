@@ -2,6 +2,7 @@
 
 mod certificates;
 mod clients;
+mod handshakes;
 mod passwords;
 
 use std::fs;
@@ -18,7 +19,7 @@ struct Secured {
     folder: Folder,
     exporter: Exporter,
     authority: Authority,
-    _simulator: Simulator,
+    simulator: Simulator,
 }
 
 impl Secured {
@@ -36,7 +37,7 @@ impl Secured {
         folder.write("web.yml", web);
         let arguments = ["--web.config.file", "web.yml", "--web.enable-lifecycle"];
         let exporter = Exporter::start_with(&folder, &arguments).await;
-        Self { folder, exporter, authority, _simulator: simulator }
+        Self { folder, exporter, authority, simulator }
     }
 
     /// Asks on a connection of its own.
