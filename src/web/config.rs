@@ -70,6 +70,15 @@ impl WebConfig {
         self.tls.as_ref().map(|tls| &tls.config)
     }
 
+    fn protection(&self) -> Protection {
+        Protection {
+            tls: self.tls.is_some(),
+            verified_clients: self.verifies_clients(),
+            named_clients: self.tls.as_ref().is_some_and(|tls| tls.names_clients),
+            users: !self.users.is_empty(),
+        }
+    }
+
     fn verifies_clients(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.verifies_clients)
     }
@@ -96,6 +105,30 @@ impl WebConfig {
             Ok(Self { tls: tls?, headers: headers?, users: users?, rate_limit: rate_limit? })
         });
         problems.accept(path, config)
+    }
+}
+
+/// What stands between a stranger and the numbers.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each of them is there or not, whatever the others are")]
+struct Protection {
+    tls: bool,
+    verified_clients: bool,
+    named_clients: bool,
+    users: bool,
+}
+
+impl Protection {
+    /// The keys of what is there now and would not be with `next`; `None` where nothing is lost.
+    fn lost_with(self, next: Self) -> Option<String> {
+        let lost = [
+            ("tls_server_config", self.tls && !next.tls),
+            ("client_auth_type: RequireAndVerifyClientCert", self.verified_clients && !next.verified_clients),
+            ("client_allowed_sans", self.named_clients && !next.named_clients),
+            ("basic_auth_users", self.users && !next.users),
+        ];
+        let keys: Vec<&str> = lost.into_iter().filter_map(|(key, is_lost)| is_lost.then_some(key)).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
     }
 }
 

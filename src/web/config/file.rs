@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::WebConfig;
+use super::{Protection, WebConfig};
 use crate::yaml::{Error, file};
 
 /// How often the files are looked at. They are compared by their contents: that sees every way of changing them, also
@@ -28,6 +28,11 @@ impl Files {
         let seen = bytes.as_ref().ok().map(|bytes| digest(&SHA256, bytes).as_ref().to_vec());
         self.0.insert(path.to_owned(), seen);
         bytes
+    }
+
+    /// Whether what both hold is the same in both.
+    fn agrees_with(&self, other: &Self) -> bool {
+        self.0.iter().all(|(path, seen)| other.0.get(path).is_none_or(|other| other == seen))
     }
 
     /// The same files as they are now.
@@ -49,6 +54,21 @@ pub(in crate::web) struct Watched {
     files: Files,
     /// As they were at the last look, where that was another way.
     changing: Option<Files>,
+    /// What the configuration that is in force demands.
+    protection: Protection,
+}
+
+/// Why a changed web configuration is not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::web) enum Refusal {
+    #[error(transparent)]
+    Invalid(#[from] Error),
+    /// It may be what is left of a file that is just being written, or of one whose writer gave up.
+    #[error(
+        "{}: it would open the door, since it has no more {lost}; if that is meant, start the exporter again",
+        .file.display()
+    )]
+    Opens { file: PathBuf, lost: String },
 }
 
 impl Watched {
@@ -56,7 +76,7 @@ impl Watched {
     pub(in crate::web) fn load(path: PathBuf) -> Result<(Self, WebConfig), Error> {
         let mut files = Files::default();
         let config = WebConfig::load_through(&mut files, &path)?;
-        Ok((Self { path, files, changing: None }, config))
+        Ok((Self { path, files, changing: None, protection: config.protection() }, config))
     }
 
     /// Hands each change that is right to `publish`, and warns of those that are not: what was before goes on.
@@ -87,8 +107,9 @@ impl Watched {
     /// Loads the file again if it or one of those that it names has changed; `None` if not.
     ///
     /// A file that is just being written may be read as an empty one, which would open the door to everybody. So a
-    /// change counts at the second look that finds the same.
-    fn look(&mut self) -> Option<Result<WebConfig, Error>> {
+    /// change counts at the second look that finds the same, and one that gives up any protection does not count at
+    /// all: how long a writer takes is not known.
+    fn look(&mut self) -> Option<Result<WebConfig, Refusal>> {
         let now = self.files.again();
         if now == self.files {
             self.changing = None;
@@ -99,8 +120,27 @@ impl Watched {
             return None;
         }
         self.changing = None;
-        self.files = Files::default();
-        Some(WebConfig::load_through(&mut self.files, &self.path))
+        self.load_as(&now)
+    }
+
+    /// Loads the file, which two looks found to be like `seen`; `None` where it has changed since.
+    fn load_as(&mut self, seen: &Files) -> Option<Result<WebConfig, Refusal>> {
+        let mut files = Files::default();
+        let loaded = WebConfig::load_through(&mut files, &self.path);
+        if !files.agrees_with(seen) {
+            return None;
+        }
+        self.files = files;
+        Some(loaded.map_err(Refusal::from).and_then(|config| self.accept(config)))
+    }
+
+    fn accept(&mut self, config: WebConfig) -> Result<WebConfig, Refusal> {
+        let protection = config.protection();
+        if let Some(lost) = self.protection.lost_with(protection) {
+            return Err(Refusal::Opens { file: self.path.clone(), lost });
+        }
+        self.protection = protection;
+        Ok(config)
     }
 }
 
@@ -111,6 +151,7 @@ mod tests {
     use super::*;
 
     const OPEN: &str = "http_server_config: {http2: false}\n";
+    const LIMITED: &str = "rate_limit: {interval: 1s, burst: 9}\n";
     const USER: &str = "basic_auth_users: {u: $2b$04$abcdefghijklmnopqrstuu5iIoxXgNbSqrGh0UAx02Fu.9cCEUKvq}\n";
 
     fn file() -> (tempfile::TempDir, PathBuf) {
@@ -128,10 +169,52 @@ mod tests {
         assert!(watched.look().is_none());
         fs::write(&path, "").expect("written");
         assert!(watched.look().is_none(), "it may be halfway written");
-        fs::write(&path, OPEN).expect("written");
+        fs::write(&path, format!("{USER}{LIMITED}")).expect("written");
         assert!(watched.look().is_none(), "and this, too");
-        assert!(watched.look().expect("a change").expect("valid").is_open());
+        assert!(watched.look().expect("a change").expect("valid").rate_limit.is_some());
         assert!(watched.look().is_none());
+    }
+
+    #[test]
+    fn what_is_loaded_is_what_two_looks_found() {
+        let (_folder, path) = file();
+        let (mut watched, _) = Watched::load(path.clone()).expect("valid");
+        let with_limit = format!("{USER}{LIMITED}");
+        fs::write(&path, &with_limit).expect("written");
+        let seen = watched.files.again();
+        fs::write(&path, USER.repeat(2)).expect("written");
+        assert!(watched.load_as(&seen).is_none(), "it has changed since");
+        fs::write(&path, &with_limit).expect("written");
+        assert!(watched.look().is_none());
+        assert!(watched.look().expect("a change").is_ok());
+    }
+
+    #[test]
+    fn no_change_opens_the_door() {
+        let (_folder, path) = file();
+        let (mut watched, _) = Watched::load(path.clone()).expect("valid");
+        for open in ["", OPEN] {
+            fs::write(&path, open).expect("written");
+            assert!(watched.look().is_none());
+            let refusal = watched.look().expect("a change").expect_err("refused").to_string();
+            assert!(refusal.contains("no more basic_auth_users;"), "{refusal}");
+            assert!(watched.look().is_none() && watched.look().is_none(), "it is told once");
+        }
+        fs::write(&path, USER).expect("written");
+        assert!(watched.look().is_none());
+        assert!(watched.look().expect("a change").is_ok());
+    }
+
+    #[test]
+    fn a_door_that_is_open_may_be_closed_and_stays_closed() {
+        let (_folder, path) = file();
+        fs::write(&path, OPEN).expect("written");
+        let (mut watched, _) = Watched::load(path.clone()).expect("valid");
+        for (text, is_fine) in [("", true), (USER, true), (OPEN, false)] {
+            fs::write(&path, text).expect("written");
+            assert!(watched.look().is_none());
+            assert_eq!(watched.look().expect("a change").is_ok(), is_fine, "{text}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct Tls {
     pub(super) config: Arc<ServerConfig>,
     /// Whether nobody gets in without a certificate from one of the configured authorities.
     pub(super) verifies_clients: bool,
+    /// Whether a certificate must hold one of the configured names.
+    pub(super) names_clients: bool,
 }
 
 /// Where the section's files are, what was read of them, and what is wrong.
@@ -53,7 +55,8 @@ pub(super) fn tls(
 
     let policy = policy?.unwrap_or(Policy::NoClientCert);
     let (authorities, names) = (authorities?, names?);
-    let fits = fitting(policy, authorities.as_ref().map(|(_, key)| key), !names.is_empty(), problems);
+    let names_clients = !names.is_empty();
+    let fits = fitting(policy, authorities.as_ref().map(|(_, key)| key), names_clients, problems);
     let (versions, provider) = (versions?, provider(&suites?, groups?));
     let ((), (certificates, private_key), http2) = (fits?, identity?, http2?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -76,7 +79,7 @@ pub(super) fn tls(
         .map_err(|error| problems.add(&section(), mismatch(&error)))?;
     config.ignore_client_order = own_order?.unwrap_or(true);
     config.alpn_protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-    Ok(Some(Tls { config: config.into(), verifies_clients: policy.verifies() && policy.is_mandatory() }))
+    Ok(Some(Tls { config: config.into(), verifies_clients: policy.verifies() && policy.is_mandatory(), names_clients }))
 }
 
 fn section() -> Key {
