@@ -50,14 +50,19 @@ impl<'t> Problems<'t> {
 
     /// Adds a problem, with the line of `key` or else of what `key` is missing from.
     pub(crate) fn add(&mut self, key: &Key, message: impl Into<String>) -> Refused {
-        let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
-        self.push(Problem { line, key: key.to_string(), message: message.into() })
+        self.add_as(key, key, message)
     }
 
-    /// As [`add`](Self::add), with the line where `key` is written for the second time.
-    pub(crate) fn add_repetition(&mut self, key: &Key) -> Refused {
+    /// As [`add`](Self::add), with the line where `key` is written for the second time, and under the name `shown`.
+    pub(crate) fn add_repetition(&mut self, shown: &Key, key: &Key) -> Refused {
         let line = line::of_repetition(self.text, key);
-        self.push(Problem { line, key: key.to_string(), message: "is there twice; keep one of them".to_owned() })
+        self.push(Problem { line, key: shown.to_string(), message: "is there twice; keep one of them".to_owned() })
+    }
+
+    /// As [`add`](Self::add), but with `shown` in place of `key`, which may hold a secret.
+    pub(crate) fn add_as(&mut self, shown: &Key, key: &Key, message: impl Into<String>) -> Refused {
+        let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
+        self.push(Problem { line, key: shown.to_string(), message: message.into() })
     }
 
     pub(crate) fn push(&mut self, problem: Problem) -> Refused {

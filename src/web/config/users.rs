@@ -43,6 +43,8 @@ impl fmt::Debug for Users {
 
 pub(super) fn users(raw: raw::Users, problems: &mut Problems<'_>) -> Result<Users, Refused> {
     let section = Key::of("basic_auth_users");
+    // A password or a hash may have slipped to where the name belongs, so the line alone says which entry is meant.
+    let shown = section.then("<user>");
     let mut users = BTreeMap::new();
     let mut refused = Ok(());
     for (user, field) in raw.0 {
@@ -55,10 +57,10 @@ pub(super) fn users(raw: raw::Users, problems: &mut Problems<'_>) -> Result<User
         match judged {
             Ok(hash) => {
                 if users.insert(user.into_bytes(), hash).is_some() {
-                    refused = Err(problems.add_repetition(&key));
+                    refused = Err(problems.add_repetition(&shown, &key));
                 }
             }
-            Err(message) => refused = Err(problems.add(&key, message)),
+            Err(message) => refused = Err(problems.add_as(&shown, &key, message)),
         }
     }
     refused.map(|()| Users(users))

@@ -46,7 +46,7 @@ async fn users_come_and_go_without_a_restart() {
     assert_eq!(secured.status("/metrics", ALICE).await, 401, "what was right before is right no more");
     secured.folder.write("web.yml", "basic_auth_users: {alice: wonderland}\n");
     let told = secured.exporter.until_logged("was not reloaded").await;
-    assert!(told.contains("basic_auth_users.alice: expected a bcrypt hash") && !told.contains("wonderland"), "{told}");
+    assert!(told.contains("basic_auth_users.<user>: expected a bcrypt hash") && !told.contains("wonderland"), "{told}");
     assert_eq!(secured.status("/metrics", Some(("alice", "another"))).await, 200);
     secured.exporter.stop().await;
 }
@@ -155,7 +155,7 @@ async fn check_judges_both_files() {
     let Ended { code, stdout, stderr } = check(&["--web.config.file", "bad.yml"]).await;
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains("exporter.yaml:1: api"), "{stderr}");
-    assert!(stderr.contains("\nbad.yml:1: basic_auth_users.alice: expected a bcrypt hash"), "{stderr}");
+    assert!(stderr.contains("\nbad.yml:1: basic_auth_users.<user>: expected a bcrypt hash"), "{stderr}");
     assert!(!stderr.contains("hunter2"), "{stderr}");
     secured.exporter.stop().await;
 }
