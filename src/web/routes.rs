@@ -254,13 +254,16 @@ fn no_place() -> Response<Chunks> {
     with(response, RETRY_AFTER, "1")
 }
 
+/// RFC 7617 requires the realm; clients that know of `charset` send passwords as UTF-8.
+const CHALLENGE: &str = "Basic realm=\"avepoint-exporter\", charset=\"UTF-8\"";
+
 fn refuse(refusal: Refusal) -> Response<Chunks> {
     let refused = |status, help: &str| text(status, format!("{help}\n"));
     match refusal {
         Refusal::TooMany => refused(StatusCode::TOO_MANY_REQUESTS, "More requests than rate_limit allows."),
         Refusal::Unauthorized => {
             let response = refused(StatusCode::UNAUTHORIZED, "Sign in with a user and password.");
-            with(response, WWW_AUTHENTICATE, "Basic")
+            with(response, WWW_AUTHENTICATE, CHALLENGE)
         }
         Refusal::Busy => {
             let response = refused(StatusCode::SERVICE_UNAVAILABLE, "Too many passwords wait to be checked.");

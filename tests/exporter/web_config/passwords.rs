@@ -10,6 +10,8 @@ use tokio::time::{Instant, timeout};
 use super::{Secured, TLS};
 use crate::harness::{Ended, Exporter, Folder, Yaml, world};
 
+/// As RFC 7617 has it: a realm is required, and passwords are UTF-8.
+const CHALLENGE: &str = "Basic realm=\"avepoint-exporter\", charset=\"UTF-8\"";
 const ALICE: Option<(&str, &str)> = Some(("alice", "wonderland"));
 
 fn users(password: &str, cost: u32) -> String {
@@ -22,7 +24,7 @@ async fn everything_but_health_asks_for_a_password() {
     for path in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "/nowhere"] {
         let refused = secured.get(path).await.unwrap();
         assert_eq!(refused.status(), 401, "{path}");
-        assert_eq!(refused.headers()["www-authenticate"], "Basic", "{path}");
+        assert_eq!(refused.headers()["www-authenticate"], CHALLENGE, "{path}");
         assert!(!refused.text().await.unwrap().contains("avepoint_"));
         assert_eq!(secured.status(path, Some(("alice", "wrong"))).await, 401, "{path}");
         assert_eq!(secured.status(path, Some(("bob", "wonderland"))).await, 401, "{path}");
