@@ -42,6 +42,8 @@ pub struct Snapshot {
     /// The last complete listing of customers that is believed.
     pub listing: Option<Arc<[ListedCustomer]>>,
     pub reload: ReloadStatus,
+    /// Which files are not in force as they are now.
+    refused: RefusedFiles,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
     /// Rises with every change to `customers` and `settings`: two snapshots of one version know the same targets.
@@ -92,8 +94,17 @@ pub struct DiscoveryStatus {
 /// How the last reload of the configuration went. The first load counts as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReloadStatus {
+    /// Of `exporter.yaml` and of the web configuration file: neither is refused.
     pub successful: bool,
+    /// Of `exporter.yaml`.
     pub last_success: SystemTime,
+}
+
+/// The files whose last change was refused. One that is right says nothing about the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct RefusedFiles {
+    configuration: bool,
+    web_configuration: bool,
 }
 
 impl Store {
@@ -109,6 +120,7 @@ impl Store {
             discovery: None,
             listing: None,
             reload: ReloadStatus { successful: true, last_success: now },
+            refused: RefusedFiles::default(),
             ready: false,
             version: 0,
         };
@@ -216,12 +228,18 @@ impl Store {
         let mut known = self.lock();
         known.version += 1;
         known.settings = settings;
-        known.reload = ReloadStatus { successful: true, last_success: now };
+        known.reload.last_success = now;
+        known.note(|refused| refused.configuration = false);
     }
 
     /// The configuration could not be loaded again, and the one before goes on.
     pub fn reload_failed(&self) {
-        self.lock().reload.successful = false;
+        self.lock().note(|refused| refused.configuration = true);
+    }
+
+    /// The web configuration has changed, and the change is in force or was refused.
+    pub fn web_reloaded(&self, successful: bool) {
+        self.lock().note(|refused| refused.web_configuration = !successful);
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
@@ -231,6 +249,12 @@ impl Store {
 }
 
 impl Snapshot {
+    /// Changes what is known of refused files, and with it whether the last reload was successful.
+    fn note(&mut self, change: impl FnOnce(&mut RefusedFiles)) {
+        change(&mut self.refused);
+        self.reload.successful = self.refused == RefusedFiles::default();
+    }
+
     /// Every target with its customer.
     pub fn records(&self) -> impl Iterator<Item = (&Customer, ProductType, &Record)> {
         self.customers
@@ -362,6 +386,22 @@ mod tests {
         store.cycle_ended(cycle, Some(false));
         store.cycle_ended(cycle, None);
         assert_eq!(store.snapshot().api_up, Some(false));
+    }
+
+    #[test]
+    fn a_reload_is_successful_while_neither_file_is_refused() {
+        let store = store();
+        let is_successful = || store.snapshot().reload.successful;
+        store.web_reloaded(false);
+        assert!(!is_successful());
+        let settings = store.snapshot().settings;
+        store.reloaded(settings, NOW);
+        assert!(!is_successful(), "the web configuration is still refused");
+        store.reload_failed();
+        store.web_reloaded(true);
+        assert!(!is_successful(), "now it is the other file");
+        store.reloaded(settings, NOW);
+        assert!(is_successful());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::connections::{Connections, Limits};
 use super::guard::Guard;
 use super::routes::Routes;
 use super::{BindError, ListenAddress, Parts, Settings, WebConfig};
+use crate::store::Store;
 
 /// A server that listens already, and serves once it runs.
 ///
@@ -32,6 +33,8 @@ pub struct Server {
     /// Where there is a web configuration file: the file, and where its contents are read.
     watched: Option<Watched>,
     web_config: watch::Sender<Arc<WebConfig>>,
+    /// Where it is shown how the web configuration does.
+    store: Arc<Store>,
     beyond_loopback: bool,
 }
 
@@ -54,6 +57,7 @@ impl Server {
             return Err(BindError::NoAddress);
         }
         let (web_config, live) = watch::channel(Arc::new(config));
+        let store = parts.store.clone();
         let routes = Routes::new(parts, settings.telemetry_path, settings.enable_lifecycle).guarded(Guard::new(live));
         Ok(Self {
             listeners,
@@ -62,6 +66,7 @@ impl Server {
             limits: Limits::default(),
             watched,
             web_config,
+            store,
             beyond_loopback,
         })
     }
@@ -83,12 +88,15 @@ impl Server {
     /// Where answering a request does: it is a fault of this program, which must not go by in silence.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let (watched, web_config) = (self.watched.take(), self.web_config.clone());
-        let beyond_loopback = self.beyond_loopback;
+        let (store, beyond_loopback) = (self.store.clone(), self.beyond_loopback);
         let following = async {
             let Some(watched) = watched else { return pending().await };
-            let publish = |config| {
-                warn_if_open(beyond_loopback, &config);
-                web_config.send_replace(Arc::new(config));
+            let publish = |config: Option<WebConfig>| {
+                store.web_reloaded(config.is_some());
+                if let Some(config) = config {
+                    warn_if_open(beyond_loopback, &config);
+                    web_config.send_replace(Arc::new(config));
+                }
             };
             watched.follow(publish).await
         };

@@ -79,8 +79,8 @@ impl Watched {
         Ok((Self { path, files, changing: None, protection: config.protection() }, config))
     }
 
-    /// Hands each change that is right to `publish`, and warns of those that are not: what was before goes on.
-    pub(in crate::web) async fn follow(mut self, mut publish: impl FnMut(WebConfig)) -> Infallible {
+    /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
+    pub(in crate::web) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -95,10 +95,11 @@ impl Watched {
                 None => {}
                 Some(Ok(config)) => {
                     info!("web configuration reloaded: {}", config.summary());
-                    publish(config);
+                    publish(Some(config));
                 }
                 Some(Err(error)) => {
                     warn!("the web configuration was not reloaded, and the one before goes on: {error}");
+                    publish(None);
                 }
             }
         }

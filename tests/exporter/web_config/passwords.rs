@@ -18,6 +18,11 @@ fn users(password: &str, cost: u32) -> String {
     format!("basic_auth_users:\n  alice: {}\n", bcrypt::hash(password, cost).unwrap())
 }
 
+async fn reload_successful(secured: &Secured, login: Option<(&str, &str)>) -> Option<f64> {
+    let metrics = secured.get_as("/metrics", |client| client, login).await.unwrap().text().await.unwrap();
+    crate::harness::value(&metrics, "avepoint_exporter_config_last_reload_successful")
+}
+
 #[tokio::test]
 async fn everything_but_health_asks_for_a_password() {
     let secured = Secured::start(&users("wonderland", 4)).await;
@@ -64,9 +69,10 @@ async fn a_file_that_is_written_slowly_opens_no_door() {
     let told = secured.exporter.until_logged("was not reloaded").await;
     assert!(told.contains("no more basic_auth_users; if that is meant, start the exporter again"), "{told}");
     assert_eq!(secured.status("/metrics", None).await, 401);
-    assert_eq!(secured.status("/metrics", ALICE).await, 200);
+    assert_eq!(reload_successful(&secured, ALICE).await, Some(0.0));
     secured.folder.write("web.yml", users("another", 4));
     secured.until_status(Some(("alice", "another")), 200).await;
+    assert_eq!(reload_successful(&secured, Some(("alice", "another"))).await, Some(1.0));
     assert_eq!(secured.status("/metrics", None).await, 401);
     assert_eq!(secured.exporter.log_lines("was not reloaded").len(), 1);
     secured.exporter.stop().await;
