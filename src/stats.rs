@@ -137,9 +137,9 @@ impl Stats {
         self.lock().poll_cycles += 1;
     }
 
-    /// `handler` will answer requests: its counter starts at 0.
-    pub fn http_handler(&self, handler: &'static str) {
-        self.lock().http_requests.entry((handler, 200)).or_default();
+    /// `handler` may answer requests with `status`: that counter starts at 0, so that its first increase is seen.
+    pub fn http_handler(&self, handler: &'static str, status: u16) {
+        self.lock().http_requests.entry((handler, status)).or_default();
     }
 
     /// This exporter has answered a request.

@@ -63,7 +63,7 @@ pub(crate) fn scene() -> (Arc<Store>, Arc<Stats>) {
     stats.client_certificate_expires(Some(at(86_400)));
     stats.poll_failure(Reason::Throttled);
     stats.poll_cycle();
-    stats.http_handler("/metrics");
+    stats.http_handler("/metrics", 200);
     stats.http_request("other", 404);
     (Arc::new(store), Arc::new(stats))
 }

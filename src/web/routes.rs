@@ -95,7 +95,8 @@ impl Route {
 impl Routes {
     pub(super) fn new(parts: Parts, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
         for route in Route::ALL {
-            parts.stats.http_handler(route.handler());
+            let usual = if route == Route::Other { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            parts.stats.http_handler(route.handler(), usual.as_u16());
         }
         Self {
             parts,
@@ -110,7 +111,19 @@ impl Routes {
 
     /// The same with `guard` before them.
     pub(super) fn guarded(self, guard: Guard) -> Self {
-        Self { guard, ..self }
+        let guarded = Self { guard, ..self };
+        guarded.count_refusals();
+        guarded
+    }
+
+    /// Starts the counters of refused passwords, where one is asked for now.
+    pub(super) fn count_refusals(&self) {
+        if self.config().users.is_empty() {
+            return;
+        }
+        for route in Route::ALL.into_iter().filter(|route| !route.is_open()) {
+            self.parts.stats.http_handler(route.handler(), StatusCode::UNAUTHORIZED.as_u16());
+        }
     }
 
     /// The web configuration as it is now.

@@ -88,7 +88,7 @@ impl Server {
     /// Where answering a request does: it is a fault of this program, which must not go by in silence.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let (watched, web_config) = (self.watched.take(), self.web_config.clone());
-        let (store, beyond_loopback) = (self.store.clone(), self.beyond_loopback);
+        let (routes, store, beyond_loopback) = (self.routes.clone(), self.store.clone(), self.beyond_loopback);
         let following = async {
             let Some(watched) = watched else { return pending().await };
             let publish = |config: Option<WebConfig>| {
@@ -96,6 +96,7 @@ impl Server {
                 if let Some(config) = config {
                     warn_if_open(beyond_loopback, &config);
                     web_config.send_replace(Arc::new(config));
+                    routes.count_refusals();
                 }
             };
             watched.follow(publish).await

@@ -26,6 +26,15 @@ async fn reload_successful(secured: &Secured, login: Option<(&str, &str)>) -> Op
 #[tokio::test]
 async fn everything_but_health_asks_for_a_password() {
     let secured = Secured::start(&users("wonderland", 4)).await;
+    let counted = |metrics: &str, handler: &str| {
+        let series = format!("avepoint_exporter_http_requests_total{{handler=\"{handler}\",code=\"401\"}}");
+        crate::harness::value(metrics, &series)
+    };
+    let before = secured.get_as("/metrics", |client| client, ALICE).await.unwrap().text().await.unwrap();
+    for handler in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "other"] {
+        assert_eq!(counted(&before, handler), Some(0.0), "{handler}: an increase from nothing is not seen");
+    }
+    assert_eq!(counted(&before, "/-/healthy"), None);
     for path in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "/nowhere"] {
         let refused = secured.get(path).await.unwrap();
         assert_eq!(refused.status(), 401, "{path}");
@@ -38,9 +47,8 @@ async fn everything_but_health_asks_for_a_password() {
     assert_eq!(secured.exporter.ask(Method::POST, "/-/reload").await.status, 401);
     assert_eq!(secured.exporter.get("/-/healthy").await.status, 200);
     assert_ne!(secured.exporter.get("/-/ready").await.status, 401);
-    let series = "avepoint_exporter_http_requests_total{handler=\"/metrics\",code=\"401\"}";
     let metrics = secured.get_as("/metrics", |client| client, ALICE).await.unwrap().text().await.unwrap();
-    assert_eq!(crate::harness::value(&metrics, series), Some(3.0));
+    assert_eq!(counted(&metrics, "/metrics"), Some(3.0));
     secured.exporter.stop().await;
 }
 
@@ -55,6 +63,18 @@ async fn users_come_and_go_without_a_restart() {
     let told = secured.exporter.until_logged("was not reloaded").await;
     assert!(told.contains("basic_auth_users.<user>: expected a bcrypt hash") && !told.contains("wonderland"), "{told}");
     assert_eq!(secured.status("/metrics", Some(("alice", "another"))).await, 200);
+    secured.exporter.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_are_counted_from_zero_once_users_come() {
+    let secured = Secured::start("").await;
+    let series = "avepoint_exporter_http_requests_total{handler=\"/\",code=\"401\"}";
+    assert_eq!(secured.exporter.value(series).await, None);
+    secured.folder.write("web.yml", users("wonderland", 4));
+    secured.until_status(None, 401).await;
+    let metrics = secured.get_as("/metrics", |client| client, ALICE).await.unwrap().text().await.unwrap();
+    assert_eq!(crate::harness::value(&metrics, series), Some(0.0));
     secured.exporter.stop().await;
 }
 
