@@ -71,12 +71,16 @@ fn unknown_key(section: &Key, unknown: &str, known: &[&str], secretive: &[&str])
     let near = |name: &&&str| distance(name) <= 2 && distance(name) * 2 <= name.len();
     match known.iter().filter(near).min_by_key(distance) {
         Some(nearest) => format!("{} is an unknown key; did you mean `{nearest}`?", quoted(unknown)),
-        // A secret that slipped to the wrong place can be a key, too.
-        None if secretive.iter().any(|name| section.is_under(name)) => {
+        // A secret that slipped to the wrong place can be a key, too; a key of ours is of letters, and has no digit.
+        None if !is_name(unknown) || secretive.iter().any(|name| section.is_under(name)) => {
             format!("holds an unknown key; known are {}", known.join(", "))
         }
         None => format!("{} is an unknown key; known are {}", quoted(unknown), known.join(", ")),
     }
+}
+
+fn is_name(key: &str) -> bool {
+    key.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'))
 }
 
 fn line_of(error: &serde_yaml::Error) -> Option<usize> {
