@@ -15,6 +15,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use avepoint_exporter::catalog::CATALOG;
+use avepoint_exporter::sim::{Effect, Operation, Rule};
 use nginx::Nginx;
 use shared::{Customers, Exporter, Result, Vendor, get, mib};
 use wrk::Load;
@@ -29,23 +31,23 @@ struct Case {
     /// With 22 products each.
     customers: u32,
     interval: &'static str,
-    /// Of the vendor, in milliseconds.
+    /// Of the vendor, in milliseconds, once it has answered for every target.
     latency: &'static str,
-    /// That it takes until every target was answered: what one leaves leads the next.
-    cycles: usize,
     turns: usize,
     /// How many times the scrapes of nginx there must be.
     goal: Option<f64>,
 }
 
-const IDLE: Case =
-    Case { name: "", customers: 1000, interval: "1h", latency: "0", cycles: 1, turns: 3, goal: Some(1.5) };
+const IDLE: Case = Case { name: "", customers: 1000, interval: "1h", latency: "0", turns: 3, goal: Some(1.5) };
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case { name: "220 targets", customers: 10, goal: Some(0.4), ..IDLE },
     Case { name: "22,000 targets", ..IDLE },
-    // A cycle takes longer than the interval, and so the next one follows at once.
-    Case { name: "22,000, polling", interval: "5s", latency: "20", cycles: 2, ..IDLE },
+    // A cycle takes longer than the interval, and so the next one follows at once. 100 requests a second are four times
+    // as many as a cycle of 15 minutes needs.
+    Case { name: "polling 100/s", interval: "5s", latency: "640", ..IDLE },
+    // What no vendor allows: it is here to see what it costs.
+    Case { name: "polling 3,200/s", interval: "5s", latency: "20", goal: None, ..IDLE },
     Case { name: "220,000 targets", customers: 10_000, turns: 1, goal: None, ..IDLE },
 ];
 
@@ -71,12 +73,21 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [role, customers, latency] if role == VENDOR => {
-            shared::play(customers.parse()?, Duration::from_millis(latency.parse()?), |_| {})?;
+            play(customers.parse()?, Duration::from_millis(latency.parse()?))?;
         }
         [.., last] if last == "--bench" => return measure(),
         _ => println!("nothing is measured without --bench, which `cargo bench` gives"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Plays a vendor who answers at once for every target, and then takes its time.
+fn play(customers: u32, latency: Duration) -> Result<()> {
+    shared::play(customers, Duration::ZERO, |simulator| {
+        let at_once = Rule::on(Operation::Overview, Effect::Delay(Duration::ZERO));
+        simulator.inject(at_once.times(u64::from(customers) * CATALOG.len() as u64));
+        simulator.inject(Rule::on(Operation::Overview, Effect::Delay(latency)));
+    })
 }
 
 fn measure() -> Result<ExitCode> {
@@ -99,9 +110,7 @@ impl Case {
     fn measure(self, nginx: &Nginx) -> Result<bool> {
         let vendor = Vendor::start(&[VENDOR, &self.customers.to_string(), self.latency])?;
         let (mut exporter, _) = Exporter::start(&vendor, self.customers())?;
-        for _ in 0..self.cycles {
-            exporter.logged("cycle ended")?;
-        }
+        exporter.logged("cycle ended")?;
         let mut first = Vec::new();
         for encoding in Encoding::ALL {
             let begun = Instant::now();
