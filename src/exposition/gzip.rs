@@ -57,7 +57,16 @@ pub(super) fn deflate(text: &[u8]) -> Bytes {
     Bytes::from(blocks)
 }
 
-/// A gzip stream: deflated `parts`, whose text has the sum `checksum`, and then `rest`.
+/// `text` as it is, in blocks none of which is the last.
+pub(super) fn stored(text: &[u8]) -> Bytes {
+    let mut blocks = Vec::with_capacity(text.len() + (text.len() / STORED_MAX + 1) * STORED_HEADER);
+    for block in text.chunks(STORED_MAX) {
+        store(&mut blocks, block, false);
+    }
+    Bytes::from(blocks)
+}
+
+/// A gzip stream: deflated or stored `parts`, whose text has the sum `checksum`, and then `rest`.
 pub(super) fn join(parts: impl Iterator<Item = Bytes>, mut checksum: Checksum, rest: &[u8]) -> Vec<Bytes> {
     checksum.update(rest);
     let mut end = Vec::with_capacity(rest.len() + (rest.len() / STORED_MAX + 1) * STORED_HEADER + 8);
@@ -97,7 +106,8 @@ mod tests {
         for part in parts {
             checksum.append(&Checksum::of(part));
         }
-        join(parts.iter().map(|part| deflate(part)), checksum, rest).concat()
+        let blocks = parts.iter().zip([deflate, stored].iter().cycle()).map(|(part, blocks)| blocks(part));
+        join(blocks, checksum, rest).concat()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Encoding;
-use super::gzip::{Checksum, deflate};
+use super::gzip::{Checksum, deflate, stored};
 
 /// A piece of the text in one encoding.
 #[derive(Debug, Clone)]
@@ -14,6 +14,17 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// A small text that may be another one at the next scrape: to compress it would cost more than to send it.
+    pub(super) fn fleeting(text: Vec<u8>, encoding: Encoding) -> Self {
+        let checksum = Checksum::of(&text);
+        let bytes = match encoding {
+            Encoding::Gzip => stored(&text),
+            Encoding::Identity => Bytes::from(text),
+        };
+        Self { bytes, checksum }
+    }
+
+    /// A text that serves many scrapes.
     pub(super) fn new(mut text: Vec<u8>, encoding: Encoding) -> Self {
         let checksum = Checksum::of(&text);
         let bytes = match encoding {

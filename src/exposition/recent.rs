@@ -54,6 +54,6 @@ impl Recent {
     fn piece(&self, moment: &Moment) -> Piece {
         let mut encoder = Encoder::new(self.format);
         moment.collect().iter().for_each(|family| encoder.family(family));
-        Piece::new(encoder.finish(), self.encoding)
+        Piece::fleeting(encoder.finish(), self.encoding)
     }
 }

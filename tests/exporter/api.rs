@@ -122,11 +122,11 @@ async fn a_401_gets_one_new_token() {
 
 #[tokio::test]
 async fn a_token_is_renewed_before_it_expires() {
-    let lifetime = Duration::from_secs(3);
+    let lifetime = Duration::from_secs(10);
     let simulator = Simulator::start(World { token_lifetime: lifetime, ..world() }).await.unwrap();
     let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
-    exporter.cycles(6).await;
-    assert!(simulator.count(Operation::Token) >= 2);
+    simulator.reached(Operation::Token, 2).await;
+    exporter.cycles(3).await;
     let refused =
         simulator.record().iter().filter(|exchange| exchange.status == Some(StatusCode::UNAUTHORIZED)).count();
     assert_eq!(refused, 0, "no request carried a token that had expired");

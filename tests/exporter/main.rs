@@ -16,7 +16,6 @@ mod daemon;
 mod demo;
 mod discovery;
 mod harness;
-mod hostile;
 mod keys;
 mod logs;
 mod prometheus;
@@ -26,4 +25,7 @@ mod seats;
 mod secrets;
 mod stop;
 mod tls;
+#[path = "../hostile/victim.rs"]
+#[allow(dead_code, reason = "the hostile clients use the rest of it")]
+mod victim;
 mod web_config;

@@ -1,7 +1,7 @@
 //! Clients that do not finish what they began.
 
 use super::Secured;
-use crate::hostile::{Victim, crowd};
+use crate::victim::{Victim, crowd};
 
 /// The beginning of a record with a ClientHello, which promises 512 bytes.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
