@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use fit::overload;
+pub use journal::SomeOf;
 pub use selection::{ConfiguredCustomer, Discovery, Selection, Watched};
 pub use sweep::{Polled, Sweep};
 

@@ -14,11 +14,14 @@ use crate::api::{Client, Error, Round, check_credential};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
-use crate::poller::overload;
+use crate::poller::{SomeOf, overload};
 use crate::web::WebConfig;
 
 /// A clock that is wrong by more makes assertions fail, and timestamps lie.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
+
+/// So many customers stand for all that have one problem.
+const MOST_NAMES: usize = 10;
 
 /// Says whether the configuration is right, without a network.
 pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
@@ -73,7 +76,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     for (problem, customers) in ask_each(&round, &watched.customers, &listing).await {
         report(match problem {
             None => Ok(format!("overview: {} customers answer", customers.len())),
-            Some(problem) => Err(format!("overview of {}: {problem}", some(&customers))),
+            Some(problem) => Err(format!("overview of {}: {problem}", SomeOf(&customers, MOST_NAMES))),
         })?;
     }
     warn_of_overload(&config, watched.targets())?;
@@ -162,16 +165,6 @@ async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> 
         }
     }
     Ok(Answer::NotFound)
-}
-
-/// The first names, and how many there are besides.
-fn some(names: &[String]) -> String {
-    const SOME: usize = 10;
-    let shown = names[..names.len().min(SOME)].join(", ");
-    match names.len().saturating_sub(SOME) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn counted(summary: Summary) -> String {

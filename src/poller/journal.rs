@@ -155,7 +155,7 @@ impl Journal {
             many => {
                 warn!(
                     customers = many.len(),
-                    some = %SomeOf(many),
+                    some = %SomeOf(many, SOME_NAMES),
                     "none of these customers' products exist: their ids may be wrong"
                 );
             }
@@ -208,7 +208,7 @@ fn tell_many(turns: &[(Target, Turn)], known: &Snapshot) {
         Turn::Failing(error) => Some(error.to_string()),
         _ => None,
     });
-    let (changed, some) = (turns.len(), SomeOf(&customers));
+    let (changed, some) = (turns.len(), SomeOf(&customers, SOME_NAMES));
     if failing > 0 {
         warn!(changed, failing, %reasons, %some, example, "many targets changed");
     } else {
@@ -229,16 +229,18 @@ impl fmt::Display for Named<'_> {
     }
 }
 
-/// The first few names, and how many there are besides.
-struct SomeOf<'a>(&'a [Named<'a>]);
+/// The first few names, at most so many, and how many there are besides.
+#[derive(Debug)]
+pub struct SomeOf<'a, T>(pub &'a [T], pub usize);
 
-impl fmt::Display for SomeOf<'_> {
+impl<T: fmt::Display> fmt::Display for SomeOf<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.0.iter().take(SOME_NAMES).enumerate() {
+        let Self(names, most) = self;
+        for (index, name) in names.iter().take(*most).enumerate() {
             let separator = if index == 0 { "" } else { ", " };
             write!(f, "{separator}{name}")?;
         }
-        match self.0.len().saturating_sub(SOME_NAMES) {
+        match names.len().saturating_sub(*most) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
