@@ -5,13 +5,12 @@
     clippy::expect_used,
     clippy::panic,
     unreachable_pub,
-    dead_code,
     clippy::needless_pass_by_value,
-    reason = "a test ends with what it did not expect, and the harness is made for more tests than these"
+    reason = "a test ends with what it did not expect"
 )]
 
 mod chromium;
-#[path = "../exporter/harness.rs"]
+#[path = "../harness/mod.rs"]
 mod harness;
 
 use std::fs;

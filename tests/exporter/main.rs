@@ -15,6 +15,7 @@ mod credentials;
 mod daemon;
 mod demo;
 mod discovery;
+#[path = "../harness/mod.rs"]
 mod harness;
 mod keys;
 mod logs;

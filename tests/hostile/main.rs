@@ -11,8 +11,7 @@
 )]
 
 mod descriptors;
-#[path = "../exporter/harness.rs"]
-#[allow(dead_code, reason = "the other tests use the rest of it")]
+#[path = "../harness/mod.rs"]
 mod harness;
 mod idle;
 mod senders;

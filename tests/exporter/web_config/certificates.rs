@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::{Secured, TLS, write_identity};
+use crate::harness::prometheus::Prometheus;
 use crate::harness::{Ended, PATIENCE, eventually, tool};
 use crate::keys::Authority;
-use crate::prometheus::Prometheus;
 
 #[tokio::test]
 async fn a_scrape_goes_over_tls_and_over_nothing_else() {
@@ -50,7 +50,7 @@ async fn prometheus_scrapes_over_tls_with_a_password() {
     let hash = bcrypt::hash("wonderland", 4).unwrap();
     let secured = Secured::tls(&format!("basic_auth_users: {{alice: {hash}}}\n")).await;
     let how = ", scheme: https, tls_config: {ca_file: ca.crt}, basic_auth: {username: alice, password: wonderland}";
-    let prometheus = Prometheus::start(&secured.folder, secured.exporter.address(), how);
+    let prometheus = Prometheus::scraping(&secured.folder, secured.exporter.address(), how);
     prometheus.until("up{job=\"avepoint\"}", "1").await;
     prometheus.until("avepoint_purchased_user_seats{customer=\"contoso\",product=\"Fly\"}", "7").await;
     secured.exporter.stop().await;

@@ -1,9 +1,14 @@
 //! A running exporter, and what a test needs to look at it.
 
+#![allow(dead_code, reason = "it serves several test binaries, and none needs all of it")]
+
+pub mod prometheus;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -357,6 +362,11 @@ pub fn tool(name: &str, package: &str) -> Command {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join(name).is_file());
     assert!(found, "{name} is missing: `make test` installs it, or install the package {package}");
     Command::new(name)
+}
+
+/// A loopback address that was free a moment ago, for a program that cannot tell which port it got.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 fn gather(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
