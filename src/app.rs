@@ -25,6 +25,7 @@ use crate::exposition::Exposition;
 use crate::poller::{Plan, Poller};
 use crate::stats::Stats;
 use crate::store::{self, Store};
+use crate::yaml::settle::Settling;
 use crate::{api, state, web};
 
 /// What the daemon is told from outside its configuration.
@@ -68,7 +69,7 @@ impl App {
     pub async fn bind(options: Options) -> Result<Self, Error> {
         let Options { source, auto_reload, web } = options;
         // Read before it is loaded: what changes in between is seen as a change.
-        let watched_text = auto_reload.then(|| source.text()).flatten();
+        let watched = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
         let stats = Arc::new(Stats::default());
         let store = Arc::new(Store::new(shown(&config), SystemTime::now()));
@@ -81,8 +82,7 @@ impl App {
         let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
         let answering = web::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
         let server = web::Server::bind(web, answering).await?;
-        let reloader =
-            Reloader { source, watched_text, plans, kept: kept.clone(), store: store.clone(), stats, requests };
+        let reloader = Reloader { source, watched, plans, kept: kept.clone(), store: store.clone(), stats, requests };
         Ok(Self { server, poller, kept, reloader, store })
     }
 

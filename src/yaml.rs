@@ -5,6 +5,7 @@ mod error;
 mod field;
 pub(crate) mod file;
 mod line;
+pub(crate) mod settle;
 mod shape;
 pub(crate) mod value;
 

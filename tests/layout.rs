@@ -13,7 +13,7 @@ use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree};
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "app api catalog config exposition metrics model poller secret sim stats store table web"),
-    ("app", "api aside config exposition model poller stats state store web"),
+    ("app", "api aside config exposition model poller stats state store web yaml"),
     ("web", "aside catalog exposition metrics model secret stats store table yaml"),
     ("exposition", "aside metrics model stats store"),
     ("metrics", "catalog model stats store"),

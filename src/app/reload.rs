@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -19,10 +19,7 @@ use crate::poller::Plan;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::web;
-
-/// How often the file is looked at with `--config.enable-auto-reload`. It is compared by its content: that sees every
-/// way of changing it, also Kubernetes' swap of a symlink two folders above.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use crate::yaml::settle::{LOOK_EVERY, Settling};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -69,8 +66,8 @@ impl Source {
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) source: Source,
-    /// What the file held when it was loaded; `None`: changes of the file are not looked for.
-    pub(super) watched_text: Option<Vec<u8>>,
+    /// The text of the file; `None`: changes of the file are not looked for.
+    pub(super) watched: Option<Settling<Vec<u8>>>,
     pub(super) plans: watch::Sender<Plan>,
     pub(super) kept: Arc<Mutex<Kept>>,
     pub(super) store: Arc<Store>,
@@ -96,7 +93,7 @@ impl Reloader {
                     // Whoever asked may have gone meanwhile.
                     let _ = answer.send(outcome);
                 }
-                _ = looks.tick(), if self.watched_text.is_some() => {
+                _ = looks.tick(), if self.watched.is_some() => {
                     if self.has_changed().await {
                         let _ = self.reload().await;
                     }
@@ -107,10 +104,10 @@ impl Reloader {
 
     async fn has_changed(&mut self) -> bool {
         let source = self.source.clone();
-        match aside(move || source.text()).await {
-            Some(text) => self.watched_text.replace(text) != self.watched_text,
-            None => false,
-        }
+        let (Some(text), Some(watched)) = (aside(move || source.text()).await, &mut self.watched) else { return false };
+        let Some(settled) = watched.look(text).cloned() else { return false };
+        *watched = Settling::new(settled);
+        true
     }
 
     async fn reload(&mut self) -> Result<(), String> {

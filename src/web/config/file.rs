@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::task::spawn_blocking;
@@ -12,11 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{Protection, WebConfig};
+use crate::yaml::settle::{LOOK_EVERY, Settling};
 use crate::yaml::{Error, file};
-
-/// How often the files are looked at. They are compared by their contents: that sees every way of changing them, also
-/// Kubernetes' swap of a symlink two folders above.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -50,10 +46,7 @@ impl Files {
 #[derive(Debug)]
 pub(in crate::web) struct Watched {
     path: PathBuf,
-    /// As they were when the file was loaded.
-    files: Files,
-    /// As they were at the last look, where that was another way.
-    changing: Option<Files>,
+    files: Settling<Files>,
     /// What the configuration that is in force demands.
     protection: Protection,
 }
@@ -76,7 +69,7 @@ impl Watched {
     pub(in crate::web) fn load(path: PathBuf) -> Result<(Self, WebConfig), Error> {
         let mut files = Files::default();
         let config = WebConfig::load_through(&mut files, &path)?;
-        Ok((Self { path, files, changing: None, protection: config.protection() }, config))
+        Ok((Self { path, files: Settling::new(files), protection: config.protection() }, config))
     }
 
     /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
@@ -107,21 +100,12 @@ impl Watched {
 
     /// Loads the file again if it or one of those that it names has changed; `None` if not.
     ///
-    /// A file that is just being written may be read as an empty one, which would open the door to everybody. So a
-    /// change counts at the second look that finds the same, and one that gives up any protection does not count at
-    /// all: how long a writer takes is not known.
+    /// One that gives up any protection does not count at all: how long a writer takes is not known, and an empty file
+    /// would open the door to everybody.
     fn look(&mut self) -> Option<Result<WebConfig, Refusal>> {
-        let now = self.files.again();
-        if now == self.files {
-            self.changing = None;
-            return None;
-        }
-        if self.changing.as_ref() != Some(&now) {
-            self.changing = Some(now);
-            return None;
-        }
-        self.changing = None;
-        self.load_as(&now)
+        let now = self.files.known().again();
+        let seen = self.files.look(now)?.clone();
+        self.load_as(&seen)
     }
 
     /// Loads the file, which two looks found to be like `seen`; `None` where it has changed since.
@@ -131,7 +115,7 @@ impl Watched {
         if !files.agrees_with(seen) {
             return None;
         }
-        self.files = files;
+        self.files = Settling::new(files);
         Some(loaded.map_err(Refusal::from).and_then(|config| self.accept(config)))
     }
 
@@ -182,7 +166,7 @@ mod tests {
         let (mut watched, _) = Watched::load(path.clone()).expect("valid");
         let with_limit = format!("{USER}{LIMITED}");
         fs::write(&path, &with_limit).expect("written");
-        let seen = watched.files.again();
+        let seen = watched.files.known().again();
         fs::write(&path, USER.repeat(2)).expect("written");
         assert!(watched.load_as(&seen).is_none(), "it has changed since");
         fs::write(&path, &with_limit).expect("written");
