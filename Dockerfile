@@ -33,3 +33,12 @@ EXPOSE 10878
 # No instruction checks its health: there is no shell or curl in here to ask with. Whoever runs the container asks
 # GET /-/healthy instead; README.md, "Docker and Kubernetes", has the probes.
 ENTRYPOINT ["/usr/local/bin/avepoint-exporter"]
+
+# What registries and scanners show of an image. An argument is known to its stage alone, hence once more.
+ARG AVEPOINT_EXPORTER_REVISION=unknown
+LABEL org.opencontainers.image.title="avepoint-exporter" \
+      org.opencontainers.image.description="Prometheus exporter for the user seats that AvePoint customers have purchased" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${AVEPOINT_EXPORTER_REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/avepoint-exporter/avepoint-exporter"

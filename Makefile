@@ -2,7 +2,7 @@
 
 # The real programs that tests and benchmarks run, each as program:package of the distribution; what is no program, by
 # its path.
-test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl \
+test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl buildah:buildah \
 	chromium:chromium chromedriver:chromium-driver \
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 bench: TOOLS := nginx:nginx-light wrk:wrk
