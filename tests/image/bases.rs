@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::buildah::{Buildah, outcome};
 use crate::harness::tool;
 
-/// What Debian's packages `libc6`, `libgcc-s1` and `libstdc++6` have, and so `distroless/cc`, that a program may need.
-/// A binary that needs another library does not start on it.
-const LIBRARIES: [&str; 9] = [
+/// What of `distroless/cc` a Rust program may need: of Debian's packages `libc6` and `libgcc-s1`. A binary that needs
+/// another library does not start on it.
+const LIBRARIES: [&str; 8] = [
     "libc.so.6",
     "libm.so.6",
     "libdl.so.2",
@@ -20,7 +20,6 @@ const LIBRARIES: [&str; 9] = [
     "libresolv.so.2",
     "libnss_dns.so.2",
     "libgcc_s.so.1",
-    "libstdc++.so.6",
 ];
 
 /// The names of the images that the Dockerfile builds with and runs on.
@@ -49,14 +48,14 @@ pub fn runtime(buildah: &Buildah, name: &str, authority: &str) -> Result<(), Str
         let path = printed("cc", "gcc", &[&format!("-print-file-name={library}")]);
         base.copy(&path, &format!("/lib/{ARCH}-linux-gnu/{library}"));
     }
-    base.write("/etc/passwd", "root:x:0:0::/root:/sbin/nologin\nnonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n");
+    base.write("/etc/passwd", "root:x:0:0::/:/sbin/nologin\nnonroot:x:65532:65532::/:/sbin/nologin\n");
     base.write("/etc/group", "root:x:0:\nnonroot:x:65532:\n");
     base.write("/etc/ssl/certs/ca-certificates.crt", authority);
-    for folder in ["/home/nonroot", "/tmp", "/var/lib"] {
+    for folder in ["/tmp", "/var/lib"] {
         base.folder(folder);
     }
     let certificates = "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt";
-    base.build(buildah, name, &[certificates, "USER 65532", "WORKDIR /home/nonroot"])
+    base.build(buildah, name, &[certificates, "USER 65532"])
 }
 
 /// Stands in for what the exporter is built with: places to mount this machine's [toolchain](volumes) at. It is never

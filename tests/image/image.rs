@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Write, stderr};
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use serde_json::Value;
 
@@ -24,16 +24,19 @@ enum Trouble {
     Failed(String),
 }
 
-/// The image; none where this machine does not let buildah build any. That is told on stderr, past the test runner,
-/// which shows nothing of a test that passes. Under CI nobody would read it, so there the test fails.
+/// The image; none where this machine does not let buildah build any. That is told once on stderr, past the test
+/// runner, which shows nothing of a test that passes. Under CI nobody would read it, so there the tests fail.
 ///
 /// # Panics
 /// If the image cannot be built for any other reason.
 pub fn image() -> Option<&'static Image> {
     static IMAGE: OnceLock<Result<Image, Trouble>> = OnceLock::new();
+    static TOLD: Once = Once::new();
     match IMAGE.get_or_init(Image::build) {
         Ok(image) => return Some(image),
-        Err(Trouble::Refused(told)) if std::env::var_os("CI").is_none() => stderr().write_all(told.as_bytes()).unwrap(),
+        Err(Trouble::Refused(told)) if std::env::var_os("CI").is_none() => {
+            TOLD.call_once(|| stderr().write_all(told.as_bytes()).unwrap());
+        }
         Err(Trouble::Refused(told) | Trouble::Failed(told)) => panic!("{told}"),
     }
     None

@@ -31,7 +31,7 @@ use crate::container::Container;
 use crate::harness::{Folder, Yaml, eventually, seats, world};
 use crate::image::{REVISION, image};
 
-/// What the layer of the image may weigh, unpacked. The build here does not optimise; a true one weighs half of it.
+/// How many bytes the binary may have. The build here does not optimise it; a true one has less than half of these.
 const BOUND: u64 = 48 << 20;
 
 #[test]
