@@ -31,7 +31,7 @@ WORKDIR /etc/avepoint-exporter
 USER 65532:65532
 EXPOSE 10878
 # No instruction checks its health: there is no shell or curl in here to ask with. Whoever runs the container asks
-# GET /-/healthy instead; README.md, "Docker and Kubernetes", has the probes.
+# GET /-/healthy instead; deploy/README.md leads to the probes.
 ENTRYPOINT ["/usr/local/bin/avepoint-exporter"]
 
 # What registries and scanners show of an image. An argument is known to its stage alone, hence once more.
