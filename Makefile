@@ -4,6 +4,8 @@
 # its path.
 test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl buildah:buildah \
 	chromium:chromium chromedriver:chromium-driver \
+	amtool:prometheus-alertmanager prometheus-alertmanager:prometheus-alertmanager \
+	docker-compose:docker-compose kubectl:kubernetes-client systemd-analyze:systemd \
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 bench: TOOLS := nginx:nginx-light wrk:wrk
 

@@ -1,0 +1,178 @@
+//! Who is told what, by a real Alertmanager with the shipped configuration.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::files::{alerts, in_force, printed, read, root, text, texts, yaml};
+use super::harness::{eventually, free_address, tool};
+
+const FILE: &str = "deploy/compose/alertmanager.yml";
+
+const PACKAGE: &str = "prometheus-alertmanager";
+
+/// What is news of seats, customers and certificates, and no consequence of anything.
+const ALWAYS_TOLD: [&str; 6] = [
+    "AvePointClientCertificateExpiresWithin7Days",
+    "AvePointCustomerLeft",
+    "AvePointExporterAbsent",
+    "AvePointSeatsDecreased",
+    "AvePointSeatsIncreased",
+    "AvePointSeatsVanished",
+];
+
+#[test]
+fn amtool_takes_the_configuration_also_with_every_option_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alertmanager.yml");
+    let optional = in_force(&read(FILE));
+    std::fs::write(&path, &optional).unwrap();
+    for path in [&root().join(FILE), &path] {
+        printed(tool("amtool", PACKAGE).arg("check-config").arg(path));
+    }
+    let optional: serde_yaml::Value = serde_yaml::from_str(&optional).unwrap();
+    for (receiver, kind) in [(0, "webhook_configs"), (1, "slack_configs"), (2, "email_configs")] {
+        assert!(optional["receivers"][receiver][kind].is_sequence(), "{kind}");
+    }
+}
+
+#[test]
+fn every_alert_reaches_the_receiver_of_its_severity() {
+    for (alert, severity) in alerts() {
+        let receiver = match severity.as_str() {
+            "critical" => "on-call",
+            "warning" => "team",
+            "info" => "news",
+            _ => panic!("{alert} has the severity {severity}"),
+        };
+        let labels = [format!("alertname={alert}"), format!("severity={severity}")];
+        let mut amtool = tool("amtool", PACKAGE);
+        amtool.args(["config", "routes", "test", "--config.file"]).arg(root().join(FILE)).args(labels);
+        assert_eq!(printed(&mut amtool).trim(), receiver, "{alert}");
+    }
+}
+
+#[test]
+fn every_alert_is_either_inhibited_by_a_cause_or_always_told() {
+    let known: BTreeSet<_> = alerts().into_iter().map(|(name, _)| name).collect();
+    let (mut sources, mut targets) = (BTreeSet::new(), BTreeSet::new());
+    for rule in yaml(FILE)["inhibit_rules"].as_sequence().unwrap() {
+        sources.extend(names(&texts(&rule["source_matchers"])));
+        targets.extend(names(&texts(&rule["target_matchers"])));
+    }
+    assert!(sources.is_subset(&known), "{sources:?}");
+    let told: BTreeSet<_> = ALWAYS_TOLD.map(str::to_owned).into();
+    assert!(told.is_disjoint(&targets), "{targets:?}");
+    assert_eq!(targets.union(&told).cloned().collect::<BTreeSet<_>>(), known);
+}
+
+/// The names that one matcher is about: `alertname="A"`, or `alertname=~"A(b|c)"`.
+fn names(matchers: &[String]) -> Vec<String> {
+    let [matcher] = matchers else { panic!("one matcher") };
+    if let Some(name) = matcher.strip_prefix("alertname=\"") {
+        return vec![name.trim_end_matches('"').to_owned()];
+    }
+    let pattern = matcher.strip_prefix("alertname=~\"").unwrap();
+    let (begin, ends) = pattern.split_once('(').unwrap();
+    ends.trim_end_matches(")\"").split('|').map(|end| format!("{begin}{end}")).collect()
+}
+
+#[tokio::test]
+async fn one_cause_is_one_message_and_speaks_of_its_own_exporter_alone() {
+    for (cause, instance, silenced, told) in [
+        ("AvePointExporterAbsent", None, &["ExporterDown/a", "ApiDown/b"][..], &["SeatsDecreased/a"][..]),
+        ("AvePointExporterDown", Some("a"), &["ApiDown/a", "DataStale/a", "ReloadFailed/a"], &["ApiDown/b"]),
+        ("AvePointCredentialsRefused", Some("a"), &["ApiDown/a", "DiscoveryFailing/a"], &["DataStale/b"]),
+        ("AvePointApiDown", Some("a"), &["CustomerFailing/a", "Throttled/a"], &["SeatsVanished/a", "ReloadFailed/a"]),
+        (
+            "AvePointClientCertificateExpiresWithin7Days",
+            Some("a"),
+            &["ClientCertificateExpiresWithin30Days/a"],
+            &["ClientCertificateExpiresWithin30Days/b"],
+        ),
+    ] {
+        let alertmanager = Alertmanager::start();
+        let lesser = silenced.iter().chain(told).map(|alert| {
+            let (name, instance) = alert.split_once('/').unwrap();
+            (format!("AvePoint{name}"), Some(instance))
+        });
+        let sent: Vec<_> = lesser.chain([(cause.to_owned(), instance)]).collect();
+        alertmanager.send(&sent).await;
+        let inhibited = alertmanager.inhibited(sent.len(), silenced.len()).await;
+        let expected: BTreeSet<_> = silenced.iter().map(|alert| format!("AvePoint{alert}")).collect();
+        assert_eq!(inhibited, expected, "by {cause}");
+    }
+}
+
+/// A running Alertmanager. Dropped, it is killed.
+struct Alertmanager {
+    child: Child,
+    address: String,
+    http: reqwest::Client,
+    _data: TempDir,
+}
+
+impl Alertmanager {
+    fn start() -> Self {
+        let (address, data) = (free_address(), tempfile::tempdir().unwrap());
+        let child = tool("prometheus-alertmanager", PACKAGE)
+            .arg(format!("--config.file={}", root().join(FILE).display()))
+            .arg(format!("--storage.path={}", data.path().display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--cluster.listen-address=")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        Self { child, address, http, _data: data }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/api/v2/alerts", self.address)
+    }
+
+    async fn send(&self, alerts: &[(String, Option<&str>)]) {
+        let alert = |(name, instance): &(String, Option<&str>)| {
+            let mut labels = json!({"alertname": name, "job": "avepoint"});
+            if let Some(instance) = instance {
+                labels["instance"] = json!(instance);
+            }
+            json!({"labels": labels})
+        };
+        let body = alerts.iter().map(alert).collect::<Value>().to_string();
+        eventually("Alertmanager takes alerts", || async {
+            let request = self.http.post(self.url()).header("content-type", "application/json").body(body.clone());
+            request.send().await.ok()?.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// The alerts that are inhibited, as `name/instance`, once so many have come and so many are inhibited.
+    async fn inhibited(&self, come: usize, silent: usize) -> BTreeSet<String> {
+        eventually("Alertmanager judges every alert", || async {
+            let answer = self.http.get(self.url()).send().await.ok()?.text().await.ok()?;
+            let alerts: Vec<serde_yaml::Value> = serde_yaml::from_str(&answer).ok()?;
+            let judged = alerts.iter().all(|alert| alert["status"]["state"] != "unprocessed");
+            let is_inhibited =
+                |alert: &&serde_yaml::Value| !alert["status"]["inhibitedBy"].as_sequence().unwrap().is_empty();
+            let inhibited = alerts.iter().filter(is_inhibited).map(|alert| {
+                let labels = &alert["labels"];
+                format!("{}/{}", text(&labels["alertname"]), text(&labels["instance"]))
+            });
+            let inhibited: BTreeSet<_> = inhibited.collect();
+            (judged && alerts.len() == come && inhibited.len() >= silent).then_some(inhibited)
+        })
+        .await
+    }
+}
+
+impl Drop for Alertmanager {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
