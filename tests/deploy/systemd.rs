@@ -43,6 +43,7 @@ fn systemd_calls_the_sandbox_tight() {
     let (_, level) = said.split_once(&format!("exposure level for {NAME}: ")).unwrap_or_else(|| panic!("{said}"));
     let level: f64 = level.split_whitespace().next().unwrap().parse().unwrap();
     assert!(level <= 1.2, "{said}");
+    assert_eq!(set("ProtectSystem"), "strict", "the level alone would not tell");
 }
 
 #[test]
