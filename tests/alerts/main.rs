@@ -1,0 +1,36 @@
+//! The shipped rules: Prometheus takes them, they speak only of what the exporter exports, each alert is written for the
+//! person who is woken, and a unit test shows when it fires and when it stays silent.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test ends with what it did not expect")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "the harness is shared")]
+
+mod cases;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod promql;
+mod rules;
+mod runbooks;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::tool;
+
+/// The files that are loaded together.
+const RULE_FILES: [&str; 2] = ["alerts/avepoint-recording.yaml", "alerts/avepoint-alerts.yaml"];
+
+/// What promtool says to a file, which must be to its liking.
+fn promtool(arguments: &[&str], file: &Path) -> String {
+    let output = tool("promtool", "prometheus").args(arguments).arg(file).output().expect("promtool runs");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{}: {said}", file.display());
+    said
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
