@@ -59,7 +59,8 @@ fn shown() -> BTreeMap<String, Shown> {
             let alert = case["alertname"].as_str().expect("an alert").to_owned();
             let (expected, shown) = (list(case, "exp_alerts"), shown.entry(alert).or_default());
             let is_whole = |alert: &Value| {
-                let keys = ["exp_labels", "exp_annotations"].map(|key| alert[key].as_mapping().map_or(0, |m| m.len()));
+                let keys = ["exp_labels", "exp_annotations"]
+                    .map(|key| alert[key].as_mapping().map_or(0, serde_yaml::Mapping::len));
                 keys.iter().all(|entries| *entries > 0)
             };
             shown.silent += usize::from(expected.is_empty());

@@ -1,8 +1,14 @@
 //! The shipped rules: Prometheus takes them, they speak only of what the exporter exports, each alert is written for the
 //! person who is woken, and a unit test shows when it fires and when it stays silent.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test ends with what it did not expect")]
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "the harness is shared")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "a test ends with what it did not expect"
+)]
 
 mod cases;
 #[path = "../harness/mod.rs"]

@@ -45,13 +45,14 @@ fn its_queries_are_promql_about_metrics_that_exist() {
     let queries = blocks("promql");
     assert!(queries.len() > 10, "{}", queries.len());
     let known = known_metrics();
-    let mut file = "groups:\n  - name: runbooks\n    rules:\n".to_owned();
-    for (index, query) in queries.iter().enumerate() {
+    for query in &queries {
         for metric in Names::of_expression(query).metrics {
             assert!(known.contains(&metric), "{metric} in {query}");
         }
-        file += &format!("      - record: runbooks:query:{index}\n        expr: {query:?}\n");
     }
+    let rule = |(at, query)| format!("      - record: runbooks:query:{at}\n        expr: {query:?}\n");
+    let rules: Vec<_> = queries.iter().enumerate().map(rule).collect();
+    let file = format!("groups:\n  - name: runbooks\n    rules:\n{}", rules.concat());
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("rules.yml");
     fs::write(&path, file).expect("written");
