@@ -1,5 +1,5 @@
-//! The shipped rules: Prometheus takes them, they speak only of what the exporter exports, each alert is written for the
-//! person who is woken, and a unit test shows when it fires and when it stays silent.
+//! The shipped rules: Prometheus takes them, they speak only of what the exporter exports, each alert is written for
+//! the person who is woken, and a unit test shows when it fires and when it stays silent.
 
 #![allow(
     clippy::unwrap_used,
