@@ -1,0 +1,51 @@
+//! The dashboards and the metrics know of each other.
+
+use std::collections::BTreeSet;
+
+use avepoint_exporter::metrics::{CATALOGUE, Kind};
+
+use crate::board::Board;
+
+/// What every Prometheus has, or every Prometheus client's process, and what the dashboards use of it.
+const OF_OTHERS: [&str; 5] =
+    ["up", "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds"];
+
+/// Whatever in the text is named like a metric.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| ["avepoint_", "process_"].iter().any(|prefix| word.starts_with(prefix)) || *word == "up").collect()
+}
+
+/// What a family is called in a query.
+fn in_queries(name: &str, kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Histogram => ["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).into(),
+        Kind::Counter | Kind::Gauge => vec![name.to_owned()],
+    }
+}
+
+#[test]
+fn every_metric_that_is_asked_for_exists() {
+    let mut known: BTreeSet<_> = CATALOGUE.iter().flat_map(|family| in_queries(family.name, family.kind)).collect();
+    known.extend(OF_OTHERS.map(str::to_owned));
+    for board in Board::all() {
+        let variables = board.variables().iter().filter_map(|variable| variable["query"]["query"].as_str());
+        for expression in board.queries().iter().map(|query| query.expr).chain(variables) {
+            let names = named(expression);
+            assert!(!names.is_empty(), "{expression}");
+            assert!(names.iter().all(|name| known.contains(*name)), "{names:?} of {expression}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_on_a_panel() {
+    let boards = Board::all();
+    let panels = boards.iter().flat_map(|board| board.panels().into_iter().map(move |panel| (board, panel)));
+    let expressions: Vec<_> = panels.flat_map(|(board, panel)| board.queries_of(panel)).map(|query| query.expr).collect();
+    let shown: BTreeSet<_> = expressions.iter().flat_map(|expression| named(expression)).collect();
+    for family in CATALOGUE {
+        let names = in_queries(family.name, family.kind);
+        assert!(names.iter().any(|name| shown.contains(name.as_str())), "{} is on no panel", family.name);
+    }
+}

@@ -1,0 +1,117 @@
+//! Pairs of exporters, exporters and customers that change their names, and a Prometheus that knows nothing.
+
+use std::ops::RangeInclusive;
+
+use crate::board::{Board, SEATS};
+use crate::choices::Choices;
+use crate::harness::Folder;
+use crate::harness::prometheus::Prometheus;
+use crate::history::{DAY, HOUR, History, MINUTE, now};
+use crate::scene::{ask, options, quiet};
+
+const M365: &str = "Cloud Backup for Microsoft 365";
+
+/// Two exporters of one account, of which one took over from another a moment ago and still seems to be there, in a
+/// moment in which a customer's name changes. The same happened 30 days before, under another job.
+///
+/// What Prometheus reads from blocks has no marks where series end, so each is seen for five minutes more.
+fn crowd(at: i64) -> History {
+    let mut past = History::default();
+    let mut exporter = |job: &str, instance: &str, label: &str, name: [&str; 2], seats: i64, during: RangeInclusive<i64>| {
+        let here = format!("job=\"{job}\",instance=\"{instance}\"");
+        let (begin, end) = (*during.start(), *during.end());
+        let renamed = end - 2 * MINUTE;
+        for (name, during) in [(name[0], begin..=renamed), (name[1], renamed + 1..=end)] {
+            let labels = format!("{{{here},customer=\"{label}\",customer_id=\"c-1\",name=\"{name}\"}}");
+            past.gauge(&format!("avepoint_customer_info{labels}"), 1, during);
+        }
+        let labels = format!("{{{here},customer=\"c-2\",customer_id=\"c-2\",name=\"Fabrikam\"}}");
+        past.gauge(&format!("avepoint_customer_info{labels}"), 1, during.clone());
+        for (customer, product, number) in [(label, M365, seats), ("c-2", M365, 300), ("c-2", "Fly", 5)] {
+            let labels = format!("{{{here},customer=\"{customer}\",product=\"{product}\"}}");
+            past.gauge(&format!("avepoint_purchased_user_seats{labels}"), number, during.clone());
+            let change = format!("avepoint_purchased_user_seats_last_change_timestamp_seconds{labels}");
+            past.gauge(&change, begin - HOUR, during.clone());
+            past.gauge(&format!("avepoint_poll_success{labels}"), 0, during.clone());
+        }
+        past.gauge(&format!("avepoint_exporter_build_info{{{here},version=\"1\",revision=\"r\"}}"), 1, during.clone());
+        past.gauge(&format!("up{{{here}}}"), 1, during.clone());
+    };
+    for (end, job, seats) in [(at - 30 * DAY, "former", 20), (at, "avepoint", 25)] {
+        let names = ["Contoso", "Contoso Group"];
+        exporter(job, "old:1", "contoso", names, seats, end - 8 * HOUR..=end - 3 * MINUTE);
+        exporter(job, "new:1", "contoso", names, seats, end - 4 * MINUTE..=end + HOUR);
+        exporter(job, "twin:1", "c-1", ["Contoso", "c-1"], seats, end - 8 * HOUR..=end + HOUR);
+    }
+    past
+}
+
+/// Prometheus with that past, and the moment of the change.
+async fn crowded() -> (Folder, Prometheus, i64) {
+    let at = now() - 5 * HOUR;
+    let folder = Folder::new(&crate::harness::Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() });
+    crowd(at).write(&folder);
+    let prometheus = quiet(&folder).await;
+    (folder, prometheus, at)
+}
+
+#[tokio::test]
+async fn no_query_fails_while_exporters_and_names_change() {
+    let (_folder, prometheus, at) = crowded().await;
+    for board in Board::all() {
+        for moment in [at - 6 * HOUR, at - MINUTE, at, at + 2 * MINUTE, at + HOUR / 2] {
+            let choices = Choices::all(&board, &["avepoint", "former"], moment);
+            for query in board.queries() {
+                ask(&prometheus, &query, &choices).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_seat_counts_once_however_many_exporters_poll_it() {
+    let (_folder, prometheus, at) = crowded().await;
+    let board = Board::read(SEATS);
+    for moment in [at - HOUR, at - MINUTE, at, at + MINUTE, at + HOUR / 2] {
+        let choices = Choices::all(&board, &[], moment);
+        for (title, value) in [
+            ("Total seats", 330.0),
+            ("Customers with seats", 2.0),
+            ("Products with seats", 2.0),
+            ("Change over 30 d", 5.0),
+        ] {
+            let found = ask(&prometheus, &board.query(title, "A"), &choices).await;
+            let values: Vec<_> = found.iter().map(|series| series.value).collect();
+            assert_eq!(values, [value], "{title}, {} s after the change", moment - at);
+        }
+        for (title, letter, values) in [
+            ("Seats by product over time", "A", &[5.0, 325.0][..]),
+            ("Largest customers over time", "A", &[25.0, 305.0]),
+            ("Largest customers", "A", &[25.0, 305.0]),
+            ("Seats of every customer", "A", &[5.0, 25.0, 300.0]),
+            ("Seats of every customer", "C", &[0.0, 0.0, 5.0]),
+        ] {
+            let found = ask(&prometheus, &board.query(title, letter), &choices).await;
+            let mut seats: Vec<_> = found.iter().map(|series| series.value).collect();
+            seats.sort_by(f64::total_cmp);
+            assert_eq!(seats, values, "{title} {letter}, {} s after the change", moment - at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_any_data_every_panel_says_so_and_no_query_fails() {
+    let folder = Folder::new(&crate::harness::Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() });
+    let prometheus = quiet(&folder).await;
+    for board in Board::all() {
+        let choices = Choices::all(&board, &[], now());
+        for query in board.queries() {
+            // A zero that nobody counted would stand in place of the words for no value.
+            let found = ask(&prometheus, &query, &choices).await;
+            assert!(found.is_empty(), "{}: {found:?}", query.place);
+        }
+        for variable in board.variables().iter().filter(|variable| variable["type"] == "query") {
+            assert!(options(&prometheus, variable, &choices).await.is_empty(), "{}", variable["name"]);
+        }
+    }
+}
