@@ -22,7 +22,9 @@ fn links_on_rows_lead_to_dashboards_that_exist_with_the_same_choices() {
         for link in &links {
             let home = homes.iter().find_map(|home| link.strip_prefix(home.as_str()));
             let choices = home.unwrap_or_else(|| panic!("{link} leads to no dashboard of these"));
-            for kept in ["${__url_time_range}", "${datasource:queryparam}", "${job:queryparam}", "${instance:queryparam}"] {
+            for kept in
+                ["${__url_time_range}", "${datasource:queryparam}", "${job:queryparam}", "${instance:queryparam}"]
+            {
                 assert!(choices.split('&').any(|choice| choice == kept), "{link} drops {kept}");
             }
             // A name may hold an `&`.

@@ -76,7 +76,8 @@ async fn numbers_and_their_changes_are_right_although_exporter_and_customer_were
     let choices = Choices::all(&board, JOBS, to);
     let rows = async |title: &str, letter: &str| {
         let found = ask(&scene.prometheus, &board.query(title, letter), &choices).await;
-        let row = |series: &Series| ((series.label("name").to_owned(), series.label("product").to_owned()), series.value);
+        let row =
+            |series: &Series| ((series.label("name").to_owned(), series.label("product").to_owned()), series.value);
         found.iter().map(row).collect::<BTreeMap<_, _>>()
     };
     let expected = |rows: &[(&str, &str, f64)]| {

@@ -13,7 +13,9 @@ const OF_OTHERS: [&str; 5] =
 /// Whatever in the text is named like a metric.
 fn named(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter(|word| ["avepoint_", "process_"].iter().any(|prefix| word.starts_with(prefix)) || *word == "up").collect()
+    words
+        .filter(|word| ["avepoint_", "process_"].iter().any(|prefix| word.starts_with(prefix)) || *word == "up")
+        .collect()
 }
 
 /// What a family is called in a query.
@@ -42,7 +44,8 @@ fn every_metric_that_is_asked_for_exists() {
 fn every_metric_is_on_a_panel() {
     let boards = Board::all();
     let panels = boards.iter().flat_map(|board| board.panels().into_iter().map(move |panel| (board, panel)));
-    let expressions: Vec<_> = panels.flat_map(|(board, panel)| board.queries_of(panel)).map(|query| query.expr).collect();
+    let expressions: Vec<_> =
+        panels.flat_map(|(board, panel)| board.queries_of(panel)).map(|query| query.expr).collect();
     let shown: BTreeSet<_> = expressions.iter().flat_map(|expression| named(expression)).collect();
     for family in CATALOGUE {
         let names = in_queries(family.name, family.kind);
