@@ -72,8 +72,10 @@ impl Scene {
         self.exporter.address()
     }
 
-    pub async fn stop(self) {
+    /// Prometheus goes on, and will find that nobody is there to scrape.
+    pub async fn stop(self) -> Prometheus {
         self.exporter.stop().await;
+        self.prometheus
     }
 }
 
@@ -92,10 +94,14 @@ fn past() -> History {
         let labels = at(&format!("customer=\"{customer}\",product=\"{product}\""));
         past.gauge(&format!("avepoint_purchased_user_seats{labels}"), number, during);
     };
-    let change = now() - 20 * DAY;
-    for (customer, before, after) in [("contoso", 20, 22), ("c-2", 350, 310)] {
-        seats(customer, "Cloud Backup for Microsoft 365", before, begin..=change);
-        seats(customer, "Cloud Backup for Microsoft 365", after, change + 1..=end);
+    // The numbers of 30 days ago and of yesterday stood for four hours, so that no other moment is taken for theirs.
+    let around = |days: i64| [now() - days * DAY - 2 * HOUR, now() - days * DAY + 2 * HOUR];
+    let [[month, after_month], [day, after_day]] = [around(30), around(1)];
+    let spans = [(begin, month), (month, after_month), (after_month, day), (day, after_day), (after_day, end)];
+    for (customer, numbers) in [("contoso", [19, 20, 22, 24, 23]), ("c-2", [360, 350, 310, 305, 307])] {
+        for ((from, to), number) in spans.into_iter().zip(numbers) {
+            seats(customer, "Cloud Backup for Microsoft 365", number, from + 1..=to);
+        }
     }
     seats("c-3", "Fly", 12, begin..=now() - 2 * DAY);
     past
