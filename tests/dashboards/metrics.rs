@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use avepoint_exporter::metrics::{CATALOGUE, Kind};
 
-use crate::board::Board;
+use crate::board::{Board, list};
 
 /// What every Prometheus has, or every Prometheus client's process, and what the dashboards use of it.
 const OF_OTHERS: [&str; 5] =
@@ -50,5 +50,27 @@ fn every_metric_is_on_a_panel() {
     for family in CATALOGUE {
         let names = in_queries(family.name, family.kind);
         assert!(names.iter().any(|name| shown.contains(name.as_str())), "{} is on no panel", family.name);
+    }
+}
+
+#[test]
+fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
+    let per_target: BTreeSet<_> =
+        CATALOGUE.iter().filter(|family| family.labels.contains(&"product")).map(|family| family.name).collect();
+    for board in Board::all() {
+        for query in board.queries().iter().filter(|query| !query.instant) {
+            let asks_all = named(query.expr).iter().any(|name| per_target.contains(name));
+            let panel = board.panels().into_iter().find(|panel| list(&panel["targets"]).contains(query.target));
+            match panel {
+                Some(panel) if asks_all => {
+                    assert!(panel["maxDataPoints"].as_u64().is_some_and(|points| points <= 150), "{}", query.place);
+                }
+                Some(_) => {}
+                // Grafana asks for annotations of every pixel, unless it is told a step.
+                None => assert_eq!(query.target["interval"], "15m", "{}", query.place),
+            }
+            let by_customer = query.target["legendFormat"].as_str().unwrap().contains("{{name}}");
+            assert!(!by_customer || query.expr.contains("topk(10"), "{}: a thousand lines", query.place);
+        }
     }
 }

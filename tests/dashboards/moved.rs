@@ -2,17 +2,18 @@
 
 use std::ops::RangeInclusive;
 
-use crate::board::{Board, SEATS};
+use crate::board::{Board, HEALTH, SEATS};
 use crate::choices::Choices;
-use crate::harness::Folder;
 use crate::harness::prometheus::Prometheus;
+use crate::harness::{Folder, Yaml};
 use crate::history::{DAY, HOUR, History, MINUTE, now};
 use crate::scene::{ask, options, quiet};
 
 const M365: &str = "Cloud Backup for Microsoft 365";
 
 /// Two exporters of one account, of which one took over from another a moment ago and still seems to be there, in a
-/// moment in which a customer's name changes. The same happened 30 days before, under another job.
+/// moment in which a customer's name changes. The same happened 30 days before, under another job. Beside them runs
+/// a program that is no exporter.
 ///
 /// What Prometheus reads from blocks has no marks where series end, so each is seen for five minutes more.
 fn crowd(at: i64) -> History {
@@ -27,6 +28,7 @@ fn crowd(at: i64) -> History {
         exporter("new:1", "contoso", names, end - 4 * MINUTE..=end + HOUR);
         exporter("twin:1", "c-1", ["Contoso", "c-1"], end - 8 * HOUR..=end + HOUR);
     }
+    process(&mut past, "job=\"avepoint\",instance=\"proxy:1\"", at - 8 * HOUR..=at + HOUR);
     past
 }
 
@@ -56,13 +58,25 @@ fn poll(past: &mut History, here: &str, contoso: (&str, [&str; 2], i64), during:
         }
     }
     past.gauge(&format!("avepoint_exporter_build_info{{{here},version=\"1\",revision=\"r\"}}"), 1, during.clone());
-    past.gauge(&format!("up{{{here}}}"), 1, during);
+    process(past, here, during);
+}
+
+/// What every program has that Prometheus scrapes.
+fn process(past: &mut History, here: &str, during: RangeInclusive<i64>) {
+    for family in ["up", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
+        past.gauge(&format!("{family}{{{here}}}"), 1, during.clone());
+    }
+}
+
+/// A folder for a Prometheus without an exporter.
+fn empty() -> Folder {
+    Folder::new(&Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() })
 }
 
 /// Prometheus with that past, and the moment of the change.
 async fn crowded() -> (Folder, Prometheus, i64) {
     let at = now() - 5 * HOUR;
-    let folder = Folder::new(&crate::harness::Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() });
+    let folder = empty();
     crowd(at).write(&folder);
     let prometheus = quiet(&folder).await;
     (folder, prometheus, at)
@@ -113,8 +127,22 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
 }
 
 #[tokio::test]
+async fn a_program_under_the_same_job_is_not_taken_for_an_exporter() {
+    let (_folder, prometheus, at) = crowded().await;
+    let board = Board::read(HEALTH);
+    let choices = Choices::all(&board, &["avepoint"], at);
+    for (title, letter) in
+        [("Exporter", "A"), ("Health over time", "A"), ("Memory", "A"), ("File descriptors", "A"), ("Builds", "B")]
+    {
+        let found = ask(&prometheus, &board.query(title, letter), &choices).await;
+        assert!(found.iter().any(|series| series.label("instance") == "twin:1"), "{title}: {found:?}");
+        assert!(found.iter().all(|series| series.label("instance") != "proxy:1"), "{title}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_data_every_panel_says_so_and_no_query_fails() {
-    let folder = Folder::new(&crate::harness::Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() });
+    let folder = empty();
     let prometheus = quiet(&folder).await;
     for board in Board::all() {
         let choices = Choices::all(&board, &[], now());

@@ -140,7 +140,7 @@ impl Series {
     }
 }
 
-/// Asks as Grafana does for a panel a hundred points wide.
+/// Asks as Grafana does for a panel that is a hundred points wide.
 pub async fn ask(prometheus: &Prometheus, query: &Query<'_>, choices: &Choices) -> Vec<Series> {
     let expr = choices.fill(query.expr);
     let (from, to) = (choices.from().to_string(), choices.to.to_string());
