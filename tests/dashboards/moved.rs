@@ -18,17 +18,19 @@ const M365: &str = "Cloud Backup for Microsoft 365";
 /// What Prometheus reads from blocks has no marks where series end, so each is seen for five minutes more.
 fn crowd(at: i64) -> History {
     let mut past = History::default();
-    for (end, job, seats) in [(at - 30 * DAY, "former", 20), (at, "avepoint", 25)] {
+    for (at, until, job, seats) in
+        [(at - 30 * DAY, at - 30 * DAY + HOUR, "former", 20), (at, at + 2 * HOUR, "avepoint", 25)]
+    {
         let mut exporter = |instance: &str, customer, names, during| {
             let here = format!("job=\"{job}\",instance=\"{instance}\"");
             poll(&mut past, &here, (customer, names, seats), during);
         };
         let names = ["Contoso", "Contoso Group"];
-        exporter("old:1", "contoso", names, end - 8 * HOUR..=end - 3 * MINUTE);
-        exporter("new:1", "contoso", names, end - 4 * MINUTE..=end + HOUR);
-        exporter("twin:1", "c-1", ["Contoso", "c-1"], end - 8 * HOUR..=end + HOUR);
+        exporter("old:1", "contoso", names, at - 8 * HOUR..=at - 3 * MINUTE);
+        exporter("new:1", "contoso", names, at - 4 * MINUTE..=until);
+        exporter("twin:1", "c-1", ["Contoso", "c-1"], at - 8 * HOUR..=until);
     }
-    process(&mut past, "job=\"avepoint\",instance=\"proxy:1\"", at - 8 * HOUR..=at + HOUR);
+    process(&mut past, "job=\"avepoint\",instance=\"proxy:1\"", at - 8 * HOUR..=at + 2 * HOUR);
     past
 }
 
@@ -86,7 +88,7 @@ async fn crowded() -> (Folder, Prometheus, i64) {
 async fn no_query_fails_while_exporters_and_names_change() {
     let (_folder, prometheus, at) = crowded().await;
     for board in Board::all() {
-        for moment in [at - 6 * HOUR, at - MINUTE, at, at + 2 * MINUTE, at + HOUR - MINUTE] {
+        for moment in [at - 6 * HOUR, at - MINUTE, at, at + MINUTE, at + HOUR - MINUTE, at + 2 * HOUR - MINUTE] {
             let choices = Choices::all(&board, &["avepoint", "former"], moment);
             for query in board.queries() {
                 ask(&prometheus, &query, &choices).await;
@@ -123,6 +125,18 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
             seats.sort_by(f64::total_cmp);
             assert_eq!(seats, values, "{title} {letter}, {} s after the change", moment - at);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_gap_of_a_quarter_of_an_hour_hides_no_number_of_the_past_and_a_longer_one_does() {
+    let (_folder, prometheus, at) = crowded().await;
+    let board = Board::read(SEATS);
+    // 30 days before, the exporters ended an hour after that moment.
+    for (minutes, change) in [(14, Some(5.0)), (16, None)] {
+        let choices = Choices::all(&board, &[], at + HOUR + minutes * MINUTE);
+        let found = ask(&prometheus, &board.query("Change over 30 d", "A"), &choices).await;
+        assert_eq!(found.first().map(|series| series.value), change, "{minutes} minutes");
     }
 }
 
