@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use serde_yaml::Value;
 
+use crate::harness::root;
 use crate::rules::alerts;
-use crate::{RULE_FILES, promtool, root};
+use crate::{RULE_FILES, promtool};
 
 /// What the unit tests show of an alert.
 #[derive(Debug, Default)]

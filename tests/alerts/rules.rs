@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use avepoint_exporter::metrics::{CATALOGUE, Kind};
 use serde_yaml::Value;
 
+use crate::harness::{read, root};
 use crate::promql::Names;
-use crate::{RULE_FILES, promtool, read, root};
+use crate::{RULE_FILES, promtool};
 
 /// A rule, alerting or recording.
 #[derive(Debug)]

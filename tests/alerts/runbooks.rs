@@ -6,9 +6,11 @@ use avepoint_exporter::cli::Arguments;
 use clap::CommandFactory;
 use tempfile::TempDir;
 
+use crate::harness::document::Document;
+use crate::harness::{read, root};
 use crate::promql::Names;
 use crate::rules::{alerts, known_metrics, rules};
-use crate::{RULE_FILES, promtool, read, root};
+use crate::{RULE_FILES, promtool};
 
 const RUNBOOKS: &str = "docs/runbooks.md";
 
@@ -42,7 +44,7 @@ fn every_section_names_its_alerts_severity() {
 
 #[test]
 fn its_queries_are_promql_about_metrics_that_exist() {
-    let queries = blocks("promql");
+    let queries = document().blocks_of("promql");
     assert!(queries.len() > 10, "{}", queries.len());
     let known = known_metrics();
     for query in &queries {
@@ -73,7 +75,9 @@ fn whatever_it_calls_a_metric_or_an_alert_is_one() {
 
 #[test]
 fn its_prometheus_configuration_loads_the_rules_that_are_shipped() {
-    let [configuration] = &blocks("yaml prometheus.yml")[..] else { panic!("one configuration of Prometheus") };
+    let [configuration] = &document().blocks_of("yaml prometheus.yml")[..] else {
+        panic!("one configuration of Prometheus")
+    };
     let folder = TempDir::new().expect("a folder");
     let mut written = configuration.clone();
     for file in RULE_FILES {
@@ -90,7 +94,7 @@ fn its_prometheus_configuration_loads_the_rules_that_are_shipped() {
 
 #[test]
 fn its_commands_are_those_of_the_exporter() {
-    let blocks = blocks("sh");
+    let blocks = document().blocks_of("sh");
     let own: Vec<_> =
         blocks.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("avepoint-")).collect();
     assert!(own.len() > 3, "{own:?}");
@@ -118,12 +122,8 @@ fn sections(text: &str) -> Vec<(String, String)> {
     sections.map(|(title, section)| (title.to_owned(), section.to_owned())).collect()
 }
 
-/// The blocks whose fence says `kind`.
-fn blocks(kind: &str) -> Vec<String> {
-    let text = read(RUNBOOKS);
-    let fence = format!("```{kind}\n");
-    let inside = text.split("```").skip(1).step_by(2).map(|block| format!("```{block}"));
-    inside.filter_map(|block| Some(block.strip_prefix(&fence)?.to_owned())).collect()
+fn document() -> Document {
+    Document::at(RUNBOOKS)
 }
 
 /// The text of all that is in `src`.

@@ -1,9 +1,8 @@
 //! A dashboard's file, and the queries in it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
+
+use crate::harness::read;
 
 pub const SEATS: &str = "seats.json";
 pub const HEALTH: &str = "exporter-health.json";
@@ -22,7 +21,7 @@ impl Board {
     }
 
     pub fn read(file: &'static str) -> Self {
-        let text = fs::read_to_string(root().join("dashboards").join(file)).unwrap();
+        let text = read(&format!("dashboards/{file}"));
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         Self { file, text, json }
     }
@@ -117,8 +116,4 @@ pub fn each_object(value: &Value, visit: &mut impl FnMut(&Value)) {
         Value::Array(values) => values.iter().for_each(|value| each_object(value, visit)),
         _ => {}
     }
-}
-
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

@@ -1,11 +1,10 @@
 //! `docs/dashboards.md` describes what there is.
 
-use std::fs;
-
-use crate::board::{Board, root, text};
+use crate::board::{Board, text};
+use crate::harness::read;
 
 fn document() -> String {
-    fs::read_to_string(root().join("docs/dashboards.md")).unwrap()
+    read("docs/dashboards.md")
 }
 
 /// The part of the document below the heading that the dashboard's title is.

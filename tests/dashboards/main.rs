@@ -13,6 +13,7 @@
 mod board;
 mod choices;
 mod documents;
+mod examples;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod history;

@@ -6,8 +6,9 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::files::{alerts, in_force, printed, read, root, text, texts, yaml};
+use super::files::{alerts, in_force, printed, text, texts, yaml};
 use super::harness::{eventually, free_address, tool};
+use crate::harness::{read, root};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
 

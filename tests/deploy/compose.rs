@@ -6,9 +6,10 @@ use std::path::Path;
 use avepoint_exporter::cli::Command;
 use serde_yaml::Value;
 
-use super::files::{each, ending, printed, read, root, text, texts, yaml};
+use super::files::{each, ending, printed, text, texts, yaml};
 use super::harness::tool;
 use super::image::{Image, arguments, is_in};
+use crate::harness::{read, root};
 
 pub const FOLDER: &str = "deploy/compose";
 

@@ -7,8 +7,8 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::sim::{Simulator, World};
 use tempfile::TempDir;
 
-use super::files::read;
 use super::harness::{Exporter, binary, world};
+use crate::harness::read;
 
 const SHIPPED: [&str; 3] = ["deploy/compose/config", "deploy/kubernetes", "deploy/systemd"];
 

@@ -1,7 +1,8 @@
 //! What Grafana finds when it starts.
 
 use super::compose::{FOLDER, Service, is_a_service};
-use super::files::{ending, root, text, yaml};
+use super::files::{ending, text, yaml};
+use crate::harness::root;
 
 const PROVISIONING: &str = "/etc/grafana/provisioning";
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::files::{read, root, text, yaml};
+use super::files::{text, yaml};
 use super::image::Image;
+use crate::harness::{read, root};
 
 const GUIDE: &str = "deploy/README.md";
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use avepoint_exporter::cli::Arguments;
 use clap::Parser;
 
-use super::files::{below, read};
+use super::files::below;
+use crate::harness::read;
 
 /// The image, as the Dockerfile makes it.
 pub struct Image {

@@ -7,8 +7,9 @@ use std::fs;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
-use super::files::{alert_groups, read, root, yaml};
+use super::files::{alert_groups, yaml};
 use super::harness::tool;
+use crate::harness::{read, root};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -4,9 +4,10 @@ use std::fs;
 
 use serde_yaml::Value;
 
-use super::files::{printed, read, root, text, yaml};
+use super::files::{printed, text, yaml};
 use super::harness::tool;
 use super::image::{Image, arguments, is_in};
+use crate::harness::{read, root};
 
 const NAME: &str = "avepoint-exporter.service";
 

@@ -1,7 +1,13 @@
 //! A running exporter, and what a test needs to look at it.
 
-#![allow(dead_code, reason = "it serves several test binaries, and none needs all of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "it serves several test binaries, and none needs all of it"
+)]
 
+pub mod document;
 pub mod prometheus;
 
 use std::fmt::Write as _;
@@ -355,6 +361,16 @@ pub fn seats(customer: &str, product: &str) -> String {
 pub fn value(metrics: &str, series: &str) -> Option<f64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     Some(line.parse().unwrap())
+}
+
+/// The repository's top folder.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of a file of the repository.
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A program that the tests cannot do without.

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::buildah::{Buildah, outcome};
-use crate::harness::tool;
+use crate::harness::{read, tool};
 
 /// What of `distroless/cc` a Rust program may need: of Debian's packages `libc6` and `libgcc-s1`. A binary that needs
 /// another library does not start on it.
@@ -24,7 +24,7 @@ const LIBRARIES: [&str; 8] = [
 
 /// The names of the images that the Dockerfile builds with and runs on.
 pub fn names() -> (String, String) {
-    let dockerfile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
+    let dockerfile = read("Dockerfile");
     let mut names = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next());
     let stages = (names.next(), names.next(), names.next());
     let (Some(build), Some(runtime), None) = stages else { panic!("two stages, and not {stages:?}") };

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{Write, stderr};
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Once, OnceLock};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use crate::bases;
 use crate::buildah::{Buildah, outcome};
+use crate::harness::root;
 use crate::keys::Authority;
 use crate::refusal;
 
@@ -62,7 +62,7 @@ impl Image {
         bases::toolchain(&buildah, &toolchain).map_err(Trouble::Failed)?;
         let mut arguments = vec![format!("--build-arg=AVEPOINT_EXPORTER_REVISION={REVISION}")];
         arguments.extend(bases::volumes().iter().map(|volume| format!("--volume={volume}")));
-        buildah.build(Path::new(env!("CARGO_MANIFEST_DIR")), NAME, &arguments).map_err(Trouble::Failed)?;
+        buildah.build(&root(), NAME, &arguments).map_err(Trouble::Failed)?;
         Ok(Self { buildah, authority })
     }
 

@@ -1,0 +1,114 @@
+//! The configurations that the documents show.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use avepoint_exporter::config::Config;
+use avepoint_exporter::web::WebConfig;
+use serde_yaml::Value;
+use tempfile::TempDir;
+
+use crate::harness::document::Document;
+use crate::harness::{Ended, binary, root, tool};
+
+#[test]
+fn every_block_is_of_a_kind_that_is_tested() {
+    const KINDS: &[&str] =
+        &["sh", "text", "promql", "yaml exporter.yaml", "yaml web.yml", "yaml prometheus.yml", "yaml grafana.yaml"];
+    for document in Document::all() {
+        for block in document.blocks() {
+            assert!(KINDS.contains(&block.kind.as_str()), "{}: a block of the kind {:?}", document.path, block.kind);
+        }
+    }
+}
+
+#[test]
+fn the_exporter_accepts_every_exporter_yaml() {
+    let configurations = blocks_of_all("yaml exporter.yaml");
+    assert!(configurations.len() >= 2);
+    for text in configurations {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("exporter.yaml");
+        fs::write(&path, &text).unwrap();
+        for (_, file) in text.lines().filter_map(|line| line.split_once("_file: ")) {
+            fs::write(folder.path().join(file.trim()), "x").unwrap();
+        }
+        Config::load_with(&path, &|_| None).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
+fn the_exporter_accepts_every_web_configuration() {
+    let configurations = blocks_of_all("yaml web.yml");
+    assert!(!configurations.is_empty());
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let server = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write("server.crt", &server.cert.pem());
+    write("server.key", &server.signing_key.serialize_pem());
+    for text in configurations {
+        write("web.yml", &text);
+        WebConfig::load(&folder.path().join("web.yml")).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
+fn prometheus_accepts_every_configuration_of_its_own() {
+    let configurations = blocks_of_all("yaml prometheus.yml");
+    assert!(!configurations.is_empty());
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("prometheus.yml");
+    // Wherever they say that the rules lie, there they lie.
+    let rules = folder.path().join("rules");
+    fs::create_dir(&rules).unwrap();
+    for file in fs::read_dir(root().join("alerts")).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), rules.join(file.file_name())).unwrap();
+    }
+    for text in configurations {
+        fs::write(&path, text.replace("/etc/prometheus/", "rules/")).unwrap();
+        let output = Command::output(tool("promtool", "prometheus").args(["check", "config"]).arg(&path)).unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&said));
+    }
+}
+
+/// As Grafana reads it: a list of providers, each with a folder of files.
+#[test]
+fn grafana_is_told_where_the_dashboards_lie() {
+    let configurations = blocks_of_all("yaml grafana.yaml");
+    assert!(!configurations.is_empty());
+    let shipped = fs::read_to_string(root().join("deploy/compose/grafana/dashboards/avepoint.yaml")).unwrap();
+    let keys = |text: &str| -> BTreeSet<String> {
+        let file: Value = serde_yaml::from_str(text).unwrap();
+        let provider = file["providers"][0].as_mapping().unwrap();
+        assert!(file["apiVersion"] == 1 && file["providers"][0]["options"]["path"].is_string(), "{text}");
+        provider.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    for text in configurations {
+        assert!(keys(&text).is_subset(&keys(&shipped)), "{text}");
+    }
+}
+
+/// The keys, certificates and containers that docs/configuration.md makes are taken by the configurations beside them.
+#[test]
+fn the_certificates_that_the_documents_make_are_accepted() {
+    tool("openssl", "openssl");
+    let document = Document::at("docs/configuration.md");
+    let folder = TempDir::new().unwrap();
+    let made = Command::new("sh").args(["-euc", &document.blocks_of("sh").concat()]).current_dir(&folder).output();
+    let made = made.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut checked = 0;
+    for text in document.blocks_of("yaml exporter.yaml").iter().filter(|text| text.contains("certificate:")) {
+        fs::write(folder.path().join("exporter.yaml"), text).unwrap();
+        let Ended { code, stdout, stderr } = Ended::of(binary().arg("check").current_dir(&folder));
+        assert_eq!(code, Some(0), "{text}{stdout}{stderr}");
+        checked += 1;
+    }
+    assert_eq!(checked, 2, "PEM and PFX");
+}
+
+fn blocks_of_all(kind: &str) -> Vec<String> {
+    Document::all().iter().flat_map(|document| document.blocks_of(kind)).collect()
+}
