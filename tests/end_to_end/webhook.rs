@@ -89,6 +89,11 @@ impl Webhook {
         .await;
     }
 
+    /// Waits until this was told.
+    pub async fn until_summary(&self, summary: &str) -> Told {
+        self.until(summary, |told| told.annotation("summary") == summary).await
+    }
+
     /// Waits until something was told that `is_meant`.
     pub async fn until(&self, what: &str, is_meant: impl Fn(&Told) -> bool) -> Told {
         let found = || async { self.told().into_iter().find(&is_meant) };
