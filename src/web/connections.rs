@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{self, AbortHandle, JoinSet};
@@ -12,44 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::activity::{Activity, Phase};
+use super::limits::Limits;
 use super::routes::Routes;
 use super::serve::Serving;
-
-/// What one client, or all of them together, may cost.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connections: usize,
-    /// For TLS to be agreed on.
-    pub(super) handshake: Duration,
-    /// For the head of a request to arrive, and for the first to begin.
-    pub(super) head: Duration,
-    /// Between two requests on one connection. Scrapes come every minute, and some only every few.
-    pub(super) idle: Duration,
-    /// For an answer to be taken by its client. Until then its bytes stay in memory, also when newer ones have come.
-    pub(super) sending: Duration,
-    /// Of a request's head, in bytes.
-    pub(super) head_bytes: usize,
-    /// Requests under way on one connection of HTTP/2.
-    pub(super) streams: u32,
-    /// For requests in flight to be answered when the server stops.
-    pub(super) grace: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 512,
-            handshake: Duration::from_secs(10),
-            head: Duration::from_secs(10),
-            idle: Duration::from_mins(5),
-            sending: Duration::from_secs(30),
-            head_bytes: 16 * 1024,
-            // A scraper needs one, and a browser a few.
-            streams: 8,
-            grace: Duration::from_secs(3),
-        }
-    }
-}
 
 /// All connections. Whoever owns this decides when to look for the ones that take too long.
 #[derive(Debug)]

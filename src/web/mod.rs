@@ -8,6 +8,7 @@ mod config;
 mod connections;
 mod guard;
 mod http2;
+mod limits;
 mod listen;
 mod page;
 mod passwords;

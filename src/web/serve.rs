@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::activity::{Activity, Phase, Watched};
-use super::connections::Limits;
 use super::http2;
+use super::limits::Limits;
 use super::routes::Routes;
 
 /// What a connection needs besides its stream.

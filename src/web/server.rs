@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::config::Watched;
-use super::connections::{Connections, Limits};
+use super::connections::Connections;
 use super::guard::Guard;
+use super::limits::Limits;
 use super::routes::Routes;
 use super::{BindError, ListenAddress, Parts, Settings, WebConfig};
 use crate::store::Store;

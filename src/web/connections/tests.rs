@@ -1,7 +1,8 @@
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::time::{advance, sleep};
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::watch;
+use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::web::config::tests::tls;

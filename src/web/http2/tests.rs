@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::web::connections::Limits;
+use crate::web::limits::Limits;
 use crate::web::routes::Routes;
 use crate::web::routes::tests::parts;
 use crate::web::{ReloadRequest, TelemetryPath};
