@@ -34,7 +34,9 @@ async fn exporter(world: World) -> (Simulator, Exporter) {
 }
 
 async fn exporter_with(simulator: Simulator, rest: &str) -> (Simulator, Exporter) {
-    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator).rest(rest))).await;
+    // A browser takes its time to start, and numbers shall not be stale by then.
+    let yaml = Yaml::new(&simulator).with_poll("stale_after", "1h").rest(rest);
+    let exporter = Exporter::start(&Folder::new(&yaml)).await;
     exporter.cycles(2).await;
     exporter.until("avepoint_poll_targets{state=\"pending\"}", 0.0).await;
     (simulator, exporter)

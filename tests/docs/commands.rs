@@ -59,7 +59,7 @@ const PROGRAMS: &[&str] = &[
     "UPDATE_DEPLOY=1",
 ];
 
-const FOLDERS: &[&str] = &["alerts/", "dashboards/", "deploy/", "docs/", "src/", "target/release", "tests/"];
+const FOLDERS: &[&str] = &["alerts/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
 
 /// The README's first configuration, the secret beside it, and every command that stands there, typed one by one.
 #[tokio::test]
