@@ -87,6 +87,7 @@ async fn one_cause_is_one_message_and_speaks_of_its_own_exporter_alone() {
         ("AvePointExporterDown", Some("a"), &["ApiDown/a", "DataStale/a", "ReloadFailed/a"], &["ApiDown/b"]),
         ("AvePointCredentialsRefused", Some("a"), &["ApiDown/a", "DiscoveryFailing/a"], &["DataStale/b"]),
         ("AvePointApiDown", Some("a"), &["CustomerFailing/a", "Throttled/a"], &["SeatsVanished/a", "ReloadFailed/a"]),
+        ("AvePointNothingPolled", Some("a"), &["DiscoveryFailing/a"], &["DiscoveryFailing/b", "CustomerLeft/a"]),
         (
             "AvePointClientCertificateExpiresWithin7Days",
             Some("a"),
