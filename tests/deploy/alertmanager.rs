@@ -69,6 +69,37 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_told() {
     assert_eq!(targets.union(&told).cloned().collect::<BTreeSet<_>>(), known);
 }
 
+#[tokio::test]
+async fn what_befalls_many_customers_is_one_message_and_changes_of_seats_are_one_for_each() {
+    let alertmanager = Alertmanager::start();
+    let alert = |name, severity, customer| {
+        let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a"});
+        json!({ "labels": labels })
+    };
+    let sent: Vec<_> = ["c-1", "c-2", "c-3"]
+        .into_iter()
+        .flat_map(|customer| {
+            [
+                alert("AvePointCustomerFailing", "warning", customer),
+                alert("AvePointSeatsDecreased", "warning", customer),
+            ]
+        })
+        .collect();
+    alertmanager.post(&sent).await;
+    let groups = eventually("Alertmanager groups every alert", || async {
+        let groups = alertmanager.get("alerts/groups").await?;
+        let of = |group: &serde_yaml::Value| {
+            (text(&group["alerts"][0]["labels"]["alertname"]), group["alerts"].as_sequence().unwrap().len())
+        };
+        let mut groups: Vec<_> = groups.iter().map(of).collect();
+        groups.sort();
+        (groups.iter().map(|(_, alerts)| alerts).sum::<usize>() == sent.len()).then_some(groups)
+    })
+    .await;
+    let decreased = || ("AvePointSeatsDecreased".to_owned(), 1);
+    assert_eq!(groups, [("AvePointCustomerFailing".to_owned(), 3), decreased(), decreased(), decreased()]);
+}
+
 /// The names that one matcher is about: `alertname="A"`, or `alertname=~"A(b|c)"`.
 fn names(matchers: &[String]) -> Vec<String> {
     let [matcher] = matchers else { panic!("one matcher") };
@@ -132,8 +163,14 @@ impl Alertmanager {
         Self { child, address, http, _data: data }
     }
 
-    fn url(&self) -> String {
-        format!("http://{}/api/v2/alerts", self.address)
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/api/v2/{path}", self.address)
+    }
+
+    /// The list at the path, once there is an answer.
+    async fn get(&self, path: &str) -> Option<Vec<serde_yaml::Value>> {
+        let answer = self.http.get(self.url(path)).send().await.ok()?.text().await.ok()?;
+        serde_yaml::from_str(&answer).ok()
     }
 
     async fn send(&self, alerts: &[(String, Option<&str>)]) {
@@ -144,9 +181,14 @@ impl Alertmanager {
             }
             json!({"labels": labels})
         };
-        let body = alerts.iter().map(alert).collect::<Value>().to_string();
+        self.post(&alerts.iter().map(alert).collect::<Vec<_>>()).await;
+    }
+
+    async fn post(&self, alerts: &[Value]) {
+        let body = Value::from(alerts).to_string();
         eventually("Alertmanager takes alerts", || async {
-            let request = self.http.post(self.url()).header("content-type", "application/json").body(body.clone());
+            let request =
+                self.http.post(self.url("alerts")).header("content-type", "application/json").body(body.clone());
             request.send().await.ok()?.status().is_success().then_some(())
         })
         .await;
@@ -155,8 +197,7 @@ impl Alertmanager {
     /// The alerts that are inhibited, as `name/instance`, once so many have come and so many are inhibited.
     async fn inhibited(&self, come: usize, silent: usize) -> BTreeSet<String> {
         eventually("Alertmanager judges every alert", || async {
-            let answer = self.http.get(self.url()).send().await.ok()?.text().await.ok()?;
-            let alerts: Vec<serde_yaml::Value> = serde_yaml::from_str(&answer).ok()?;
+            let alerts = self.get("alerts").await?;
             let judged = alerts.iter().all(|alert| alert["status"]["state"] != "unprocessed");
             let is_inhibited =
                 |alert: &&serde_yaml::Value| !alert["status"]["inhibitedBy"].as_sequence().unwrap().is_empty();
