@@ -53,6 +53,21 @@ fn every_metric_is_on_a_panel() {
     }
 }
 
+/// `$__rate_interval` is four scrapes or more: with a shorter step each bar would count what the one before counted.
+#[test]
+fn bars_count_an_event_once() {
+    let mut counted = 0;
+    for board in Board::all() {
+        for panel in board.panels() {
+            if board.queries_of(panel).iter().any(|query| !query.instant && query.expr.contains("increase(")) {
+                assert_eq!(panel["interval"], "5m", "{}: {}", board.file, panel["title"]);
+                counted += 1;
+            }
+        }
+    }
+    assert!(counted >= 3, "{counted}");
+}
+
 #[test]
 fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
     let per_target: BTreeSet<_> =
