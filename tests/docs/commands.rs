@@ -101,9 +101,14 @@ fn lines(document: &Document) -> Vec<String> {
 
 /// What the exporter is told by a command, if it is one that runs it.
 fn arguments_of_the_exporter<'w, 'l>(words: &'w [&'l str]) -> Option<&'w [&'l str]> {
+    if words.contains(&"exec") {
+        // Inside a container, whose own name comes before.
+        let at = words.iter().rposition(|word| *word == "avepoint-exporter")?;
+        return Some(&words[at + 1..]);
+    }
     let mark = match words {
         ["cargo", "run", ..] => "--",
-        ["avepoint-exporter", ..] | ["docker", "run", ..] => "avepoint-exporter",
+        ["avepoint-exporter", ..] | ["sudo", "avepoint-exporter", ..] | ["docker", "run", ..] => "avepoint-exporter",
         _ => return None,
     };
     let at = words.iter().position(|word| *word == mark).unwrap_or_else(|| panic!("no {mark} in {words:?}"));
