@@ -40,6 +40,21 @@ fn amtool_takes_the_configuration_also_with_every_option_in_force() {
 }
 
 #[test]
+fn every_secret_that_alertmanager_reads_is_mounted_and_ignored_by_git() {
+    let compose: serde_yaml::Value = serde_yaml::from_str(&in_force(&read("deploy/compose/compose.yaml"))).unwrap();
+    let mounted = texts(&compose["services"]["alertmanager"]["volumes"]);
+    let configuration = in_force(&read(FILE));
+    let files = configuration.lines().filter_map(|line| line.split_once("_file: ")).map(|(_, path)| path);
+    let files: Vec<_> = files.collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for path in files {
+        let name = path.strip_prefix("/etc/alertmanager/").unwrap();
+        assert!(mounted.contains(&format!("./{name}:{path}:ro")), "{path} in {mounted:?}");
+        assert!(read("deploy/.gitignore").lines().any(|ignored| ignored == name), "{name}");
+    }
+}
+
+#[test]
 fn every_alert_reaches_the_receiver_of_its_severity() {
     for (alert, severity) in alerts() {
         let receiver = match severity.as_str() {
