@@ -68,6 +68,27 @@ fn bars_count_an_event_once() {
     assert!(counted >= 3, "{counted}");
 }
 
+/// Prometheus promises an order of what `topk` and `sort_desc` answer, and of no join of it.
+#[test]
+fn bars_are_longest_first() {
+    let is_whole_call = |expression: &str| {
+        let mut depth = 0;
+        let ends = expression.char_indices().filter(|(_, letter)| {
+            depth += i32::from(*letter == '(') - i32::from(*letter == ')');
+            *letter == ')' && depth == 0
+        });
+        ends.map(|(at, _)| at + 1).next() == Some(expression.len())
+    };
+    for board in Board::all() {
+        for panel in board.panels().into_iter().filter(|panel| panel["type"] == "bargauge") {
+            for query in board.queries_of(panel) {
+                let ordered = ["topk(", "sort_desc("].iter().any(|call| query.expr.starts_with(call));
+                assert!(ordered && is_whole_call(query.expr), "{}: {}", query.place, query.expr);
+            }
+        }
+    }
+}
+
 #[test]
 fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
     let per_target: BTreeSet<_> =
