@@ -56,6 +56,7 @@ const PROGRAMS: &[&str] = &[
     "sudo",
     "systemctl",
     "systemd-analyze",
+    "umask",
     "UPDATE_DEPLOY=1",
 ];
 
