@@ -1,18 +1,15 @@
 //! Who is told what, by a real Alertmanager with the shipped configuration.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::files::{alerts, in_force, printed, text, texts, yaml};
-use super::harness::{eventually, free_address, tool};
-use crate::harness::{read, root};
+use crate::harness::alertmanager::{Alertmanager, PACKAGE};
+use crate::harness::{eventually, read, root, tool};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
-
-const PACKAGE: &str = "prometheus-alertmanager";
 
 /// What is news of seats, customers and certificates, and no consequence of anything.
 const ALWAYS_TOLD: [&str; 6] = [
@@ -141,45 +138,36 @@ async fn one_cause_is_one_message_and_speaks_of_its_own_exporter_alone() {
             &["ClientCertificateExpiresWithin30Days/b"],
         ),
     ] {
-        let alertmanager = Alertmanager::start();
+        let judge = Judge::start();
         let lesser = silenced.iter().chain(told).map(|alert| {
             let (name, instance) = alert.split_once('/').unwrap();
             (format!("AvePoint{name}"), Some(instance))
         });
         let sent: Vec<_> = lesser.chain([(cause.to_owned(), instance)]).collect();
-        alertmanager.send(&sent).await;
-        let inhibited = alertmanager.inhibited(sent.len(), silenced.len()).await;
+        judge.send(&sent).await;
+        let inhibited = judge.inhibited(sent.len(), silenced.len()).await;
         let expected: BTreeSet<_> = silenced.iter().map(|alert| format!("AvePoint{alert}")).collect();
         assert_eq!(inhibited, expected, "by {cause}");
     }
 }
 
-/// A running Alertmanager. Dropped, it is killed.
-struct Alertmanager {
-    child: Child,
-    address: String,
+/// Alertmanager with the shipped configuration.
+struct Judge {
+    alertmanager: Alertmanager,
     http: reqwest::Client,
     _data: TempDir,
 }
 
-impl Alertmanager {
+impl Judge {
     fn start() -> Self {
-        let (address, data) = (free_address(), tempfile::tempdir().unwrap());
-        let child = tool("prometheus-alertmanager", PACKAGE)
-            .arg(format!("--config.file={}", root().join(FILE).display()))
-            .arg(format!("--storage.path={}", data.path().display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--cluster.listen-address=")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let alertmanager = Alertmanager::start(&root().join(FILE), data.path());
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { child, address, http, _data: data }
+        Self { alertmanager, http, _data: data }
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}/api/v2/{path}", self.address)
+        format!("http://{}/api/v2/{path}", self.alertmanager.address())
     }
 
     /// The list at the path, once there is an answer.
@@ -224,13 +212,5 @@ impl Alertmanager {
             (judged && alerts.len() == come && inhibited.len() >= silent).then_some(inhibited)
         })
         .await
-    }
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

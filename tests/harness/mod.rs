@@ -7,6 +7,7 @@
     reason = "it serves several test binaries, and none needs all of it"
 )]
 
+pub mod alertmanager;
 pub mod document;
 pub mod prometheus;
 
