@@ -10,13 +10,15 @@ mod poll;
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tokio::runtime::Runtime;
+use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -123,8 +125,14 @@ fn on_hang_up() -> io::Result<mpsc::Receiver<()>> {
     Ok(wishes)
 }
 
+/// More threads would answer nobody sooner. A machine with many cores would run into a limit of threads (systemd's
+/// `TasksMax=`, a container's pids) with one for each.
+const MOST_WORKERS: usize = 8;
+
 fn on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
-    let runtime = Runtime::new().context("the runtime cannot be started")?;
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build();
+    let runtime = runtime.context("the runtime cannot be started")?;
     let outcome = runtime.block_on(work);
     // A thread may wait for a file on a disk that does not answer: the process ends all the same.
     runtime.shutdown_timeout(Duration::from_millis(100));

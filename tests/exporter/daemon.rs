@@ -172,3 +172,16 @@ async fn listening_beyond_this_machine_without_a_password_is_warned_of() {
     assert!(exporter.log_lines("without a password").is_empty());
     exporter.stop().await;
 }
+
+#[tokio::test]
+async fn a_machine_with_many_cores_is_no_reason_for_many_threads() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let mut command = folder.command(&["--web.listen-address", "127.0.0.1:0"]);
+    // As if it had so many: the runtime's own way to say it.
+    let exporter = Exporter::spawn(command.env("TOKIO_WORKER_THREADS", "72")).await;
+    exporter.until("avepoint_poll_targets{state=\"ok\"}", 3.0).await;
+    let threads = std::fs::read_dir(format!("/proc/{}/task", exporter.pid())).unwrap().count();
+    assert!(threads < 64, "{threads} threads, and deploy/systemd allows 64");
+    exporter.stop().await;
+}
