@@ -31,7 +31,10 @@ pub(super) async fn run(options: &Options) -> Result<Outcome> {
     let config = config(&simulator, world)?;
     let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS).await?;
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
-    let (url, path) = (format!("{}://{address}", app.scheme()), &options.telemetry_path);
+    // Every interface is an address to listen on, and none that a browser takes.
+    let port = address.port();
+    let place = if address.ip().is_unspecified() { format!("localhost:{port}") } else { address.to_string() };
+    let (url, path) = (format!("{}://{place}", app.scheme()), &options.telemetry_path);
     writeln!(
         stdout().lock(),
         "A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     {url}{path}\n  status page: {url}/"

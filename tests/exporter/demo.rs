@@ -25,3 +25,11 @@ async fn the_demo_shows_seats_within_five_seconds_and_says_where() {
     exporter.stop().await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it leaves no file");
 }
+
+#[tokio::test]
+async fn a_demo_on_every_interface_says_an_address_that_a_browser_takes() {
+    let exporter = Exporter::spawn(binary().args(["demo", "--web.listen-address=0.0.0.0:0"])).await;
+    let place = format!("{}/\n", exporter.address().replace("0.0.0.0", "http://localhost"));
+    eventually("it says where", || async { exporter.stdout().contains(&place).then_some(()) }).await;
+    exporter.stop().await;
+}
