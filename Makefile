@@ -41,9 +41,10 @@ tools:
 	packages=$$(printf '%s\n' $$packages | sort -u | xargs); \
 	[ -n "$$packages" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "This needs these programs (program:package): $(TOOLS)." >&2; \
-		echo "Not all of them are on the PATH, and there is no apt-get to install them with:" >&2; \
-		echo "get them from this system's packages, or from https://prometheus.io/download/." >&2; \
+		echo "Programs of these Debian packages are missing, and there is no apt-get to install them with:" >&2; \
+		echo "$$packages" >&2; \
+		echo "Get them elsewhere, such as from https://prometheus.io/download/, or run cargo test: it names each" >&2; \
+		echo "program that a test lacks, and runs the others." >&2; \
 		exit 1; \
 	fi; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
