@@ -37,6 +37,8 @@ impl Buildah {
             .arg(&folder)
             .arg("buildah")
             .args(storage(&folder))
+            // What buildah leaves in it goes with the rest.
+            .env("TMPDIR", &folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
