@@ -232,7 +232,8 @@ async fn an_expired_certificate_is_told_and_renewed_without_a_restart() {
 /// A folder whose secret is in the file `secret`.
 fn with_secret_file(simulator: &Simulator, secret: &str) -> Folder {
     let yaml = Yaml::new(simulator).with_api("client_secret", "").with_api("client_secret_file", "secret");
-    let folder = Folder::new(&yaml);
+    // On a slow machine a number would be stale before it is looked at.
+    let folder = Folder::new(&yaml.with_poll("stale_after", "1h"));
     folder.write("secret", secret);
     folder
 }
