@@ -179,7 +179,7 @@ async fn health_tells_who_fails_and_since_when() {
     let answered = one(&scene.prometheus, &board, "Access token expires", &choices).await.unwrap() / 1000.0;
     assert!((to + 3000..to + 3700).contains(&rounded(answered)), "{answered}");
     let certificate = one(&scene.prometheus, &board, "Client certificate expires", &choices).await.unwrap();
-    assert!(rounded(certificate - crate::keys::EXPIRY) <= 60 - to && certificate > 1e9, "{certificate}");
+    assert!(rounded(certificate - crate::harness::keys::EXPIRY) <= 60 - to && certificate > 1e9, "{certificate}");
 
     let prometheus = scene.stop().await;
     prometheus.until("up", "0").await;

@@ -17,9 +17,6 @@ mod examples;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod history;
-#[path = "../exporter/keys.rs"]
-#[allow(dead_code, reason = "the tests of credentials use the rest of it")]
-mod keys;
 mod links;
 mod live;
 mod metrics;

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::board::{Query, list, text};
 use crate::choices::Choices;
+use crate::harness::keys::Identity;
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Exporter, FLY, Folder, M365, Yaml, eventually};
 use crate::history::{DAY, HOUR, History, now};
-use crate::keys::Identity;
 
 /// Long enough for everything that a dashboard asks for.
 pub const RETENTION: &str = "--storage.tsdb.retention.time=60d";

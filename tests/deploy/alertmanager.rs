@@ -83,7 +83,7 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_told() {
 
 #[tokio::test]
 async fn what_befalls_many_customers_is_one_message_and_changes_of_seats_are_one_for_each() {
-    let alertmanager = Alertmanager::start();
+    let judge = Judge::start();
     let alert = |name, severity, customer| {
         let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a"});
         json!({ "labels": labels })
@@ -97,9 +97,9 @@ async fn what_befalls_many_customers_is_one_message_and_changes_of_seats_are_one
             ]
         })
         .collect();
-    alertmanager.post(&sent).await;
+    judge.post(&sent).await;
     let groups = eventually("Alertmanager groups every alert", || async {
-        let groups = alertmanager.get("alerts/groups").await?;
+        let groups = judge.get("alerts/groups").await?;
         let of = |group: &serde_yaml::Value| {
             (text(&group["alerts"][0]["labels"]["alertname"]), group["alerts"].as_sequence().unwrap().len())
         };

@@ -7,9 +7,8 @@ use avepoint_exporter::cli::Command;
 use serde_yaml::Value;
 
 use super::files::{each, ending, printed, text, texts, yaml};
-use super::harness::tool;
 use super::image::{Image, arguments, is_in};
-use crate::harness::{read, root};
+use crate::harness::{read, root, tool};
 
 pub const FOLDER: &str = "deploy/compose";
 

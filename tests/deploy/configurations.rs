@@ -7,8 +7,7 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::sim::{Simulator, World};
 use tempfile::TempDir;
 
-use super::harness::{Exporter, binary, world};
-use crate::harness::read;
+use crate::harness::{Exporter, binary, read, world};
 
 const SHIPPED: [&str; 3] = ["deploy/compose/config", "deploy/kubernetes", "deploy/systemd"];
 

@@ -6,9 +6,9 @@ use avepoint_exporter::sim::Simulator;
 use serde_json::json;
 
 use super::files::yaml;
-use super::harness::prometheus::Prometheus;
-use super::harness::{Exporter, Folder, Yaml, eventually, world};
 use super::operator::{Relabeling, ServiceMonitor};
+use crate::harness::prometheus::Prometheus;
+use crate::harness::{Exporter, Folder, Yaml, eventually, world};
 
 /// What the operator puts before a monitor's own relabelings, as its documentation lists it.
 const OPERATOR: &str = "

@@ -5,9 +5,8 @@ use std::fs;
 use serde_yaml::Value;
 
 use super::files::{printed, text, yaml};
-use super::harness::tool;
 use super::image::{Image, arguments, is_in};
-use crate::harness::{read, root};
+use crate::harness::{read, root, tool};
 
 const NAME: &str = "avepoint-exporter.service";
 

@@ -5,8 +5,8 @@ use std::fs;
 use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 
+use crate::harness::keys::{EXPIRY, Identity, openssl, rsa};
 use crate::harness::{Ended, Exporter, Folder, Yaml, seats, value, world};
-use crate::keys::{EXPIRY, Identity, openssl, rsa};
 
 const PEM: &str = "{cert_file: app.crt, key_file: app.key}";
 const PFX: &str = "{pfx_file: app.pfx}";

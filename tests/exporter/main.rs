@@ -17,7 +17,6 @@ mod demo;
 mod discovery;
 #[path = "../harness/mod.rs"]
 mod harness;
-mod keys;
 mod logs;
 mod prometheus;
 mod reload;

@@ -8,8 +8,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::Method;
 use url::form_urlencoded;
 
+use crate::harness::keys::Identity;
 use crate::harness::{Ended, Exporter, Folder, Yaml, binary, is_private, world};
-use crate::keys::Identity;
 
 const CLIENT_SECRET: &str = "hunter2/client+secret";
 const PASSWORD: &str = "hunter2-of-the-archive";

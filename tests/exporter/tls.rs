@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::harness::keys::Authority;
 use crate::harness::{Ended, Exporter, Folder, Yaml, seats, world};
-use crate::keys::Authority;
 
 const NETWORK_FAILURES: &str = "avepoint_poll_failures_total{reason=\"network\"}";
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use avepoint_exporter::sim::Simulator;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 
+use crate::harness::keys::{Authority, Identity};
 use crate::harness::{Exporter, Folder, Yaml, eventually, world};
-use crate::keys::{Authority, Identity};
 
 /// A running exporter with a web configuration, and what its clients need to know.
 struct Secured {

@@ -9,6 +9,7 @@
 
 pub mod alertmanager;
 pub mod document;
+pub mod keys;
 pub mod prometheus;
 
 use std::fmt::Write as _;

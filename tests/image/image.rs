@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::bases;
 use crate::buildah::{Buildah, outcome};
+use crate::harness::keys::Authority;
 use crate::harness::root;
-use crate::keys::Authority;
 use crate::refusal;
 
 /// What the build is told of the revision.

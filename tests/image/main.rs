@@ -15,9 +15,6 @@ mod container;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod image;
-#[allow(dead_code, reason = "an image needs the authority alone")]
-#[path = "../exporter/keys.rs"]
-mod keys;
 mod refusal;
 
 use std::fs::{self, Permissions};

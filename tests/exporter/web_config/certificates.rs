@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::{Secured, TLS, write_identity};
+use crate::harness::keys::Authority;
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Ended, PATIENCE, eventually, tool};
-use crate::keys::Authority;
 
 #[tokio::test]
 async fn a_scrape_goes_over_tls_and_over_nothing_else() {

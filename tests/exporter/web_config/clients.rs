@@ -4,7 +4,7 @@ use reqwest::{ClientBuilder, Identity as Shown};
 
 use super::{Secured, TLS};
 use crate::harness::eventually;
-use crate::keys::{Authority, Identity};
+use crate::harness::keys::{Authority, Identity};
 
 fn showing(identity: &Identity) -> impl FnOnce(ClientBuilder) -> ClientBuilder + use<> {
     let pem = identity.key_pem() + &identity.certificate_pem();

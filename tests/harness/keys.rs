@@ -9,7 +9,7 @@ use rcgen::{
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use crate::harness::{Ended, Folder, tool};
+use super::{Ended, Folder, tool};
 
 /// A client's certificate with its private key.
 pub struct Identity {
