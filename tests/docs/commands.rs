@@ -40,25 +40,7 @@ fn every_command_is_one_that_exists() {
 }
 
 /// The programs of others that the documents use.
-const PROGRAMS: &[&str] = &[
-    "amtool",
-    "cargo",
-    "cd",
-    "cp",
-    "curl",
-    "docker",
-    "install",
-    "journalctl",
-    "kubectl",
-    "openssl",
-    "promtool",
-    "sed",
-    "sudo",
-    "systemctl",
-    "systemd-analyze",
-    "umask",
-    "UPDATE_DEPLOY=1",
-];
+const PROGRAMS: &[&str] = &["cargo", "cd", "curl", "docker", "kubectl", "openssl", "sed", "sudo", "umask"];
 
 const FOLDERS: &[&str] = &["alerts/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
 
