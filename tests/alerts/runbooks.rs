@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use avepoint_exporter::cli::Arguments;
-use clap::CommandFactory;
 use tempfile::TempDir;
 
 use crate::harness::document::Document;
@@ -90,18 +88,6 @@ fn its_prometheus_configuration_loads_the_rules_that_are_shipped() {
     fs::write(&path, written).expect("written");
     let said = promtool(&["check", "config"], &path);
     assert!(said.contains(&format!("{} rules found", alerts().len())), "{said}");
-}
-
-#[test]
-fn its_commands_are_those_of_the_exporter() {
-    let blocks = document().blocks_of("sh");
-    let own: Vec<_> =
-        blocks.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("avepoint-")).collect();
-    assert!(own.len() > 3, "{own:?}");
-    for line in own {
-        let parsed = Arguments::command().try_get_matches_from(line.split_whitespace());
-        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
-    }
 }
 
 #[test]

@@ -1,19 +1,11 @@
 //! `deploy/README.md`: its commands are about what is there.
 
-use std::path::PathBuf;
-
 use super::files::{text, yaml};
 use super::image::Image;
+use crate::harness::document::Document;
 use crate::harness::{read, root};
 
 const GUIDE: &str = "deploy/README.md";
-
-/// The lines of its blocks of commands.
-fn commands() -> Vec<String> {
-    let guide = read(GUIDE);
-    let blocks = guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    blocks.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
 
 #[test]
 fn its_commands_name_what_exists() {
@@ -22,8 +14,8 @@ fn its_commands_name_what_exists() {
     let image = &kustomization["images"][0];
     let image = format!("{}:{}", text(&image["newName"]), text(&image["newTag"]));
     let namespace = text(&kustomization["namespace"]);
-    let commands = commands();
-    for line in &commands {
+    let commands = Document::at(GUIDE).blocks_of("sh").concat();
+    for line in commands.lines() {
         let words: Vec<_> = line.split_whitespace().skip_while(|word| *word == "sudo").collect();
         let exists = |name: &str| folder.join(name).exists();
         // What is written by hand or built, and so is not there yet.
@@ -60,7 +52,7 @@ fn its_commands_name_what_exists() {
             folder = root();
         }
     }
-    assert!(commands.len() > 15, "{commands:?}");
+    assert!(commands.lines().count() > 15, "{commands}");
 }
 
 /// Whether the unit names the path, or it is the unit's own.
@@ -80,24 +72,4 @@ fn every_page_that_it_lists_is_published() {
         pages += 1;
     }
     assert_eq!(pages, 4);
-}
-
-#[test]
-fn its_links_lead_somewhere() {
-    let guide = read(GUIDE);
-    let anchors = |document: &str| -> Vec<String> {
-        let heading = |line: &str| Some(line.strip_prefix("## ")?.to_lowercase().replace(' ', "-"));
-        document.lines().filter_map(heading).collect()
-    };
-    let mut links = 0;
-    for rest in guide.split("](").skip(1) {
-        let link = rest.split(')').next().unwrap();
-        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-        let name = if file.is_empty() { GUIDE.into() } else { PathBuf::from("deploy").join(file) };
-        assert!(root().join(&name).exists(), "{link}");
-        let name = name.to_string_lossy().replace("deploy/../", "");
-        assert!(anchor.is_empty() || anchors(&read(&name)).contains(&anchor.to_owned()), "{link}");
-        links += 1;
-    }
-    assert!(links >= 4, "{links}");
 }
