@@ -26,6 +26,7 @@ pub(super) struct Journal {
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
     discovery_failed: bool,
+    lists_nobody: bool,
     stale: usize,
 }
 
@@ -75,10 +76,16 @@ impl Journal {
             Verdict::HeldBack { before, lost } => {
                 warn!(before, lost, "a listing without more than half of the customers is held back for one cycle");
             }
+            Verdict::Believed(listing) if listing.is_empty() && !self.lists_nobody => {
+                warn!("the listing has no customer: these credentials may belong to another account");
+            }
             Verdict::Believed(listing) if self.discovery_failed => {
                 info!(customers = listing.len(), "discovery works again");
             }
             Verdict::Believed(_) | Verdict::NotAsked => {}
+        }
+        if let Verdict::Believed(listing) = verdict {
+            self.lists_nobody = listing.is_empty();
         }
         if *verdict != Verdict::NotAsked {
             self.discovery_failed = failed;

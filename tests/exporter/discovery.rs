@@ -127,3 +127,13 @@ async fn any_organization_name_is_safe() {
     assert!(!exporter.log().contains("Evil"), "not in the log");
     exporter.stop().await;
 }
+
+#[tokio::test]
+async fn a_listing_without_a_customer_is_told_once() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator).rest(ON))).await;
+    exporter.until_logged("the listing has no customer").await;
+    exporter.cycles(2).await;
+    assert_eq!(exporter.log_lines("the listing has no customer").len(), 1);
+    exporter.stop().await;
+}
