@@ -107,6 +107,7 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
             ("Total seats", 330.0),
             ("Customers with seats", 2.0),
             ("Products with seats", 2.0),
+            ("Targets without a number", 0.0),
             ("Change over 30 d", 5.0),
         ] {
             let found = ask(&prometheus, &board.query(title, "A"), &choices).await;
