@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -19,7 +18,7 @@ use crate::poller::Plan;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::web;
-use crate::yaml::settle::{LOOK_EVERY, Settling};
+use crate::yaml::settle::{Settling, looks};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -79,8 +78,7 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Runs until `stop`; each message of `signals` is a wish to reload, too.
     pub(super) async fn run(mut self, mut signals: mpsc::Receiver<()>, stop: CancellationToken) {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = looks();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::config::Users;
+use crate::aside::aside;
 
 /// A user and a password that somebody claims to be his.
 pub(super) struct Login {
@@ -57,7 +57,7 @@ impl Passwords {
         let turn = self.turn.clone().acquire_owned().await.map_err(|_| Busy)?;
         let (hash, right) = (hash.clone(), self.right.clone());
         // A client that goes away leaves a comparison that still runs: it keeps its turn, and what it finds is kept.
-        let comparing = spawn_blocking(move || {
+        let comparing = aside(move || {
             let _held = (place, turn);
             if is_right(&right, &digest) {
                 return true;
@@ -68,7 +68,7 @@ impl Passwords {
             }
             matches
         });
-        Ok(comparing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
+        Ok(comparing.await)
     }
 
     /// Always the same for one `user`, and nothing that can be foreseen.

@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
 /// How often to look. Files are compared by their contents: that sees every way of changing them, also Kubernetes' swap
 /// of a symlink two folders above.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// When to look.
+pub(crate) fn looks() -> Interval {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
 
 /// What is known, and what is seen instead of it.
 ///

@@ -6,12 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::{Protection, WebConfig};
-use crate::yaml::settle::{LOOK_EVERY, Settling};
+use crate::aside::aside;
+use crate::yaml::settle::{Settling, looks};
 use crate::yaml::{Error, file};
 
 /// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
@@ -74,15 +73,14 @@ impl Watched {
 
     /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
     pub(in crate::web) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = looks();
         loop {
             looks.tick().await;
-            let looking = spawn_blocking(move || {
+            let looking = aside(move || {
                 let found = self.look();
                 (self, found)
             });
-            let (watched, found) = looking.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+            let (watched, found) = looking.await;
             self = watched;
             match found {
                 None => {}
