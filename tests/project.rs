@@ -2,12 +2,17 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test ends with what it did not expect")]
 
+#[path = "harness/mod.rs"]
+mod harness;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
 use avepoint_exporter::cli::Arguments;
 use clap::CommandFactory;
+
+use crate::harness::dockerfile::Dockerfile;
+use crate::harness::{read, root};
 
 #[test]
 fn the_image_runs_the_exporter_and_not_as_root() {
@@ -95,39 +100,8 @@ fn makefile_targets() -> Vec<String> {
     lines.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
 }
 
-/// The instructions of the Dockerfile, each on one line.
-struct Dockerfile(Vec<(String, String)>);
-
-impl Dockerfile {
-    fn read() -> Self {
-        let text = read("Dockerfile").replace("\\\n", " ");
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let instruction = |line: &str| {
-            let (name, rest) = line.split_once(' ')?;
-            Some((name.to_owned(), rest.trim().to_owned()))
-        };
-        Self(lines.filter_map(instruction).collect())
-    }
-
-    fn all(&self, name: &str) -> Vec<&str> {
-        self.0.iter().filter(|(found, _)| found == name).map(|(_, rest)| rest.as_str()).collect()
-    }
-
-    fn last(&self, name: &str) -> &str {
-        self.all(name).last().copied().unwrap_or_else(|| panic!("no {name}"))
-    }
-}
-
 /// The numbers that a version begins with.
 fn numbers(version: &str) -> Vec<u32> {
     let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());
     version[..end].split('.').map(|number| number.parse().expect("a number")).collect()
-}
-
-fn read(name: &str) -> String {
-    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

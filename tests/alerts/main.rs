@@ -19,15 +19,14 @@ mod runbooks;
 
 use std::path::Path;
 
-use crate::harness::tool;
+use crate::harness::{Ended, tool};
 
 /// The files that are loaded together.
 const RULE_FILES: [&str; 2] = ["alerts/avepoint-recording.yaml", "alerts/avepoint-alerts.yaml"];
 
 /// What promtool says to a file, which must be to its liking.
 fn promtool(arguments: &[&str], file: &Path) -> String {
-    let output = tool("promtool", "prometheus").args(arguments).arg(file).output().expect("promtool runs");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{}: {said}", file.display());
-    said
+    let ended = Ended::of(tool("promtool", "prometheus").args(arguments).arg(file));
+    assert_eq!(ended.code, Some(0), "{}: {}", file.display(), ended.text());
+    ended.text()
 }

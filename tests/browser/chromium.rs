@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use fantoccini::key::Key;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{ParseError, Url};
 
-use crate::harness::{eventually, tool};
+use crate::harness::{Running, eventually, tool};
 
 /// Runs `test` in a browser of its own, which must have nothing to complain of at the end: no violation of the
 /// Content-Security-Policy, no script that failed.
@@ -134,7 +134,7 @@ impl Browser {
 
 /// A running chromedriver. Dropped, it is killed, and its browser ends with it.
 struct Driver {
-    child: Child,
+    _running: Running,
     port: u16,
 }
 
@@ -147,7 +147,7 @@ impl Driver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        Self { child, port: port.expect("chromedriver tells its port") }
+        Self { _running: Running(child), port: port.expect("chromedriver tells its port") }
     }
 
     async fn client(&self, profile: &TempDir) -> Client {
@@ -177,14 +177,6 @@ impl Driver {
             builder.capabilities(capabilities.clone()).connect(address).await.ok()
         })
         .await
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

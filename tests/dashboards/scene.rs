@@ -109,12 +109,7 @@ fn past() -> History {
 
 /// A Prometheus with the folder's past that scrapes this target every second.
 pub fn scraping(folder: &Folder, target: &str) -> Prometheus {
-    let configuration = format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-         scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]}}]\n"
-    );
-    folder.write("prometheus.yml", configuration);
-    Prometheus::start(folder, &[RETENTION])
+    Prometheus::scraping_with(folder, target, "", &[RETENTION])
 }
 
 /// A Prometheus that scrapes nothing, and has the folder's past if there is one.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::files::{alerts, in_force, printed, text, texts, yaml};
+use super::files::{alerts, in_force, text, texts, yaml};
 use crate::harness::alertmanager::{Alertmanager, PACKAGE};
-use crate::harness::{eventually, read, root, tool};
+use crate::harness::{eventually, http, printed, read, root, tool};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
 
@@ -162,8 +162,7 @@ impl Judge {
     fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let alertmanager = Alertmanager::start(&root().join(FILE), data.path());
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { alertmanager, http, _data: data }
+        Self { alertmanager, http: http(), _data: data }
     }
 
     fn url(&self, path: &str) -> String {

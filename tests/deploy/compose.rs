@@ -6,9 +6,9 @@ use std::path::Path;
 use avepoint_exporter::cli::Command;
 use serde_yaml::Value;
 
-use super::files::{each, ending, printed, text, texts, yaml};
+use super::files::{each, ending, text, texts, yaml};
 use super::image::{Image, arguments, is_in};
-use crate::harness::{read, root, tool};
+use crate::harness::{printed, read, root, tool};
 
 pub const FOLDER: &str = "deploy/compose";
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -70,14 +69,6 @@ pub fn text(value: &Value) -> String {
 /// What each entry of a list has under a key.
 pub fn each(list: &Value, key: &str) -> Vec<String> {
     list.as_sequence().into_iter().flatten().filter_map(|entry| Some(entry[key].as_str()?.to_owned())).collect()
-}
-
-/// What a command prints that must succeed.
-pub fn printed(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "{command:?}\n{stdout}{stderr}");
-    stdout
 }
 
 /// Every alert that there is, with its severity.

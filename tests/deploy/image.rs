@@ -6,6 +6,7 @@ use avepoint_exporter::cli::Arguments;
 use clap::Parser;
 
 use super::files::below;
+use crate::harness::dockerfile::Dockerfile;
 use crate::harness::read;
 
 /// The image, as the Dockerfile makes it.
@@ -21,24 +22,19 @@ pub struct Image {
 
 impl Image {
     pub fn new() -> Self {
+        let dockerfile = Dockerfile::read();
+        let last = |name| dockerfile.last(name);
         let user = last("USER");
         let (user, _) = user.split_once(':').unwrap();
         let state = last("COPY");
         Self {
-            config: last("WORKDIR"),
+            config: last("WORKDIR").to_owned(),
             state: state.strip_prefix("--from=build --chown=65532:65532 /state ").unwrap().to_owned(),
             user: user.parse().unwrap(),
             port: last("EXPOSE").parse().unwrap(),
             binary: last("ENTRYPOINT").trim_matches(['[', ']', '"']).to_owned(),
         }
     }
-}
-
-/// What the last instruction of this name says.
-fn last(name: &str) -> String {
-    let dockerfile = read("Dockerfile");
-    let mut lines = dockerfile.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    lines.next_back().unwrap_or_else(|| panic!("no {name}")).to_owned()
 }
 
 /// The exporter's arguments, as it reads them itself.

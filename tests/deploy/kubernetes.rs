@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
-use super::files::{copy, documents, each, ending, in_force, printed, text, texts};
+use super::files::{copy, documents, each, ending, in_force, text, texts};
 use super::image::{Image, arguments, is_in};
 use super::operator::{SecretKey, ServiceMonitor};
 use super::schema::complaint;
-use crate::harness::{read, root, tool};
+use crate::harness::{printed, read, root, tool};
 
 const FOLDER: &str = "deploy/kubernetes";
 

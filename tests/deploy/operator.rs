@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
 use super::files::{alert_groups, yaml};
-use crate::harness::{read, root, tool};
+use crate::harness::{printed, read, root, tool};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -144,6 +144,5 @@ fn prometheus_takes_the_rules_of_the_prometheus_rule() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     fs::write(&path, serde_yaml::to_string(&yaml(RULE)["spec"]).unwrap()).unwrap();
-    let output = tool("promtool", "prometheus").args(["check", "rules"]).arg(path).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    printed(tool("promtool", "prometheus").args(["check", "rules"]).arg(path));
 }

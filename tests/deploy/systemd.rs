@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_yaml::Value;
 
-use super::files::{printed, text, yaml};
+use super::files::{text, yaml};
 use super::image::{Image, arguments, is_in};
-use crate::harness::{read, root, tool};
+use crate::harness::{Ended, printed, read, root, tool};
 
 const NAME: &str = "avepoint-exporter.service";
 
@@ -30,10 +30,9 @@ fn systemd_has_nothing_to_say_against_the_unit() {
     let installed = assert_cmd::cargo::cargo_bin!("avepoint-exporter");
     // It looks whether the program is there, which on this machine is elsewhere.
     fs::write(&path, unit().replace(&Image::new().binary, &installed.to_string_lossy())).unwrap();
-    let output = tool("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(&path).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let ended = Ended::of(tool("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(&path));
     // A misspelt key is no failure to it, but it says so.
-    assert!(output.status.success() && said.is_empty(), "{said}");
+    assert_eq!((ended.code, ended.text()), (Some(0), String::new()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_yaml::Value;
 use tempfile::TempDir;
 
 use crate::harness::document::Document;
-use crate::harness::{Ended, binary, root, tool};
+use crate::harness::{Ended, binary, printed, root, tool};
 
 #[test]
 fn every_block_is_of_a_kind_that_is_tested() {
@@ -67,9 +67,7 @@ fn prometheus_accepts_every_configuration_of_its_own() {
     }
     for text in configurations {
         fs::write(&path, text.replace("/etc/prometheus/", "rules/")).unwrap();
-        let output = Command::output(tool("promtool", "prometheus").args(["check", "config"]).arg(&path)).unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&said));
+        printed(tool("promtool", "prometheus").args(["check", "config"]).arg(&path));
     }
 }
 
@@ -96,9 +94,7 @@ fn the_certificates_that_the_documents_make_are_accepted() {
     tool("openssl", "openssl");
     let document = Document::at("docs/configuration.md");
     let folder = TempDir::new().unwrap();
-    let made = Command::new("sh").args(["-euc", &document.blocks_of("sh").concat()]).current_dir(&folder).output();
-    let made = made.unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    printed(Command::new("sh").args(["-euc", &document.blocks_of("sh").concat()]).current_dir(&folder));
     let mut checked = 0;
     for text in document.blocks_of("yaml exporter.yaml").iter().filter(|text| text.contains("certificate:")) {
         fs::write(folder.path().join("exporter.yaml"), text).unwrap();

@@ -4,7 +4,7 @@ use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
 use hyper::StatusCode;
 use reqwest::Method;
 
-use crate::harness::{Ended, Exporter, FLY, Folder, M365, Yaml, eventually, labels, seats, value, world};
+use crate::harness::{Ended, Exporter, FLY, Folder, M365, Yaml, eventually, http, labels, seats, value, world};
 
 #[tokio::test]
 async fn purchased_seats_are_on_metrics() {
@@ -144,8 +144,7 @@ async fn several_addresses_are_listened_on_ipv6_too() {
     let log = exporter.until_logged("listening").await;
     let (_, v6) = log.split_once("[::1]:").expect("the second address is logged");
     let port: String = v6.chars().take_while(char::is_ascii_digit).collect();
-    let answer = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    let answer = answer.get(format!("http://[::1]:{port}/-/healthy")).send().await.unwrap();
+    let answer = http().get(format!("http://[::1]:{port}/-/healthy")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     exporter.stop().await;
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use avepoint_exporter::sim::{Customer, Simulator};
 
 use crate::harness::prometheus::Prometheus;
-use crate::harness::{Exporter, FLY, Folder, Yaml, tool, world};
+use crate::harness::{Exporter, FLY, Folder, Yaml, http, tool, world};
 
 #[tokio::test]
 async fn prometheus_scrapes_the_numbers_and_sees_them_change() {
@@ -61,8 +61,7 @@ async fn a_strict_reader_takes_openmetrics_with_any_organization_name() {
     let accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
                   application/openmetrics-text;version=0.0.1;q=0.5,\
                   text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    let answer = http.get(format!("http://{}/metrics", exporter.address())).header("accept", accept);
+    let answer = http().get(format!("http://{}/metrics", exporter.address())).header("accept", accept);
     let answer = answer.send().await.unwrap();
     let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
     assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"), "{content_type}");

@@ -3,11 +3,15 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::needless_pass_by_value,
     reason = "it serves several test binaries, and none needs all of it"
 )]
 
 pub mod alertmanager;
+pub mod dockerfile;
 pub mod document;
 pub mod keys;
 pub mod prometheus;
@@ -205,7 +209,7 @@ impl Ended {
 /// A running daemon. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Exporter {
-    child: Child,
+    child: Running,
     log: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
     address: String,
@@ -237,11 +241,10 @@ impl Exporter {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = gather(child.stderr.take().unwrap());
         let stdout = gather(child.stdout.take().unwrap());
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        let mut exporter = Self { child, log, stdout, address: String::new(), http };
+        let mut exporter = Self { child: Running(child), log, stdout, address: String::new(), http: http() };
         exporter.address = eventually("the daemon listens", || {
             let address = listening_address(&exporter.log());
-            assert!(address.is_some() || exporter.child.try_wait().unwrap().is_none(), "{}", exporter.log());
+            assert!(address.is_some() || exporter.child.0.try_wait().unwrap().is_none(), "{}", exporter.log());
             async { address }
         })
         .await;
@@ -253,7 +256,7 @@ impl Exporter {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Everything that was logged so far.
@@ -328,7 +331,7 @@ impl Exporter {
     pub async fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
                 return status;
             }
             assert!(start.elapsed() < PATIENCE, "the process goes on");
@@ -342,12 +345,28 @@ impl Exporter {
     }
 }
 
-impl Drop for Exporter {
+/// A program that runs. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+/// A client that asks the address that it is given, whatever surrounds the tests.
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
+}
+
+/// What a command prints on stdout, which must succeed.
+pub fn printed(command: &mut Command) -> String {
+    let ended = Ended::of(command);
+    assert_eq!(ended.code, Some(0), "{command:?}\n{}", ended.text());
+    ended.stdout
 }
 
 /// The `customer` and `product` labels, as a series of a seat family has them.

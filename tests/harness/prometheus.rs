@@ -1,15 +1,15 @@
 //! A real Prometheus, from the distribution's package.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::{Folder, eventually, free_address, tool};
+use super::{Folder, Running, eventually, free_address, http, tool};
 
 /// A running Prometheus. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Prometheus {
-    child: Child,
+    _running: Running,
     address: String,
     http: reqwest::Client,
 }
@@ -18,19 +18,24 @@ impl Prometheus {
     /// One that scrapes an exporter every second. `how` is more of the scrape configuration, such as
     /// `, scheme: https`.
     pub fn scraping(folder: &Folder, target: &str, how: &str) -> Self {
+        Self::scraping_with(folder, target, how, &[])
+    }
+
+    /// As `scraping`, with more arguments.
+    pub fn scraping_with(folder: &Folder, target: &str, how: &str, arguments: &[&str]) -> Self {
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]{how}}}]\n"
         );
         folder.write("prometheus.yml", configuration);
-        Self::start(folder, &[])
+        Self::start(folder, arguments)
     }
 
     /// One with the folder's `prometheus.yml`, and its data in the folder's `data`.
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
         // Prometheus cannot tell which port it got, so it is given one that was free a moment ago.
         let address = free_address();
-        let child = tool("prometheus", "prometheus")
+        let running = tool("prometheus", "prometheus")
             .arg(format!("--config.file={}", folder.file("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.file("data").display()))
             .arg(format!("--web.listen-address={address}"))
@@ -39,8 +44,7 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { child, address, http }
+        Self { _running: Running(running), address, http: http() }
     }
 
     pub fn address(&self) -> &str {
@@ -70,13 +74,5 @@ impl Prometheus {
     pub async fn until(&self, query: &str, value: &str) {
         eventually(&format!("{query} is {value}"), || async { (self.first(query).await? == value).then_some(()) })
             .await;
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

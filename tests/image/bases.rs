@@ -6,8 +6,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::buildah::{Buildah, outcome};
-use crate::harness::{read, tool};
+use crate::buildah::Buildah;
+use crate::harness::dockerfile::Dockerfile;
+use crate::harness::{printed, tool};
 
 /// What of `distroless/cc` a Rust program may need: of Debian's packages `libc6` and `libgcc-s1`. A binary that needs
 /// another library does not start on it.
@@ -24,8 +25,8 @@ const LIBRARIES: [&str; 8] = [
 
 /// The names of the images that the Dockerfile builds with and runs on.
 pub fn names() -> (String, String) {
-    let dockerfile = read("Dockerfile");
-    let mut names = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next());
+    let dockerfile = Dockerfile::read();
+    let mut names = dockerfile.all("FROM").into_iter().filter_map(|base| base.split(' ').next());
     let stages = (names.next(), names.next(), names.next());
     let (Some(build), Some(runtime), None) = stages else { panic!("two stages, and not {stages:?}") };
     (build.to_owned(), runtime.to_owned())
@@ -45,7 +46,7 @@ pub fn runtime(buildah: &Buildah, name: &str, authority: &str) -> Result<(), Str
     let base = Base::new(buildah, "runtime");
     base.copy(loader(), loader());
     for library in LIBRARIES {
-        let path = printed("cc", "gcc", &[&format!("-print-file-name={library}")]);
+        let path = line("cc", "gcc", &[&format!("-print-file-name={library}")]);
         base.copy(&path, &format!("/lib/{ARCH}-linux-gnu/{library}"));
     }
     base.write("/etc/passwd", "root:x:0:0::/:/sbin/nologin\nnonroot:x:65532:65532::/:/sbin/nologin\n");
@@ -85,7 +86,7 @@ pub fn volumes() -> Vec<String> {
     let cargo = cargo_home();
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-cache");
     fs::create_dir_all(&cache).unwrap();
-    let rust = printed("rustc", "rustup's toolchain", &["--print", "sysroot"]);
+    let rust = line("rustc", "rustup's toolchain", &["--print", "sysroot"]);
     let mut volumes = vec![
         "/usr:/usr:ro".to_owned(),
         "/etc/alternatives:/etc/alternatives:ro".to_owned(),
@@ -147,6 +148,6 @@ impl Base {
 }
 
 /// The one line that a program prints.
-fn printed(program: &str, package: &str, arguments: &[&str]) -> String {
-    outcome(tool(program, package).args(arguments)).unwrap().trim().to_owned()
+fn line(program: &str, package: &str, arguments: &[&str]) -> String {
+    printed(tool(program, package).args(arguments)).trim().to_owned()
 }

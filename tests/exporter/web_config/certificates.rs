@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{Secured, TLS, write_identity};
 use crate::harness::keys::Authority;
 use crate::harness::prometheus::Prometheus;
-use crate::harness::{Ended, PATIENCE, eventually, tool};
+use crate::harness::{Ended, PATIENCE, eventually, http, tool};
 
 #[tokio::test]
 async fn a_scrape_goes_over_tls_and_over_nothing_else() {
@@ -22,8 +22,7 @@ async fn a_scrape_goes_over_tls_and_over_nothing_else() {
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, plain.read_to_end(&mut answer)).await.expect("the server closes");
     assert!(!answer.windows(4).any(|window| window == b"HTTP"), "{}", answer.escape_ascii());
-    let stranger = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    assert!(stranger.get(format!("https://{}/metrics", secured.exporter.address())).send().await.is_err());
+    assert!(http().get(format!("https://{}/metrics", secured.exporter.address())).send().await.is_err());
     secured.exporter.stop().await;
 }
 
