@@ -50,7 +50,8 @@ impl Passwords {
             None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),
         };
         let digest = self.sign([&login.user, hash.expose().as_bytes(), &login.password]).as_ref().to_vec();
-        if is_right(&self.right, &digest) {
+        // What was right stays remembered when a user is removed, whose hash another one may share.
+        if is_user && is_right(&self.right, &digest) {
             return Ok(true);
         }
         let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
@@ -59,7 +60,7 @@ impl Passwords {
         // A client that goes away leaves a comparison that still runs: it keeps its turn, and what it finds is kept.
         let comparing = aside(move || {
             let _held = (place, turn);
-            if is_right(&right, &digest) {
+            if is_user && is_right(&right, &digest) {
                 return true;
             }
             let matches = bcrypt::verify(&login.password, hash.expose()).unwrap_or(false) && is_user;
@@ -155,6 +156,25 @@ mod tests {
             }
         }
         assert_eq!(passwords.right.lock().unwrap().len(), 2, "nothing but what was right is remembered");
+    }
+
+    #[tokio::test]
+    async fn a_removed_user_is_refused_though_another_has_the_same_hash() {
+        let hash = bcrypt::hash("wonderland", 4).unwrap();
+        let users = |names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("web.yml");
+            let entries: Vec<_> = names.iter().map(|name| format!("{name}: {hash}")).collect();
+            std::fs::write(&path, format!("basic_auth_users: {{{}}}\n", entries.join(", "))).unwrap();
+            WebConfig::load(&path).unwrap().users
+        };
+        let passwords = Passwords::default();
+        assert_eq!(passwords.check(&users(&["alice", "bob"]), login("alice", "wonderland")).await, Ok(true));
+        let renamed = users(&["bob"]);
+        for _ in 0..2 {
+            assert_eq!(passwords.check(&renamed, login("alice", "wonderland")).await, Ok(false));
+        }
+        assert_eq!(passwords.check(&renamed, login("bob", "wonderland")).await, Ok(true));
     }
 
     #[tokio::test]
