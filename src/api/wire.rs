@@ -8,6 +8,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 
 use super::error::BadResponse;
 use crate::model::{Answer, CustomerId, ListedCustomer, ProductType, Seats};
+use crate::object::Object;
 use crate::secret::Secret;
 
 /// Answer of `…/avpt-products/type/{productType}/overview`.
@@ -60,7 +61,7 @@ pub(super) fn token_error(body: &[u8]) -> Option<String> {
     struct Refusal {
         error: String,
     }
-    serde_json::from_slice(body).ok().map(|Refusal { error }| error)
+    serde_json::from_slice(body).ok().map(|Object(Refusal { error })| error)
 }
 
 /// One page of the customers that the credentials can see.
@@ -76,8 +77,8 @@ pub(super) struct CustomersPage {
 pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> {
     #[derive(Deserialize)]
     struct Page {
-        data: Vec<Entry>,
-        metadata: Metadata,
+        data: Vec<Object<Entry>>,
+        metadata: Object<Metadata>,
     }
     #[derive(Deserialize)]
     struct Entry {
@@ -92,7 +93,7 @@ pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
         total_count: Number,
     }
     let page: Page = json(body, "an object with data (customers with an id) and metadata (pageIndex, totalCount)")?;
-    let customers = page.data.into_iter().map(|Entry { id, organization }| {
+    let customers = page.data.into_iter().map(|Object(Entry { id, organization })| {
         let id = CustomerId::parse(&id).ok_or_else(|| {
             BadResponse::Listing(format!("the customer id {id:?} is not made of {}", CustomerId::FORM))
         })?;
@@ -101,18 +102,19 @@ pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
     });
     Ok(CustomersPage {
         customers: customers.collect::<Result<_, _>>()?,
-        index: page.metadata.page_index.0,
-        total: page.metadata.total_count.0,
+        index: page.metadata.0.page_index.0,
+        total: page.metadata.0.total_count.0,
     })
 }
 
 /// serde's own words may repeat what was found, which in a token's answer is the token: so they stay here.
 fn json<T: DeserializeOwned>(body: &[u8], expected: &'static str) -> Result<T, BadResponse> {
-    serde_json::from_slice(body).map_err(|error| BadResponse::Unreadable {
+    let Object(read) = serde_json::from_slice(body).map_err(|error| BadResponse::Unreadable {
         line: error.line(),
         column: error.column(),
         expected,
-    })
+    })?;
+    Ok(read)
 }
 
 /// A whole number, written as a number or as a string: the vendor's table and its sample disagree.
@@ -222,6 +224,8 @@ mod tests {
             r#"{"productType": 2048, "purchasedUserSeat": 25, "purchasedUserSeat": 26}"#,
             r#"{"productType": 2048, "purchasedUserSeat": 25"#,
             r#"{"productType": 2048, "purchasedUserSeat": 25} x"#,
+            "[2048, 77]",
+            r#"[{"productType": 2048, "purchasedUserSeat": 25}]"#,
             "<html></html>",
         ] {
             assert!(matches!(ask(body), Err(BadResponse::Unreadable { .. })), "{body}");
@@ -249,6 +253,7 @@ mod tests {
             r#"{"access_token": "a\r\nb", "expires_in": 3600, "token_type": "Bearer"}"#,
             r#"{"access_token": 5, "expires_in": 3600, "token_type": "Bearer"}"#,
             r#"{"access_token": "abc", "expires_in": 0, "token_type": "Bearer"}"#,
+            r#"["abc", 3600, "Bearer"]"#,
         ] {
             let error = read(body).unwrap_err();
             assert!(!error.to_string().contains("abc"), "{error}");
@@ -266,6 +271,21 @@ mod tests {
         assert_eq!(page.customers[0].organization.as_deref(), Some("Contoso"));
         assert_eq!(page.customers[1].organization, None);
         assert!(!format!("{page:?}").contains("example.com"));
+    }
+
+    #[test]
+    fn a_list_is_never_taken_for_an_object() {
+        let read = |data: &str, metadata: &str| {
+            customers_page(format!(r#"{{"data": [{data}], "metadata": {metadata}}}"#).as_bytes())
+        };
+        let (entry, metadata) = (r#"{"id": "a"}"#, r#"{"pageIndex": 1, "totalCount": 1}"#);
+        assert!(read(entry, metadata).is_ok());
+        for (entry, metadata) in [(r#"["a", "Contoso"]"#, metadata), (entry, "[1, 1]")] {
+            assert!(matches!(read(entry, metadata), Err(BadResponse::Unreadable { .. })), "{entry} {metadata}");
+        }
+        assert!(customers_page(br#"[[{"id": "a"}], {"pageIndex": 1, "totalCount": 1}]"#).is_err());
+        assert_eq!(token_error(br#"["invalid_client"]"#), None);
+        assert_eq!(token_error(br#"{"error": "invalid_client"}"#).as_deref(), Some("invalid_client"));
     }
 
     #[test]

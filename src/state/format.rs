@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Saved, Unusable};
 use crate::model::Account;
 use crate::model::{Answer, CustomerId, ListedCustomer, ProductType, Seats, Target};
+use crate::object::Object;
 use crate::store::{Answered, Change, Record};
 
 /// Raised with every change to the format: an exporter reads its own alone.
@@ -21,19 +22,19 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
         version: VERSION,
         base_url: account.base_url.as_str().into(),
         client_id: account.client_id.as_str().into(),
-        listing: saved.listing.as_ref().map(|listing| listing.iter().map(RawCustomer::from).collect()),
-        targets: saved.records.iter().map(RawTarget::from).collect(),
+        listing: saved.listing.as_ref().map(|listing| listing.iter().map(|customer| Object(customer.into())).collect()),
+        targets: saved.records.iter().map(|record| Object(record.into())).collect(),
     };
     Ok(serde_json::to_writer(to, &document)?)
 }
 
 pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable> {
     // The version comes first, and alone: what else another version holds is not known here.
-    let Version { version } = parse(bytes)?;
+    let Object(Version { version }) = parse(bytes)?;
     if version != VERSION {
         return Err(Unusable::OtherVersion(version));
     }
-    let document: Document<'_> = parse(bytes)?;
+    let Object(document): Object<Document<'_>> = parse(bytes)?;
     if document.base_url != account.base_url.as_str() || document.client_id != account.client_id {
         let (base_url, client_id) = (document.base_url.into_owned(), document.client_id.into_owned());
         return Err(Unusable::OtherAccount { base_url, client_id });
@@ -60,9 +61,9 @@ struct Document<'a> {
     base_url: Cow<'a, str>,
     client_id: Cow<'a, str>,
     #[serde(borrow)]
-    listing: Option<Vec<RawCustomer<'a>>>,
+    listing: Option<Vec<Object<RawCustomer<'a>>>>,
     #[serde(borrow)]
-    targets: Vec<RawTarget<'a>>,
+    targets: Vec<Object<RawTarget<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,11 +81,11 @@ struct RawTarget<'a> {
     customer: Cow<'a, str>,
     product: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    answered: Option<RawAnswered>,
+    answered: Option<Object<RawAnswered>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seats: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<RawChange>,
+    change: Option<Object<RawChange>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,9 +123,9 @@ impl<'a> From<(&'a Target, &'a Record)> for RawTarget<'a> {
         Self {
             customer: target.customer.as_str().into(),
             product: target.product.number(),
-            answered: record.answer.map(|Answered { answer, at }| RawAnswered { at, answer: answer.into() }),
+            answered: record.answer.map(|Answered { answer, at }| Object(RawAnswered { at, answer: answer.into() })),
             last_seats: record.last_seats.map(Seats::get),
-            change: record.change.map(|Change { previous, at }| RawChange { at, previous: previous.get() }),
+            change: record.change.map(|Change { previous, at }| Object(RawChange { at, previous: previous.get() })),
         }
     }
 }
@@ -142,9 +143,9 @@ impl From<Answer> for RawAnswer {
 /// What no exporter would have written. Nothing of the file's text is in it, which may be anything.
 type Flaw = &'static str;
 
-fn read_listing(listing: Vec<RawCustomer<'_>>) -> Result<Arc<[ListedCustomer]>, Flaw> {
+fn read_listing(listing: Vec<Object<RawCustomer<'_>>>) -> Result<Arc<[ListedCustomer]>, Flaw> {
     let mut seen = HashSet::new();
-    let customers = listing.into_iter().map(|RawCustomer { id, organization }| {
+    let customers = listing.into_iter().map(|Object(RawCustomer { id, organization })| {
         let id = customer_id(&id)?;
         if !seen.insert(id.clone()) {
             return Err("it lists a customer twice");
@@ -154,9 +155,9 @@ fn read_listing(listing: Vec<RawCustomer<'_>>) -> Result<Arc<[ListedCustomer]>, 
     customers.collect()
 }
 
-fn read_targets(targets: Vec<RawTarget<'_>>) -> Result<BTreeMap<Target, Record>, Flaw> {
+fn read_targets(targets: Vec<Object<RawTarget<'_>>>) -> Result<BTreeMap<Target, Record>, Flaw> {
     let mut records = BTreeMap::new();
-    for raw in targets {
+    for Object(raw) in targets {
         let (target, record) = read_target(raw)?;
         if records.insert(target, record).is_some() {
             return Err("it holds a target twice");
@@ -171,11 +172,11 @@ fn read_target(raw: RawTarget<'_>) -> Result<(Target, Record), Flaw> {
     let target = Target { customer: customer_id(&customer)?, product };
     let last_seats = last_seats.map(seats).transpose()?;
     let answer = match answered {
-        Some(RawAnswered { at, answer }) => Some(Answered { at, answer: read_answer(answer)? }),
+        Some(Object(RawAnswered { at, answer })) => Some(Answered { at, answer: read_answer(answer)? }),
         None => None,
     };
     let change = match change {
-        Some(RawChange { at, previous }) => Some(Change { at, previous: seats(previous)? }),
+        Some(Object(RawChange { at, previous })) => Some(Change { at, previous: seats(previous)? }),
         None => None,
     };
     if answer.and_then(|answered| answered.answer.seats()).is_some_and(|answered| last_seats != Some(answered)) {
@@ -297,6 +298,11 @@ mod tests {
             (r#""version":1,"#, ""),
             (r#""version":1"#, r#""version":-1"#),
             ("Contoso", r"\ud800"),
+            // serde alone would take the values of a list for the fields in their order.
+            (r#"{"id":"b","organization":null}"#, r#"["b",null]"#),
+            (r#"{"at":"2026-11-21T15:30:00Z","previous":4}"#, r#"["2026-11-21T15:30:00Z",4]"#),
+            (r#"{"at":"2026-11-22T15:30:00Z","answer":"not_found"}"#, r#"["2026-11-22T15:30:00Z","not_found"]"#),
+            (r#"{"customer":"a","product":4,"#, r#"["a",4],{"customer":"a","product":5,"#),
         ];
         for (from, to) in swaps {
             let text = GOOD.replacen(from, to, 1);
