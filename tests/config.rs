@@ -186,7 +186,7 @@ fn a_file_that_cannot_be_read_is_refused_with_the_reason() {
     let missing = load(Path::new("nowhere.yaml")).expect_err("missing").to_string();
     assert_eq!(missing, "nowhere.yaml: cannot be read: No such file or directory (os error 2)");
     let folder = load(Path::new("tests")).expect_err("a folder").to_string();
-    assert_eq!(folder, "tests: cannot be read: is a directory");
+    assert_eq!(folder, "tests: cannot be read: it is not a regular file");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_named_pipe_is_refused_instead_of_waited_for() {
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
     let message = Config::load_with(&pipe, &|_| None).expect_err("a pipe").to_string();
-    assert!(message.ends_with("cannot be read: it is a named pipe"), "{message}");
+    assert!(message.ends_with("cannot be read: it is not a regular file"), "{message}");
     let text = format!(
         "api: {{client_id: a, client_secret_file: {}}}\nproducts: all\ncustomers: [{{id: a}}]\n",
         pipe.display()

@@ -13,15 +13,15 @@ use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree};
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "app api catalog config exposition metrics model poller secret sim stats store table web"),
-    ("app", "api aside config exposition model poller stats state store web yaml"),
-    ("web", "aside catalog exposition metrics model secret stats store table yaml"),
+    ("app", "api aside config exposition file model poller stats state store web yaml"),
+    ("web", "aside catalog exposition file metrics model secret stats store table yaml"),
     ("exposition", "aside metrics model stats store"),
     ("metrics", "catalog model stats store"),
     // It makes the settings of the parts that it configures.
     ("config", "api catalog model poller secret yaml"),
     ("poller", "api catalog model stats store"),
-    ("api", "aside catalog model secret stats"),
-    ("state", "catalog model store"),
+    ("api", "aside catalog file model object secret stats"),
+    ("state", "catalog model object store"),
     ("store", "catalog model"),
     // Nothing of `api`: a shared wire type would let one wrong field name agree with itself.
     ("sim", "catalog"),
@@ -30,7 +30,9 @@ const MODULES: &[(&str, &str)] = &[
     ("catalog", ""),
     ("table", ""),
     ("aside", ""),
-    ("yaml", "secret"),
+    ("object", ""),
+    ("yaml", "file secret"),
+    ("file", ""),
     ("secret", ""),
 ];
 

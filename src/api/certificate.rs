@@ -19,6 +19,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::error::CredentialError;
 use super::file::{read_file, read_line};
 use super::{CertificateSource, Settings};
+use crate::file::LARGEST;
 use crate::secret::Secret;
 
 /// How long an assertion is good. It is made for one request, which takes no longer.
@@ -129,13 +130,14 @@ fn open_pfx(file: &Path, password_file: Option<&Path>) -> Result<Opened, Credent
         None => Secret::new(""),
     };
     let malformed = |expected| CredentialError::Malformed { file: file.into(), expected };
-    let archive = Pkcs12Archive::from_pkcs12(&read_file(file)?, password.expose()).map_err(|error| match error {
-        Pkcs12Error::MacError(_) => CredentialError::WrongPassword { file: file.into() },
-        Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => {
-            malformed("a PKCS#12 archive (.pfx) that is encrypted with AES, 3DES or RC2")
-        }
-        _ => malformed("a PKCS#12 archive (.pfx)"),
-    })?;
+    let archive =
+        Pkcs12Archive::from_pkcs12(&read_file(file, LARGEST)?, password.expose()).map_err(|error| match error {
+            Pkcs12Error::MacError(_) => CredentialError::WrongPassword { file: file.into() },
+            Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => {
+                malformed("a PKCS#12 archive (.pfx) that is encrypted with AES, 3DES or RC2")
+            }
+            _ => malformed("a PKCS#12 archive (.pfx)"),
+        })?;
     let key = archive.keys.first().ok_or_else(|| malformed("an archive with a private key"))?;
     let key = PrivateKeyDer::try_from(key.key.as_der().to_vec())
         .map_err(|_| CredentialError::NotRsa { file: file.into() })?;
@@ -144,14 +146,14 @@ fn open_pfx(file: &Path, password_file: Option<&Path>) -> Result<Opened, Credent
 
 fn open_pem(cert_file: &Path, key_file: &Path) -> Result<Opened, CredentialError> {
     let expected = |file: &Path, expected| CredentialError::Malformed { file: file.into(), expected };
-    let certificates = CertificateDer::pem_slice_iter(&read_file(cert_file)?)
+    let certificates = CertificateDer::pem_slice_iter(&read_file(cert_file, LARGEST)?)
         .map(|certificate| certificate.map(|der| der.to_vec()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| expected(cert_file, "a PEM certificate"))?;
     if certificates.is_empty() {
         return Err(expected(cert_file, "a PEM certificate"));
     }
-    let key = PrivateKeyDer::from_pem_slice(&read_file(key_file)?)
+    let key = PrivateKeyDer::from_pem_slice(&read_file(key_file, LARGEST)?)
         .map_err(|_| expected(key_file, "a PEM private key without a passphrase"))?;
     Ok((certificates, key))
 }

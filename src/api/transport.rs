@@ -1,7 +1,6 @@
 //! One request out, one answer in: HTTP, TLS, proxies, and the limits that hold for every answer.
 
 use std::error::Error as StdError;
-use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -18,6 +17,7 @@ use url::{Origin, Url};
 use super::error::NetworkProblem;
 use super::retry::parse_retry_after;
 use super::{Settings, SetupError};
+use crate::file;
 use crate::secret::Secret;
 
 /// No answer of this API needs more: it is never read further.
@@ -125,8 +125,8 @@ impl Transport for Http {
 }
 
 /// The certificates of a `ca_file`.
-fn roots(file: &Path) -> Result<Vec<Certificate>, String> {
-    let pem = fs::read(file).map_err(|error| error.to_string())?;
+fn roots(path: &Path) -> Result<Vec<Certificate>, String> {
+    let pem = file::read(path, file::LARGEST).map_err(|error| error.to_string())?;
     let roots: Option<Vec<_>> = CertificateDer::pem_slice_iter(&pem)
         .map(|root| {
             let root = root.ok()?;

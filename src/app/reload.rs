@@ -1,6 +1,5 @@
 //! Where the configuration comes from, and comes from again.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -14,6 +13,7 @@ use super::{Error, shown};
 use crate::api::{Client, CredentialError, check_credential};
 use crate::aside::aside;
 use crate::config::{self, Config};
+use crate::file;
 use crate::poller::Plan;
 use crate::stats::Stats;
 use crate::store::Store;
@@ -55,7 +55,7 @@ impl Source {
     /// The text of the file; `None` where there is none, or it cannot be read just now.
     pub(super) fn text(&self) -> Option<Vec<u8>> {
         match self {
-            Self::File(path) => fs::read(path).ok(),
+            Self::File(path) => file::read(path, file::LARGEST).ok(),
             Self::Fixed(_) => None,
         }
     }
