@@ -67,16 +67,16 @@ impl Client {
         slot.take(deadline).await.then_some(slot)
     }
 
-    /// Tries, and tries again what may succeed later; nothing begins at `deadline` or later. A slot that is lent serves
-    /// others during the waits.
-    pub(super) async fn attempts(
+    /// Tries, and tries again what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
+    /// `request`, when its turn has come. A slot that is lent serves others during the waits.
+    pub(super) async fn attempts<F: Future<Output = Result<Request, Error>>>(
         &self,
         operation: Operation,
-        request: impl Fn() -> Request,
+        request: impl Fn() -> F,
         deadline: Instant,
         mut slot: Option<&mut Slot>,
     ) -> Result<Response, Error> {
-        let mut outcome = self.attempt(operation, request(), deadline).await;
+        let mut outcome = self.attempt(operation, &request, deadline).await;
         for number in 0.. {
             let Some((error, reason)) = worth_a_retry(&outcome) else { break };
             let again = Instant::now() + retry::delay(number, error);
@@ -93,7 +93,7 @@ impl Client {
             {
                 break;
             }
-            let next = self.attempt(operation, request(), deadline).await;
+            let next = self.attempt(operation, &request, deadline).await;
             if matches!(next, Err(Error::NotBegun)) {
                 break;
             }
@@ -104,10 +104,16 @@ impl Client {
     }
 
     /// Asks once, in its turn.
-    async fn attempt(&self, operation: Operation, request: Request, deadline: Instant) -> Result<Response, Error> {
+    async fn attempt<F: Future<Output = Result<Request, Error>>>(
+        &self,
+        operation: Operation,
+        request: impl Fn() -> F,
+        deadline: Instant,
+    ) -> Result<Response, Error> {
         if !self.pace.turn(deadline).await {
             return Err(Error::NotBegun);
         }
+        let request = request().await?;
         let begun = Instant::now();
         let limit = self.settings.timeout;
         let outcome = timeout(limit, self.transport.send(request)).await;

@@ -1,6 +1,7 @@
 //! A round of requests: what the vendor is asked, and the token that it takes.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -122,7 +123,8 @@ impl Round {
         if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
             return Err(Error::ScopeMissing);
         }
-        let request = || Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) };
+        let request =
+            || ready(Ok(Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) }));
         self.attempts(operation, request, Some(slot)).await
     }
 
@@ -175,22 +177,8 @@ impl Round {
     }
 
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
-        let settings = self.client.settings().clone();
-        // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
-        let form = aside(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
-        self.client.stats.client_certificate_expires(match &form {
-            Ok(form) => form.certificate_expires,
-            Err(CredentialError::Expired { since, .. }) => Some(*since),
-            Err(_) => None,
-        });
-        let form = form?;
         let begun = Instant::now();
-        let request = || Request {
-            url: self.client.settings().token_url.clone(),
-            bearer: None,
-            body: Some(Body::Form(form.body.clone())),
-        };
-        let response = self.attempts(Operation::Token, request, None).await?;
+        let response = self.attempts(Operation::Token, || self.token_request(scope), None).await?;
         let (token, expires) = Token::read(&response.body, scope, begun).map_err(|problem| Error::BadResponse {
             operation: Operation::Token,
             problem,
@@ -200,11 +188,26 @@ impl Round {
         Ok(token)
     }
 
+    /// A request for a token with a form of its own: an assertion is good for one request, and a secret may have changed
+    /// since the last one.
+    async fn token_request(&self, scope: Scope) -> Result<Request, Error> {
+        let settings = self.client.settings().clone();
+        // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
+        let form = aside(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
+        self.client.stats.client_certificate_expires(match &form {
+            Ok(form) => form.certificate_expires,
+            Err(CredentialError::Expired { since, .. }) => Some(*since),
+            Err(_) => None,
+        });
+        let url = self.client.settings().token_url.clone();
+        Ok(Request { url, bearer: None, body: Some(Body::Form(form?.body)) })
+    }
+
     /// Once one request could not begin in time, none can.
-    async fn attempts(
+    async fn attempts<F: Future<Output = Result<Request, Error>>>(
         &self,
         operation: Operation,
-        request: impl Fn() -> Request,
+        request: impl Fn() -> F,
         slot: Option<&mut Slot>,
     ) -> Result<Response, Error> {
         let outcome = self.client.attempts(operation, request, self.deadline, slot).await;

@@ -6,7 +6,7 @@ use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 
 use crate::harness::keys::{EXPIRY, Identity, openssl, rsa};
-use crate::harness::{Ended, Exporter, Folder, Yaml, seats, value, world};
+use crate::harness::{Ended, Exporter, Folder, Yaml, make_pipe, seats, value, world};
 
 const PEM: &str = "{cert_file: app.crt, key_file: app.key}";
 const PFX: &str = "{pfx_file: app.pfx}";
@@ -229,6 +229,18 @@ async fn an_expired_certificate_is_told_and_renewed_without_a_restart() {
     exporter.stop().await;
 }
 
+#[tokio::test]
+async fn a_request_that_is_tried_again_carries_an_assertion_of_its_own() {
+    let identity = Identity::new();
+    let simulator = account(&identity).await;
+    let folder = Folder::new(&yaml(&simulator, PEM).with_api("max_retries", 1));
+    identity.write_pem(&folder);
+    // The identity service has taken the assertion; its answer is lost on the way.
+    simulator.inject(Rule::on(Operation::Token, Effect::Truncate).once());
+    is_accepted(&folder, "the second assertion").await;
+    assert_eq!(simulator.count(Operation::Token), 2);
+}
+
 /// A folder whose secret is in the file `secret`.
 fn with_secret_file(simulator: &Simulator, secret: &str) -> Folder {
     let yaml = Yaml::new(simulator).with_api("client_secret", "").with_api("client_secret_file", "secret");
@@ -314,17 +326,31 @@ async fn a_secret_file_that_is_gone_is_told_until_it_is_back() {
     let folder = with_secret_file(&simulator, "first");
     let exporter = Exporter::start(&folder).await;
     exporter.until(API_UP, 1.0).await;
-    for (gone, message) in [(true, "No such file or directory"), (false, "is empty: it must hold the client secret")] {
-        if gone {
-            fs::remove_file(folder.file("secret")).unwrap();
-        } else {
-            folder.write("secret", "\n");
-        }
+    let secret = folder.file("secret");
+    let gone = || fs::remove_file(&secret).unwrap();
+    let troubles: [(&dyn Fn(), &str); 4] = [
+        (&gone, "No such file or directory"),
+        (&|| fs::write(&secret, "\n").unwrap(), "is empty: it must hold the client secret"),
+        (&|| fs::write(&secret, "x".repeat(300 << 20)).unwrap(), "it is larger than 64 KiB"),
+        // Opening it would wait for a writer, for ever.
+        (
+            &|| {
+                gone();
+                make_pipe(&secret);
+            },
+            "it is not a regular file",
+        ),
+    ];
+    for (trouble, message) in troubles {
+        trouble();
         simulator.revoke_tokens();
         exporter.until(API_UP, 0.0).await;
         let line = exporter.until_logged(message).await;
         assert!(line.contains("reason=auth") && line.contains("target fails"), "{line}");
         assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0), "the last number stays");
+        let memory = exporter.value("process_resident_memory_bytes").await.unwrap();
+        assert!(memory < 128.0 * 1024.0 * 1024.0, "{message}: {memory} bytes");
+        let _ = fs::remove_file(&secret);
         folder.write("secret", "first");
         exporter.until(API_UP, 1.0).await;
     }
