@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+use tracing_appender::non_blocking::ErrorCounter;
 
 pub use self::parts::PartEnded;
 pub use self::reload::{LoadError, Source};
@@ -35,6 +36,8 @@ pub struct Options {
     /// Load the configuration again when its file changes.
     pub auto_reload: bool,
     pub web: web::Settings,
+    /// Counts the lines of the log that nobody took; `None` where there is no log.
+    pub log_lines_dropped: Option<ErrorCounter>,
 }
 
 /// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.
@@ -67,11 +70,11 @@ pub enum Error {
 impl App {
     /// Loads the configuration, restores the state file and binds the sockets.
     pub async fn bind(options: Options) -> Result<Self, Error> {
-        let Options { source, auto_reload, web } = options;
+        let Options { source, auto_reload, web, log_lines_dropped } = options;
         // Read before it is loaded: what changes in between is seen as a change.
         let watched = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
-        let stats = Arc::new(Stats::default());
+        let stats = Arc::new(Stats::new(log_lines_dropped));
         let store = Arc::new(Store::new(shown(&config), SystemTime::now()));
         let client = Arc::new(Client::new(config.api.clone(), stats.clone())?);
         let kept = Arc::new(Mutex::new(Kept::open(&config, &store)?));
@@ -160,7 +163,7 @@ mod tests {
             config_file: None,
         };
         let source = Source::Fixed(Box::new(config()));
-        let mut app = App::bind(Options { source, auto_reload: false, web }).await.unwrap();
+        let mut app = App::bind(Options { source, auto_reload: false, web, log_lines_dropped: None }).await.unwrap();
         let client = Vendor::new(|_| panic!("out of cheese")).client(|_| {});
         let plan = Plan { client, selection: Arc::new(config().selection), settings: config().poll };
         app.poller = Poller::new(watch::channel(plan).1, app.store.clone(), Arc::new(Stats::default()));

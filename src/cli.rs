@@ -27,6 +27,7 @@ use tracing::info;
 
 pub use args::{Arguments, Command, LogFormat, LogLevel, Options, Output, PollOutput};
 
+use self::logging::Log;
 use crate::api::{Client, Round};
 use crate::app::{self, App, Source};
 use crate::config::Config;
@@ -46,29 +47,29 @@ enum Outcome {
 /// failed, 2 misused.
 pub fn main() -> ExitCode {
     let Arguments { options, command } = Arguments::parse();
-    logging::start(options.log_level, options.log_format);
-    match run(&options, command.as_ref()) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Failed) => ExitCode::FAILURE,
+    let log = logging::start(options.log_level, options.log_format);
+    let (code, last_word) = match run(&options, command.as_ref(), &log) {
+        Ok(Outcome::Done) => (ExitCode::SUCCESS, None),
+        Ok(Outcome::Failed) => (ExitCode::FAILURE, None),
         // Whoever reads the output has enough of it, as `head` has.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+        Err(error) if is_broken_pipe(&error) => (ExitCode::SUCCESS, None),
+        // It is for a person, and so no line of the log.
+        Err(error) => (ExitCode::FAILURE, Some(format!("avepoint-exporter: {error:#}"))),
+    };
+    log.finish(last_word);
+    code
 }
 
-fn run(options: &Options, command: Option<&Command>) -> Result<Outcome> {
+fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcome> {
     let source = Source::File(options.config_file.clone());
     match command {
-        None => on_runtime(serve(options, source)),
+        None => on_runtime(serve(options, source, log)),
         Some(Command::Check { live: false }) => check::offline(&source, options),
         Some(Command::Check { live: true }) => on_runtime(check::live(&source, options)),
         Some(Command::Poll { output }) => on_runtime(poll::run(&source, *output)),
         Some(Command::Customers { output }) => on_runtime(lists::customers(&source, *output)),
         Some(Command::Products { output }) => lists::products(*output),
-        Some(Command::Demo) => on_runtime(demo::run(options)),
+        Some(Command::Demo) => on_runtime(demo::run(options, log)),
     }
 }
 
@@ -76,15 +77,15 @@ fn run(options: &Options, command: Option<&Command>) -> Result<Outcome> {
 const DEFAULT_ADDRESS: &str = ":10878";
 
 /// Runs the daemon until a signal stops it.
-async fn serve(options: &Options, source: Source) -> Result<Outcome> {
+async fn serve(options: &Options, source: Source, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
-    let app = bind(options, source, DEFAULT_ADDRESS).await?;
+    let app = bind(options, source, DEFAULT_ADDRESS, log).await?;
     app.run(shutdown, reload).await?;
     Ok(Outcome::Done)
 }
 
 /// The daemon, with its sockets bound.
-async fn bind(options: &Options, source: Source, default_address: &str) -> Result<App> {
+async fn bind(options: &Options, source: Source, default_address: &str, log: &Log) -> Result<App> {
     let listen = if options.listen.is_empty() { vec![default_address.parse()?] } else { options.listen.clone() };
     let web = web::Settings {
         listen,
@@ -92,7 +93,8 @@ async fn bind(options: &Options, source: Source, default_address: &str) -> Resul
         enable_lifecycle: options.enable_lifecycle,
         config_file: options.web_config_file.clone(),
     };
-    let app = App::bind(app::Options { source, auto_reload: options.auto_reload, web }).await?;
+    let log_lines_dropped = Some(log.lines_dropped());
+    let app = App::bind(app::Options { source, auto_reload: options.auto_reload, web, log_lines_dropped }).await?;
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");
     Ok(app)
 }
@@ -103,11 +105,12 @@ fn on_stop() -> io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let stopping = shutdown.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => info!("stopping: SIGINT"),
-        }
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
         stopping.cancel();
+        info!("stopping: {signal}");
     });
     Ok(shutdown)
 }
@@ -147,11 +150,6 @@ fn round(config: &Config) -> Result<Arc<Round>> {
 
 fn client(config: &Config) -> Result<Arc<Client>> {
     Ok(Arc::new(Client::new(config.api.clone(), Arc::new(Stats::default()))?))
-}
-
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed is for a person, not for a log")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("avepoint-exporter: {error:#}");
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

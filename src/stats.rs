@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tracing_appender::non_blocking::ErrorCounter;
+
 use crate::model::Reason;
 
 /// What this process has counted since it started.
 #[derive(Debug)]
-pub struct Stats(Mutex<Counts>);
+pub struct Stats {
+    counts: Mutex<Counts>,
+    /// The log counts for itself.
+    log_lines_dropped: Option<ErrorCounter>,
+}
 
 /// A copy of every counter at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +32,8 @@ pub struct Counts {
     pub poll_cycles: u64,
     /// Requests to this exporter, by route and status.
     pub http_requests: BTreeMap<(&'static str, u16), u64>,
+    /// Lines of the log that nobody took in time.
+    pub log_lines_dropped: u64,
 }
 
 /// What is asked of the vendor.
@@ -81,13 +89,20 @@ impl Histogram {
 }
 
 impl Default for Stats {
+    /// Without a log.
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Stats {
     /// Every series that an alert may stand on is there from the start, at 0: Prometheus cannot see a counter
     /// increase that was not there before.
-    fn default() -> Self {
+    pub fn new(log_lines_dropped: Option<ErrorCounter>) -> Self {
         let codes = [Code::Status(200), Code::Status(429)];
         let requests = Operation::ALL.iter().flat_map(|operation| codes.map(|code| ((*operation, code), 0)));
         let reasons: BTreeMap<_, _> = Reason::ALL.iter().map(|reason| (*reason, 0)).collect();
-        Self(Mutex::new(Counts {
+        let counts = Mutex::new(Counts {
             api_requests: requests.collect(),
             api_durations: Operation::ALL.iter().map(|operation| (*operation, Histogram::default())).collect(),
             api_retries: reasons.clone(),
@@ -96,13 +111,14 @@ impl Default for Stats {
             poll_failures: reasons,
             poll_cycles: 0,
             http_requests: BTreeMap::new(),
-        }))
+            log_lines_dropped: 0,
+        });
+        Self { counts, log_lines_dropped }
     }
-}
 
-impl Stats {
     pub fn counts(&self) -> Counts {
-        self.lock().clone()
+        let log_lines_dropped = self.log_lines_dropped.as_ref().map_or(0, |counter| counter.dropped_lines() as u64);
+        Counts { log_lines_dropped, ..self.lock().clone() }
     }
 
     /// One attempt at the API has ended.
@@ -149,7 +165,7 @@ impl Stats {
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         // Each method leaves the counts whole, so a panic elsewhere while they were locked spoils nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

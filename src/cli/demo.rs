@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::args::Options;
+use super::logging::Log;
 use super::{Outcome, bind, on_hang_up, on_stop};
 use crate::api::{self, Credential, SecretSource};
 use crate::app::Source;
@@ -24,12 +25,12 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Runs the exporter against the simulator until a signal stops it.
-pub(super) async fn run(options: &Options) -> Result<Outcome> {
+pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
     let world = demo::world();
     let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
     let config = config(&simulator, world)?;
-    let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS).await?;
+    let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS, log).await?;
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
     // Every interface is an address to listen on, and none that a browser takes.
     let port = address.port();

@@ -1,9 +1,12 @@
 //! Logs go to stderr, one event a line.
 
-use std::io::stderr;
-use std::panic;
+use std::io::{Write as _, stderr};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use std::{panic, thread};
 
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -11,9 +14,49 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 use super::args::{LogFormat, LogLevel};
 
+/// The log of this process. Nothing waits for its reader: lines that he does not take in time are dropped and counted.
+pub(super) struct Log {
+    writer: WorkerGuard,
+    lines_dropped: ErrorCounter,
+}
+
+/// So many lines wait for a reader who stands still. At the usual length they are less than 2 MB.
+const MOST_WAITING: usize = 8192;
+
+/// How long the end of the process waits for a reader.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
+impl Log {
+    pub(super) fn lines_dropped(&self) -> ErrorCounter {
+        self.lines_dropped.clone()
+    }
+
+    /// Writes what still waits, and then `last_word`; gives both up where nobody reads.
+    pub(super) fn finish(self, last_word: Option<String>) {
+        let (done, is_done) = channel();
+        let finishing = thread::Builder::new().spawn(move || {
+            drop(self.writer);
+            if let Some(word) = last_word {
+                // There is nobody left to tell.
+                let _ = writeln!(stderr(), "{word}");
+            }
+            let _ = done.send(());
+        });
+        if finishing.is_ok() {
+            let _ = is_done.recv_timeout(LAST_WAIT);
+        }
+    }
+}
+
 /// Sends every event of this crate at `level` and above to stderr, and warnings of the libraries: what they say below
 /// that may repeat requests, and with them secrets.
-pub(super) fn start(level: LogLevel, format: LogFormat) {
+pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
+    let (stderr, writer) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(MOST_WAITING)
+        .thread_name("log")
+        .finish(stderr());
+    let lines_dropped = stderr.error_counter();
     let level = match level {
         LogLevel::Trace => LevelFilter::TRACE,
         LogLevel::Debug => LevelFilter::DEBUG,
@@ -32,6 +75,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) {
     };
     registry().with(layer.with_filter(filter)).init();
     log_panics();
+    Log { writer, lines_dropped }
 }
 
 /// A panic is logged like everything else; whoever waits for the task ends the process.

@@ -90,7 +90,7 @@ impl Collector for Moment {
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = polling(&self.counts, &self.status);
         families.extend(api(&self.counts, &self.status));
-        families.extend(exporter(&self.status, self.build));
+        families.extend(exporter(&self.counts, &self.status, self.build));
         families.extend(self.process.iter().flat_map(|families| families.iter().cloned()));
         families
     }
@@ -166,12 +166,13 @@ fn api(counts: &Counts, status: &Status) -> Vec<MetricFamily> {
     ]
 }
 
-fn exporter(status: &Status, build: Build) -> Vec<MetricFamily> {
+fn exporter(counts: &Counts, status: &Status, build: Build) -> Vec<MetricFamily> {
     let Build { version, revision, rustversion } = build;
     vec![
         family::RELOAD_SUCCESSFUL.single(Some(flag(status.reload.successful))),
         family::RELOAD_LAST_SUCCESS.single(Some(timestamp(status.reload.last_success))),
         family::BUILD_INFO.of(vec![family::BUILD_INFO.sample(&[version, revision, rustversion], 1.0)]),
+        family::LOG_LINES_DROPPED.single(Some(count(counts.log_lines_dropped))),
     ]
 }
 

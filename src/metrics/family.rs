@@ -114,6 +114,8 @@ catalogue! {
         "Unix time in seconds at which this exporter's configuration was last loaded.";
     BUILD_INFO = Gauge "avepoint_exporter_build_info" ["version", "revision", "rustversion"]
         "1, with the version of this exporter, the git revision it was built from, and the compiler's version.";
+    LOG_LINES_DROPPED = Counter "avepoint_exporter_log_lines_dropped_total" []
+        "Number of lines of this exporter's log that were dropped because nobody took them from stderr in time.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
     HTTP_REQUESTS = Counter "avepoint_exporter_http_requests_total" ["handler", "code"]

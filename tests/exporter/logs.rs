@@ -1,5 +1,7 @@
 //! What is logged, and how often.
 
+use std::time::{Duration, Instant};
+
 use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::Value;
@@ -47,6 +49,31 @@ async fn many_changes_are_one_line() {
     }
     assert!(exporter.log_lines("target fails").is_empty());
     exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_nothing_and_its_lines_are_counted() {
+    const DROPPED: &str = "avepoint_exporter_log_lines_dropped_total";
+    // Every target fails in every cycle, which is a line each at this level.
+    let simulator = Simulator::start(World::sized(100, &[1, 4, 32, 2048])).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, Effect::status(StatusCode::FORBIDDEN)));
+    let yaml = Yaml::new(&simulator).with_api("requests_per_second", 100_000).with_poll("interval", "50ms");
+    let folder = Folder::new(&yaml.rest("discovery: {enabled: true}\nproducts: [1, 4, 32, 2048]\n"));
+    let (mut exporter, _unread) = Exporter::start_unread(&folder, &["--log.level=debug"]).await;
+    assert_eq!(exporter.value(DROPPED).await, Some(0.0), "an increase from nothing is not seen");
+    eventually("lines are dropped", || async { (exporter.value(DROPPED).await? > 0.0).then_some(()) }).await;
+    exporter.cycles(2).await;
+
+    let loaded = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+    let before = exporter.value(loaded).await;
+    exporter.signal("HUP");
+    eventually("it is loaded again", || async { (exporter.value(loaded).await > before).then_some(()) }).await;
+    exporter.cycles(2).await;
+
+    let start = Instant::now();
+    exporter.signal("TERM");
+    assert_eq!(exporter.ended().await.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use std::future::Future;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -238,10 +238,8 @@ impl Exporter {
     }
 
     pub async fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = gather(child.stderr.take().unwrap());
-        let stdout = gather(child.stdout.take().unwrap());
-        let mut exporter = Self { child: Running(child), log, stdout, address: String::new(), http: http() };
+        let (mut exporter, stderr) = Self::unread(command);
+        exporter.log = gather(stderr);
         exporter.address = eventually("the daemon listens", || {
             let address = listening_address(&exporter.log());
             assert!(address.is_some() || exporter.child.0.try_wait().unwrap().is_none(), "{}", exporter.log());
@@ -249,6 +247,24 @@ impl Exporter {
         })
         .await;
         exporter
+    }
+
+    /// Starts the daemon with a log that nobody reads, and waits until it answers.
+    pub async fn start_unread(folder: &Folder, arguments: &[&str]) -> (Self, ChildStderr) {
+        // It cannot tell which port it got.
+        let address = free_address();
+        let mut command = folder.command(&["--web.listen-address", &address]);
+        let (exporter, stderr) = Self::unread(command.args(arguments));
+        let exporter = Self { address, ..exporter };
+        let url = format!("http://{}/-/healthy", exporter.address);
+        eventually("the daemon answers", || async { exporter.http.get(&url).send().await.ok() }).await;
+        (exporter, stderr)
+    }
+
+    fn unread(command: &mut Command) -> (Self, ChildStderr) {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stderr, stdout) = (child.stderr.take().unwrap(), gather(child.stdout.take().unwrap()));
+        (Self { child: Running(child), log: Arc::default(), stdout, address: String::new(), http: http() }, stderr)
     }
 
     pub fn address(&self) -> &str {
@@ -392,6 +408,11 @@ pub fn root() -> PathBuf {
 /// The text of a file of the repository.
 pub fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Makes a named pipe.
+pub fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// A program that the tests cannot do without.

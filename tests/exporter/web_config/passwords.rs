@@ -56,9 +56,16 @@ async fn everything_but_health_asks_for_a_password() {
 async fn users_come_and_go_without_a_restart() {
     let secured = Secured::start(&users("wonderland", 4)).await;
     assert_eq!(secured.status("/metrics", ALICE).await, 200);
-    secured.folder.write("web.yml", users("another", 4));
+    let alice = users("another", 4);
+    secured.folder.write("web.yml", &alice);
     secured.until_status(Some(("alice", "another")), 200).await;
     assert_eq!(secured.status("/metrics", ALICE).await, 401, "what was right before is right no more");
+    // A line that is copied for another user has the same hash.
+    secured.folder.write("web.yml", alice.replace("alice", "bob"));
+    secured.until_status(Some(("bob", "another")), 200).await;
+    assert_eq!(secured.status("/metrics", Some(("alice", "another"))).await, 401, "she is no user any more");
+    secured.folder.write("web.yml", &alice);
+    secured.until_status(Some(("alice", "another")), 200).await;
     secured.folder.write("web.yml", "basic_auth_users: {alice: wonderland}\n");
     let told = secured.exporter.until_logged("was not reloaded").await;
     assert!(told.contains("basic_auth_users.<user>: expected a bcrypt hash") && !told.contains("wonderland"), "{told}");
