@@ -22,13 +22,13 @@ demo: ## run the exporter on a simulated API: no account, no configuration
 	cargo run --release $(CARGO_FLAGS) -- demo
 
 test: tools ## run all tests, after installing the real programs that they need
-	cargo test --no-fail-fast $(CARGO_FLAGS)
+	cargo test --workspace --no-fail-fast $(CARGO_FLAGS)
 
 lint: ## check the format, clippy, the layout and the docs; every warning is an error
-	cargo fmt --check
-	cargo clippy --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo test --test layout $(CARGO_FLAGS)
-	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(CARGO_FLAGS)
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(CARGO_FLAGS)
 
 bench: tools ## measure cycles, and scrapes beside nginx: time, CPU and memory (about five minutes)
 	cargo bench --bench poll --bench web $(CARGO_FLAGS)

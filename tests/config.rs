@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use avepoint_exporter::api::{CertificateSource, Credential, SecretSource};
 use avepoint_exporter::config::{Config, Error, Summary};
-use avepoint_exporter::model::{CustomerId, ProductType};
-use avepoint_exporter::secret::Secret;
+use elements_api::Secret;
+use elements_api::{CertificateSource, Credential, SecretSource};
+use elements_api::{CustomerId, ProductType};
 
 /// Loads a file with the variables that its lines `#env NAME=VALUE` set (`\n` is a line break), and no others.
 fn load(path: &Path) -> Result<Config, Error> {

@@ -1,4 +1,5 @@
-//! The rules of the repository's layout, as tests: who may use whom, how long a file may be, what may lie where.
+//! The rules of the repository's layout that the compiler does not hold: the order of the modules inside `src`, what a
+//! crate may depend on, how long a file may be, what may lie where.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test ends with what it did not expect")]
 
@@ -6,44 +7,46 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syn::visit::{self, Visit};
-use syn::{Attribute, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree};
-
-/// Each top-level module, with the others that it may use. Imports point down: a line names only lines below it.
+/// Each module of `src`, with the others that it may use: those below it, and of these not all.
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "app api catalog config exposition metrics model poller secret sim stats store table web"),
-    ("app", "api aside config exposition file model poller stats state store web yaml"),
-    ("web", "aside catalog exposition file metrics model secret stats store table yaml"),
-    ("exposition", "aside metrics model stats store"),
-    ("metrics", "catalog model stats store"),
-    // It makes the settings of the parts that it configures.
-    ("config", "api catalog model poller secret yaml"),
-    ("poller", "api catalog model stats store"),
-    ("api", "aside catalog file model object secret stats"),
-    ("state", "catalog model object store"),
-    ("store", "catalog model"),
-    // Nothing of `api`: a shared wire type would let one wrong field name agree with itself.
-    ("sim", "catalog"),
-    ("stats", "model"),
-    ("model", "catalog"),
-    ("catalog", ""),
-    ("table", ""),
+    ("cli", "app aside config metrics poll status store table web"),
+    ("app", "aside config metrics poll status store web"),
+    ("config", "poll store"),
+    ("poll", "status store"),
+    ("web", "aside metrics secret status store table"),
+    ("metrics", "aside status store"),
+    ("store", ""),
+    ("status", ""),
     ("aside", ""),
-    ("object", ""),
-    ("yaml", "file secret"),
-    ("file", ""),
     ("secret", ""),
+    ("table", ""),
 ];
 
-/// Each crate that has its place, with the modules that may use it. Tests may use it elsewhere, too.
-const CRATES: &[(&str, &str)] = &[("prometheus", "exposition metrics"), ("anyhow", "cli main"), ("reqwest", "api")];
+/// Each crate that has its place in `src`, with the modules that may use it; tests may use it elsewhere, too.
+const CRATES: &[(&str, &str)] = &[
+    ("prometheus", "metrics"),
+    ("anyhow", "cli"),
+    ("reqwest", ""),
+    ("elements_sim", "cli"),
+    ("checked_yaml", "config web"),
+];
+
+/// Each crate of the workspace, with the others that it may depend on. The simulator has none: a shared wire type would
+/// let one wrong field name agree with itself.
+const MEMBERS: &[(&str, &str)] = &[
+    ("bounded-file", ""),
+    ("checked-yaml", "bounded-file"),
+    ("elements-api", "bounded-file"),
+    ("elements-sim", ""),
+    ("exporter-web", "bounded-file checked-yaml"),
+];
 
 /// A source file has at most so many lines, its tests aside.
 const MOST_LINES: usize = 400;
 
 /// What may lie in the top folder, besides what begins with a dot and what is built.
-const TOP: &str = "src tests dashboards alerts benches deploy docs \
+const TOP: &str = "src crates tests dashboards alerts benches deploy docs \
                    Cargo.toml exporter.yaml Dockerfile Makefile README.md CHANGELOG.md ARCHITECTURE.md \
                    Cargo.lock LICENSE askama.toml build.rs clippy.toml rustfmt.toml";
 
@@ -62,63 +65,47 @@ const UNSAID: &[&str] = &[
 
 #[test]
 fn imports_point_down() {
-    let complaints: Vec<_> = sources().iter().flat_map(Source::complaints).collect();
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-}
-
-#[test]
-fn the_table_of_modules_is_that_of_the_crate_and_has_no_way_up() {
-    let listed: BTreeSet<_> = MODULES.iter().map(|(module, _)| (*module).to_owned()).collect();
-    let found: BTreeSet<_> = sources().into_iter().map(|source| source.module).filter(|name| name != "lib").collect();
-    assert_eq!(listed, found);
-    for (line, (module, uses)) in MODULES.iter().enumerate() {
-        let below: Vec<_> = MODULES[line + 1..].iter().map(|(module, _)| *module).collect();
-        for used in uses.split_whitespace() {
-            assert!(below.contains(&used), "{module} would use {used}, which is no line below it");
+    for source in sources("src") {
+        let inside = source.path.strip_prefix("src").expect("inside").with_extension("");
+        let module = inside.iter().next().expect("a name").to_string_lossy().into_owned();
+        let production = source.production();
+        for (line, (other, uses)) in MODULES.iter().enumerate() {
+            let may = MODULES.iter().find(|(name, _)| *name == module).is_some_and(|(_, uses)| lists(uses, other));
+            let names_it =
+                source.text.contains(&format!("crate::{other}::")) || source.text.contains(&format!("crate::{other};"));
+            assert!(*other == module || may || !names_it, "{} uses {other}", source.path.display());
+            let above: Vec<_> = MODULES[..line].iter().map(|(name, _)| *name).collect();
+            assert!(!uses.split(' ').any(|used| above.contains(&used)), "{other} would use what is above it");
+        }
+        for (name, users) in CRATES {
+            let names_it = production.contains(&format!("{name}::"));
+            assert!(lists(users, &module) || !names_it, "{} uses {name}", source.path.display());
         }
     }
 }
 
 #[test]
-fn a_use_that_points_up_is_found_however_it_is_written() {
-    for (file, text, used) in [
-        ("src/poller/cycle.rs", "use crate::web::Server;", "poller uses web"),
-        ("src/poller/cycle.rs", "use crate::{api::Client, web};", "poller uses web"),
-        ("src/poller/cycle.rs", "use super::super::web::Server;", "poller uses web"),
-        ("src/poller.rs", "use super::{store::Store, cli};", "poller uses cli"),
-        ("src/poller.rs", "fn f() -> crate::app::Error { todo!() }", "poller uses app"),
-        ("src/poller.rs", "fn f() { log!(\"{}\", crate::metrics::VERSION); }", "poller uses metrics"),
-        ("src/poller.rs", "struct S { #[arg(value_parser = crate::web::parse)] s: u8 }", "poller uses web"),
-        ("src/poller.rs", "use crate::*;", "poller uses *"),
-        ("src/sim/mod.rs", "#[cfg(test)] mod tests { use super::super::api::wire; }", "sim uses api"),
-        ("src/stats.rs", "use prometheus::proto;", "stats uses prometheus"),
-        ("src/store/tests_of.rs", "fn f() -> prometheus::Result<()> { todo!() }", "store uses prometheus"),
-        ("src/app.rs", "fn f() { anyhow::bail!(\"no\") }", "app uses anyhow"),
-        ("src/web/mod.rs", "fn f() { check!(reqwest::get(1)); }", "web uses reqwest"),
-    ] {
-        let complaints = Source::new(file, text.to_owned()).complaints();
-        assert_eq!(complaints, [format!("{file}: {used}")], "{text}");
+fn crates_depend_on_no_others_than_they_may() {
+    let found: BTreeSet<_> = fs::read_dir(root().join("crates"))
+        .expect("crates")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert_eq!(found.len(), MEMBERS.len(), "{found:?}");
+    for (name, may) in MEMBERS {
+        let manifest = read(&format!("crates/{name}/Cargo.toml"));
+        let used =
+            manifest.lines().filter(|line| line.contains("path = \"../")).filter_map(|line| line.split(' ').next());
+        used.for_each(|used| assert!(lists(may, used), "{name} depends on {used}"));
     }
 }
 
-#[test]
-fn a_use_that_points_down_or_stays_is_no_complaint() {
-    for (file, text) in [
-        ("src/poller/cycle.rs", "use super::super::store::Store; use super::Poller; use crate::poller::Plan;"),
-        ("src/poller/cycle.rs", "mod tests { use super::super::web; }"),
-        ("src/poller/tests.rs", "use reqwest::Client;"),
-        ("src/sim/mod.rs", "#[cfg(test)] mod tests { use reqwest::Client; }"),
-        ("src/metrics.rs", "use prometheus::core::Desc; pub(in crate::metrics) struct S;"),
-        ("src/main.rs", "fn main() { avepoint_exporter::cli::main() }"),
-        ("src/store.rs", "/// As `crate::web` shows it.\nuse std::fmt;"),
-    ] {
-        assert_eq!(Source::new(file, text.to_owned()).complaints(), [""; 0], "{file}: {text}");
-    }
+fn lists(names: &str, name: &str) -> bool {
+    names.split(' ').any(|listed| listed == name)
 }
 
 #[test]
 fn a_source_file_fits_in_a_few_screens() {
-    for source in sources().iter().filter(|source| !source.is_test) {
+    for source in ["src", "crates"].into_iter().flat_map(sources).filter(|source| !source.is_test()) {
         let (path, lines) = (source.path.display(), lines_before_tests(&source.text));
         assert!(lines <= MOST_LINES, "{path} has {lines} lines before its tests: split it");
     }
@@ -170,145 +157,6 @@ fn lines_before_tests(text: &str) -> usize {
     tests.unwrap_or(lines.len())
 }
 
-/// A file of `src`.
-struct Source {
-    path: PathBuf,
-    /// The top-level module that it belongs to.
-    module: String,
-    /// How many `super` lead from it to the crate's root.
-    depth: usize,
-    /// Whether all of it is test code, as its name says.
-    is_test: bool,
-    text: String,
-}
-
-impl Source {
-    fn new(path: impl Into<PathBuf>, text: String) -> Self {
-        let path = path.into();
-        let inside = path.strip_prefix("src").expect("a file of src").with_extension("");
-        let mut names: Vec<_> = inside.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        if names.last().is_some_and(|name| name == "mod") {
-            names.pop();
-        }
-        let module = names.first().expect("a name").clone();
-        let depth = if ["main", "lib"].contains(&module.as_str()) { 0 } else { names.len() };
-        let is_test = names.last().is_some_and(|name| {
-            ["tests", "testing"].contains(&name.as_str()) || name.ends_with("_tests") || name.ends_with("_testing")
-        });
-        Self { path, module, depth, is_test, text }
-    }
-
-    /// What this file uses that it may not.
-    fn complaints(&self) -> Vec<String> {
-        let file = syn::parse_file(&self.text).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
-        let mut uses =
-            Uses { depth: self.depth, in_test: self.is_test, modules: BTreeSet::new(), crates: BTreeSet::new() };
-        uses.visit_file(&file);
-        let lists = |list: Option<&(&str, &str)>, name: &str| {
-            list.is_some_and(|(_, names)| names.split_whitespace().any(|listed| listed == name))
-        };
-        let allowed = MODULES.iter().find(|(module, _)| *module == self.module);
-        let modules = uses.modules.iter().filter(|used| **used != self.module && !lists(allowed, used));
-        let crates = uses.crates.iter().filter(|used| {
-            let place = CRATES.iter().find(|(name, _)| name == used);
-            place.is_some() && !lists(place, &self.module)
-        });
-        let complaint = |used| format!("{}: {} uses {used}", self.path.display(), self.module);
-        modules.chain(crates).map(complaint).collect()
-    }
-}
-
-/// Collects what code uses: top-level modules of this crate, and crates outside of test code.
-struct Uses {
-    depth: usize,
-    in_test: bool,
-    modules: BTreeSet<String>,
-    crates: BTreeSet<String>,
-}
-
-impl Uses {
-    fn path(&mut self, names: &[String]) {
-        let supers = names.iter().take_while(|name| *name == "super").count();
-        match names {
-            [root, module, ..] if root == "crate" || root == "avepoint_exporter" => {
-                self.modules.insert(module.clone());
-            }
-            _ if supers > 0 => {
-                let module = names.get(supers).filter(|_| supers == self.depth);
-                self.modules.extend(module.cloned());
-            }
-            [name, _, ..] if !self.in_test => {
-                self.crates.insert(name.clone());
-            }
-            _ => {}
-        }
-    }
-
-    fn tree(&mut self, tree: &UseTree, before: &[String]) {
-        let with = |name: String| [before, &[name]].concat();
-        match tree {
-            UseTree::Path(path) => self.tree(&path.tree, &with(path.ident.to_string())),
-            UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree, before)),
-            UseTree::Name(name) => self.path(&with(name.ident.to_string())),
-            UseTree::Rename(rename) => self.path(&with(rename.ident.to_string())),
-            UseTree::Glob(_) => self.path(&with("*".to_owned())),
-        }
-    }
-
-    /// Macros and attributes are no paths yet: every row of names with `::` between them may become one.
-    fn tokens(&mut self, tokens: &str) {
-        let text: String = tokens.split_whitespace().collect();
-        for row in text.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))) {
-            let names: Vec<_> = row.split("::").map(str::to_owned).collect();
-            self.path(&names);
-        }
-    }
-
-    fn within(&mut self, attributes: &[Attribute], deeper: usize, visit: impl FnOnce(&mut Self)) {
-        let only_tests = |attribute: &Attribute| match &attribute.meta {
-            Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
-            _ => false,
-        };
-        let (depth, in_test) = (self.depth, self.in_test);
-        self.depth += deeper;
-        self.in_test |= attributes.iter().any(only_tests);
-        visit(self);
-        (self.depth, self.in_test) = (depth, in_test);
-    }
-}
-
-impl<'ast> Visit<'ast> for Uses {
-    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
-        self.within(&item.attrs, 1, |uses| visit::visit_item_mod(uses, item));
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast ItemFn) {
-        self.within(&item.attrs, 0, |uses| visit::visit_item_fn(uses, item));
-    }
-
-    fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        self.within(&item.attrs, 0, |uses| uses.tree(&item.tree, &[]));
-    }
-
-    fn visit_path(&mut self, path: &'ast syn::Path) {
-        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.path(&names);
-        visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, called: &'ast Macro) {
-        self.tokens(&called.tokens.to_string());
-        visit::visit_macro(self, called);
-    }
-
-    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        if let Meta::List(list) = &attribute.meta {
-            self.tokens(&list.tokens.to_string());
-        }
-        visit::visit_attribute(self, attribute);
-    }
-}
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -317,13 +165,32 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn sources() -> Vec<Source> {
-    let paths = files(&root().join("src")).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+/// A file of Rust, from the top folder.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Whether all of it is test code, as its name says.
+    fn is_test(&self) -> bool {
+        let name = self.path.file_stem().expect("a name").to_string_lossy();
+        ["tests", "testing"].contains(&name.as_ref()) || name.ends_with("_tests")
+    }
+
+    /// What of it is no test.
+    fn production(&self) -> String {
+        let lines = if self.is_test() { 0 } else { lines_before_tests(&self.text) };
+        self.text.lines().take(lines).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let paths = files(&root().join(folder)).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
     paths
-        .map(|path| {
-            let path = path.strip_prefix(root()).expect("inside").to_owned();
-            let text = read(&path.to_string_lossy());
-            Source::new(path, text)
+        .map(|path| Source {
+            path: path.strip_prefix(root()).expect("inside").to_owned(),
+            text: fs::read_to_string(&path).expect("text"),
         })
         .collect()
 }

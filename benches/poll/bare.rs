@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::catalog::CATALOG;
-use avepoint_exporter::sim::World;
+use elements_api::CATALOG;
+use elements_sim::World;
 use procfs::process::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,6 +1,6 @@
 //! The vendor's two moods.
 
-use avepoint_exporter::sim::{Effect, Operation, Rule};
+use elements_sim::{Effect, Operation, Rule};
 use reqwest::StatusCode;
 
 use crate::shared::{self, Result};

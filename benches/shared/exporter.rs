@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::{ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::sim::World;
+use elements_sim::World;
 use procfs::process::{Process, Status};
 use tempfile::TempDir;
 

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use avepoint_exporter::catalog::CATALOG;
-use avepoint_exporter::sim::{Simulator, World};
+use elements_api::CATALOG;
+use elements_sim::{Simulator, World};
 use tokio::runtime::Runtime;
 
 use super::{Result, Running};

@@ -15,8 +15,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::catalog::CATALOG;
-use avepoint_exporter::sim::{Effect, Operation, Rule};
+use elements_api::CATALOG;
+use elements_sim::{Effect, Operation, Rule};
 use nginx::Nginx;
 use shared::{Customers, Exporter, Result, Vendor, get, mib};
 use wrk::Load;

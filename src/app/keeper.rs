@@ -9,8 +9,8 @@ use tracing::warn;
 
 use crate::aside::aside;
 use crate::config::Config;
-use crate::state::{Error, Saved, StateFile};
 use crate::store::Store;
+use crate::store::saved::{Error, Saved, StateFile};
 
 /// The state file, if there is one, and what it holds.
 #[derive(Debug, Default)]

@@ -10,15 +10,14 @@ use tracing::{error, info};
 
 use super::keeper::Kept;
 use super::{Error, shown};
-use crate::api::{Client, CredentialError, check_credential};
 use crate::aside::aside;
 use crate::config::{self, Config};
-use crate::file;
-use crate::poller::Plan;
-use crate::stats::Stats;
+use crate::poll::Plan;
+use crate::status::Stats;
 use crate::store::Store;
 use crate::web;
-use crate::yaml::settle::{Settling, looks};
+use crate::web::settle::{Settling, looks};
+use elements_api::{Client, CredentialError, check_credential};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -55,7 +54,7 @@ impl Source {
     /// The text of the file; `None` where there is none, or it cannot be read just now.
     pub(super) fn text(&self) -> Option<Vec<u8>> {
         match self {
-            Self::File(path) => file::read(path, file::LARGEST).ok(),
+            Self::File(path) => bounded_file::read(path, bounded_file::LARGEST).ok(),
             Self::Fixed(_) => None,
         }
     }
@@ -136,7 +135,7 @@ impl Reloader {
         });
         let (config, client) = loading.await?;
         self.store.reloaded(shown(&config), SystemTime::now());
-        self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), settings: config.poll });
+        self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), timing: config.poll });
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::metrics::Build;
+use crate::status::Build;
 use crate::web::{ListenAddress, TelemetryPath};
 
 /// Prometheus exporter for the user seats that AvePoint customers have purchased.

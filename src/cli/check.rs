@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Options, Outcome, client};
-use crate::api::{Client, Error, Round, check_credential};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
-use crate::model::{Answer, ListedCustomer, Target, WatchedCustomer};
-use crate::poller::{SomeOf, overload};
+use crate::poll::{SomeOf, overload};
+use crate::store::WatchedCustomer;
 use crate::web::WebConfig;
+use elements_api::{Answer, ListedCustomer};
+use elements_api::{Client, Error, Round, check_credential};
 
 /// A clock that is wrong by more makes assertions fail, and timestamps lie.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
@@ -158,8 +159,7 @@ async fn ask_each(
 async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> {
     for product in &watched.products {
         let slot = round.slot().await.ok_or(Error::NotBegun)?;
-        let target = Target { customer: watched.customer.id.clone(), product: *product };
-        match round.overview(&target, slot).await? {
+        match round.overview(&watched.customer.id, *product, slot).await? {
             Answer::NotFound => {}
             answer => return Ok(answer),
         }

@@ -9,14 +9,14 @@ use anyhow::{Context, Result};
 use super::args::Options;
 use super::logging::Log;
 use super::{Outcome, bind, on_hang_up, on_stop};
-use crate::api::{self, Credential, SecretSource};
 use crate::app::Source;
-use crate::catalog::CATALOG;
 use crate::config::Config;
-use crate::model::CustomerId;
-use crate::poller::{self, ConfiguredCustomer, Discovery, Selection};
-use crate::secret::Secret;
-use crate::sim::{Simulator, World, demo};
+use crate::poll::{self, ConfiguredCustomer, Discovery, Selection};
+use elements_api::CATALOG;
+use elements_api::CustomerId;
+use elements_api::Secret;
+use elements_api::{Credential, SecretSource};
+use elements_sim::{Simulator, World, demo};
 
 /// Nobody but the person who tries it.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";
@@ -49,7 +49,8 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
 
 /// As a partner would write it: discovery finds the customers, and those with a short name get one.
 fn config(simulator: &Simulator, world: World) -> Result<Config> {
-    let api = api::Settings {
+    let api = elements_api::Settings {
+        user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
         base_url: simulator.base_url().parse()?,
         token_url: simulator.token_url().parse()?,
         client_id: world.client_id,
@@ -61,7 +62,7 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
         max_retries: 3,
         discovery: true,
     };
-    let poll = poller::Settings { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL * 4 };
+    let poll = poll::Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL * 4 };
     let customers = world.customers.iter().filter_map(|customer| {
         let name = customer.organization.to_lowercase().replace(' ', "-");
         Some(ConfiguredCustomer { id: CustomerId::parse(&customer.id)?, name: Some(name), products: None })

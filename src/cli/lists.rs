@@ -8,8 +8,8 @@ use super::args::Output;
 use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
-use crate::catalog::CATALOG;
 use crate::table::Cell;
+use elements_api::CATALOG;
 
 /// Lists the customers that the credentials can see.
 pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome> {

@@ -48,7 +48,10 @@ impl Log {
     }
 }
 
-/// Sends every event of this crate at `level` and above to stderr, and warnings of the libraries: what they say below
+/// The crates of this workspace that log.
+const OURS: [&str; 3] = [env!("CARGO_CRATE_NAME"), "elements_api", "exporter_web"];
+
+/// Sends every event of these crates at `level` and above to stderr, and warnings of the libraries: what they say below
 /// that may repeat requests, and with them secrets.
 pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
     let (stderr, writer) = NonBlockingBuilder::default()
@@ -64,8 +67,9 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    let filter = Targets::new()
-        .with_target(env!("CARGO_CRATE_NAME"), level)
+    let filter = OURS
+        .into_iter()
+        .fold(Targets::new(), |targets, krate| targets.with_target(krate, level))
         // It tells every failed handshake, which is told with its target already.
         .with_target("rustls_platform_verifier", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN));

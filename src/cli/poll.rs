@@ -10,13 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{Output, PollOutput};
 use super::output::write;
 use super::{Outcome, round};
-use crate::api::Error;
 use crate::app::Source;
-use crate::exposition;
-use crate::model::{ProductType, Target};
-use crate::poller::Sweep;
+use crate::metrics::exposition;
+use crate::poll::Sweep;
+use crate::store::Target;
 use crate::store::{Settings, Snapshot, State, Store};
 use crate::table::Cell;
+use elements_api::Error;
+use elements_api::ProductType;
 
 /// Polls every target once and prints what was answered.
 pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> {
@@ -65,7 +66,7 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
     Ok(if errors.is_empty() { Outcome::Done } else { Outcome::Failed })
 }
 
-fn target(customer: &crate::model::CustomerId, product: ProductType) -> Target {
+fn target(customer: &elements_api::CustomerId, product: ProductType) -> Target {
     Target { customer: customer.clone(), product }
 }
 

@@ -8,10 +8,10 @@ use ::url::Url;
 
 use super::raw;
 use super::url::url;
-use crate::api::{CertificateSource, Credential, SecretSource, Settings};
-use crate::secret::Secret;
-use crate::yaml::value::{self, expected, number, positive, text};
-use crate::yaml::{Field, Key, Problems, Refused, file};
+use checked_yaml::value::{self, expected, number, positive, text};
+use checked_yaml::{Field, Key, Problems, Refused, file};
+use elements_api::Secret;
+use elements_api::{CertificateSource, Credential, SecretSource, Settings};
 
 /// Instead of `api.client_id`.
 pub const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
@@ -50,6 +50,7 @@ pub(super) fn settings(
 
     let environment = environment?.unwrap_or(&ENVIRONMENTS[0]);
     Ok(Settings {
+        user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
         base_url: base_url?.unwrap_or_else(|| known_url(environment.base_url)),
         token_url: token_url?.unwrap_or_else(|| known_url(environment.token_url)),
         client_id: client_id?,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::yaml::Field;
+use checked_yaml::Field;
 
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, Deserialize)]

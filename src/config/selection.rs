@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use super::raw;
-use crate::catalog::{CATALOG, ProductType};
-use crate::model::{CustomerId, Label};
-use crate::poller::{ConfiguredCustomer, Discovery, Selection};
-use crate::yaml::value::{expected, flag, names_a_user, quoted, text};
-use crate::yaml::{Field, Key, Problems, Refused};
+use crate::poll::{ConfiguredCustomer, Discovery, Selection};
+use crate::store::Label;
+use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
+use checked_yaml::{Field, Key, Problems, Refused};
+use elements_api::CustomerId;
+use elements_api::{CATALOG, ProductType};
 
 pub(super) fn selection(raw: &raw::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
     let entries = raw.customers.as_deref().unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::api::{CertificateSource, Credential, SecretSource, Settings};
-use crate::yaml::value::quoted;
-use crate::yaml::{Field, Key, Problems, Refused, file};
+use checked_yaml::value::quoted;
+use checked_yaml::{Field, Key, Problems, Refused, file};
+use elements_api::{CertificateSource, Credential, SecretSource, Settings};
 
 /// The files that the state must not be written over.
 #[derive(Clone, Copy)]

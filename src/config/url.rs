@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use crate::api::is_loopback;
-use crate::yaml::Field;
-use crate::yaml::value::{expected, text};
+use checked_yaml::Field;
+use checked_yaml::value::{expected, text};
+use elements_api::is_loopback;
 
 /// Where the API or its tokens are, without a trailing slash.
 pub(super) fn url(field: &Field) -> Result<Url, String> {

@@ -9,8 +9,9 @@ use prometheus::proto::MetricFamily;
 
 use super::family::{self, CATALOGUE, Family, count, flag, timestamp};
 use super::process::Process;
-use crate::stats::{Code, Counts, Stats};
+use crate::status::{Build, Counts, Stats};
 use crate::store::{Cycle, DiscoveryStatus, ReloadStatus, Settings, Snapshot, Store};
+use elements_api::Code;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
 pub struct Always {
@@ -18,24 +19,6 @@ pub struct Always {
     stats: Arc<Stats>,
     build: Build,
     process: Option<Process>,
-}
-
-/// What this binary was built from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Build {
-    pub version: &'static str,
-    /// The git revision, or `unknown`.
-    pub revision: &'static str,
-    /// Of the compiler.
-    pub rustversion: &'static str,
-}
-
-impl Build {
-    pub const THIS: Self = Self {
-        version: env!("CARGO_PKG_VERSION"),
-        revision: env!("AVEPOINT_EXPORTER_REVISION"),
-        rustversion: env!("AVEPOINT_EXPORTER_RUSTVERSION"),
-    };
 }
 
 impl Always {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use prometheus::core::Desc;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::stats;
+use crate::status;
 
 /// A metric family: what it is called, how it is labelled, and what it means.
 #[derive(Debug, PartialEq, Eq)]
@@ -172,8 +172,8 @@ impl Family {
     }
 
     /// One histogram.
-    pub(super) fn distribution(&self, labels: &[&str], counted: &stats::Histogram) -> Metric {
-        let buckets = stats::Histogram::BOUNDS.iter().zip(counted.buckets).map(|(bound, count)| {
+    pub(super) fn distribution(&self, labels: &[&str], counted: &status::Histogram) -> Metric {
+        let buckets = status::Histogram::BOUNDS.iter().zip(counted.buckets).map(|(bound, count)| {
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(*bound);
             bucket.set_cumulative_count(count);

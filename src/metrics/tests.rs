@@ -7,9 +7,11 @@ use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 
 use super::*;
-use crate::model::{Answer, Customer, CustomerId, Label, ProductType, Reason, Seats, Target, WatchedCustomer};
-use crate::stats::{Code, Operation, Stats};
+use crate::status::Stats;
+use crate::store::{Customer, Label, Target, WatchedCustomer};
 use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Settings, Store};
+use elements_api::{Answer, CustomerId, ProductType, Reason, Seats};
+use elements_api::{Code, Observer as _, Operation};
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
@@ -56,11 +58,11 @@ pub(crate) fn scene() -> (Arc<Store>, Arc<Stats>) {
     store.reload_failed();
 
     let stats = Stats::default();
-    stats.api_request(Operation::Token, Code::Status(200), Duration::from_millis(30));
-    stats.api_request(Operation::Overview, Code::Error, Duration::from_secs(90));
-    stats.api_retry(Reason::Timeout);
+    stats.request(Operation::Token, Code::Status(200), Duration::from_millis(30));
+    stats.request(Operation::Overview, Code::Error, Duration::from_secs(90));
+    stats.retry(Reason::Timeout);
     stats.token_expires(Some(at(3_600)));
-    stats.client_certificate_expires(Some(at(86_400)));
+    stats.certificate_expires(Some(at(86_400)));
     stats.poll_failure(Reason::Throttled);
     stats.poll_cycle();
     stats.http_handler("/metrics", 200);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Answer, Reason, Seats};
+use elements_api::{Answer, Reason, Seats};
 
 /// An answer may be this far ahead of the clock, which is set back a little now and then.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, lookup_host};
 
-use crate::yaml;
+use checked_yaml as yaml;
 
 /// An address to listen on: `:port` (every interface), `host:port` or `[v6]:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod routes;
 mod seats;
 mod serve;
 mod server;
+pub mod settle;
 mod words;
 
 use std::path::PathBuf;
@@ -30,8 +31,8 @@ pub use path::{TelemetryPath, TelemetryPathError, reserved};
 pub use reload::{ReloadHandle, ReloadRequest};
 pub use server::Server;
 
-use crate::exposition::Exposition;
-use crate::stats::Stats;
+use crate::metrics::exposition::Exposition;
+use crate::status::Stats;
 use crate::store::Store;
 
 /// Where to listen, and what to offer.

@@ -64,7 +64,7 @@ fn reason(known: &Snapshot, now: SystemTime) -> String {
 mod tests {
     use super::*;
     use crate::metrics::tests::{at, seats, settings, target, watched};
-    use crate::model::Reason;
+    use elements_api::Reason;
 
     fn store() -> Store {
         let store = Store::new(settings(), at(0));

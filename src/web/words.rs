@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::{format_duration, format_rfc3339_seconds};
 
-use crate::model::Reason;
+use elements_api::Reason;
 
 /// A moment, seen from another one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ mod harness;
 
 use std::fs;
 
-use avepoint_exporter::sim::{Customer, Effect, Operation, Rule, Simulator, World, demo};
+use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World, demo};
 use fantoccini::key::Key;
 use hyper::StatusCode;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use avepoint_exporter::sim::{Customer, Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use avepoint_exporter::config::Config;
-use avepoint_exporter::sim::{Simulator, World};
+use elements_sim::{Simulator, World};
 use tempfile::TempDir;
 
 use crate::harness::{Exporter, binary, read, world};

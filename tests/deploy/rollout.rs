@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use serde_json::json;
 
 use super::files::yaml;

@@ -1,8 +1,8 @@
 //! The commands that the documents tell to type.
 
 use avepoint_exporter::cli::Arguments;
-use avepoint_exporter::sim::{Simulator, World};
 use clap::Parser;
+use elements_sim::{Simulator, World};
 
 use crate::harness::document::Document;
 use crate::harness::{Ended, Exporter, Folder, Yaml, read, root, world};

@@ -16,7 +16,7 @@ mod webhook;
 
 use std::collections::BTreeSet;
 
-use avepoint_exporter::sim::{Effect, Rule, Simulator};
+use elements_sim::{Effect, Rule, Simulator};
 use hyper::StatusCode;
 
 use crate::harness::{Exporter, FLY, Folder, Yaml, world};

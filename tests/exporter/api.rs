@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! The commands that end by themselves.
 
-use avepoint_exporter::sim::{Customer, Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 

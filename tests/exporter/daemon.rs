@@ -1,6 +1,6 @@
 //! What the daemon serves, and when.
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
+use elements_sim::{Effect, Operation, Rule, Simulator};
 use hyper::StatusCode;
 use reqwest::Method;
 

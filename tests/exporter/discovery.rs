@@ -1,6 +1,6 @@
 //! Customers that nobody configured.
 
-use avepoint_exporter::sim::{Customer, Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 
 use crate::harness::{Exporter, Folder, M365, Yaml, seats, value, world};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use avepoint_exporter::sim::{Customer, Simulator};
+use elements_sim::{Customer, Simulator};
 
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Exporter, FLY, Folder, Yaml, http, tool, world};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use reqwest::Method;
 
 use crate::harness::{Exporter, Folder, Yaml, eventually, labels, seats, value, world};

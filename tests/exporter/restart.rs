@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
+use elements_sim::{Effect, Operation, Rule, Simulator};
 
 use crate::harness::{Ended, Exporter, FLY, Folder, Yaml, eventually, is_private, labels, seats, value, world};
 

@@ -1,6 +1,6 @@
 //! The downloads.
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::Method;

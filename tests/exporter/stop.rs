@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::sim::{Effect, Operation, Rule, Simulator};
+use elements_sim::{Effect, Operation, Rule, Simulator};
 
 use crate::harness::{Exporter, Folder, Yaml, world};
 

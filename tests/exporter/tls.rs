@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use avepoint_exporter::sim::{Operation, Simulator};
+use elements_sim::{Operation, Simulator};
 use rustls::ServerConfig;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};

@@ -8,7 +8,7 @@ mod passwords;
 use std::fs;
 use std::time::Duration;
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use reqwest::{Certificate, Client, ClientBuilder, Response};
 
 use crate::harness::keys::{Authority, Identity};

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use avepoint_exporter::sim::{Customer, Simulator, World};
+use elements_sim::{Customer, Simulator, World};
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};

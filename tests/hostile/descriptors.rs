@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use procfs::process::Process;
 
 use super::victim::{Victim, crowd};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use avepoint_exporter::catalog::CATALOG;
-use avepoint_exporter::sim::{Simulator, World};
+use elements_api::CATALOG;
+use elements_sim::{Simulator, World};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use procfs::process::Process;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};

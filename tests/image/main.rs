@@ -20,7 +20,7 @@ mod refusal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use rustls::version::TLS13;
 
 use crate::buildah::outcome;

@@ -10,9 +10,9 @@ use tracing::{info, warn};
 
 use super::{Protection, WebConfig};
 use crate::aside::aside;
-use crate::file::{self, LARGEST};
-use crate::yaml::Error;
-use crate::yaml::settle::{Settling, looks};
+use crate::web::settle::{Settling, looks};
+use bounded_file::LARGEST;
+use checked_yaml::Error;
 
 /// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct Files(BTreeMap<PathBuf, Option<Vec<u8>>>);
 
 impl Files {
     pub(super) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let bytes = file::read(path, LARGEST);
+        let bytes = bounded_file::read(path, LARGEST);
         let seen = bytes.as_ref().ok().map(|bytes| digest(&SHA256, bytes).as_ref().to_vec());
         self.0.insert(path.to_owned(), seen);
         bytes

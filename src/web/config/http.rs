@@ -6,8 +6,8 @@ use hyper::header::{
 };
 
 use super::raw;
-use crate::yaml::value::{expected, flag, text};
-use crate::yaml::{Field, Key, Problems, Refused};
+use checked_yaml::value::{expected, flag, text};
+use checked_yaml::{Field, Key, Problems, Refused};
 
 /// Whether HTTP/2 is offered, which it is over TLS alone.
 pub(super) fn http2(raw: &raw::Http, problems: &mut Problems<'_>) -> Result<bool, Refused> {

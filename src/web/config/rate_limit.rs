@@ -6,8 +6,8 @@ use std::time::Duration;
 use humantime::{format_duration, parse_duration};
 
 use super::raw;
-use crate::yaml::value::{expected, number};
-use crate::yaml::{Field, Key, Problems, Refused};
+use checked_yaml::value::{expected, number};
+use checked_yaml::{Field, Key, Problems, Refused};
 
 /// A bucket of `burst` requests that gets one more each `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

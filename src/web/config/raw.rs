@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::yaml::Field;
+use checked_yaml::Field;
 
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, serde::Deserialize)]

@@ -13,8 +13,8 @@ use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, Supported
 use super::client::{Clients, Policy};
 use super::file::Files;
 use super::raw;
-use crate::yaml::value::{flag, quoted, text};
-use crate::yaml::{Field, Key, Problems, Refused, file};
+use checked_yaml::value::{flag, quoted, text};
+use checked_yaml::{Field, Key, Problems, Refused, file};
 
 /// How to speak TLS.
 #[derive(Debug)]

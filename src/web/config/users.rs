@@ -7,8 +7,8 @@ use bcrypt::HashParts;
 
 use super::raw;
 use crate::secret::Secret;
-use crate::yaml::value::expected;
-use crate::yaml::{Field, Key, Problems, Refused};
+use checked_yaml::value::expected;
+use checked_yaml::{Field, Key, Problems, Refused};
 
 /// Who may sign in: names with bcrypt hashes of their passwords.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use humantime::format_duration;
 
 use super::headline::Scene;
-use crate::metrics::Build;
+use crate::status::Build;
 use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Snapshot};
 use crate::web::words::{Moment, count, span};
 

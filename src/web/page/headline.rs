@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::model::Reason;
 use crate::store::{Snapshot, State};
 use crate::web::words::{Moment, count, why};
+use elements_api::Reason;
 
 /// What a visitor must know first, and what else is wrong.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::query::{Query, Sort};
-use crate::model::{Customer, ProductType, Seats};
+use crate::store::Customer;
 use crate::store::{Record, Snapshot, State};
+use elements_api::{ProductType, Seats};
 
 /// So many targets stand on one page.
 pub(super) const PER_PAGE: usize = 100;
@@ -142,8 +143,8 @@ mod tests {
 
     use super::*;
     use crate::metrics::tests::{at, scene, seats, settings, target, watched};
-    use crate::model::Reason;
     use crate::store::Store;
+    use elements_api::Reason;
 
     fn found(store: &Store, query: &str) -> Vec<String> {
         let known = store.snapshot();
@@ -160,7 +161,7 @@ mod tests {
             watched("id-3", "Gamma", "Org C", &[1]),
         ]);
         store.record(&target("id-2", 4), seats(10), at(900));
-        store.record(&target("id-2", 2048), Ok(crate::model::Answer::NotFound), at(800));
+        store.record(&target("id-2", 2048), Ok(elements_api::Answer::NotFound), at(800));
         store.record(&target("id-1", 4), seats(30), at(700));
         store.record(&target("id-1", 2048), seats(20), at(600));
         store.record(&target("id-1", 2048), Err(Reason::Timeout), at(900));
@@ -226,11 +227,11 @@ mod tests {
     #[test]
     fn a_page_of_22_000_targets_is_made_at_once() {
         let store = Store::new(settings(), at(0));
-        let products: Vec<_> = crate::catalog::CATALOG.iter().map(|product| product.product_type.number()).collect();
+        let products: Vec<_> = elements_api::CATALOG.iter().map(|product| product.product_type.number()).collect();
         let customers: Vec<_> =
             (0..1_000).map(|i| watched(&format!("{i:08}"), &format!("c-{i}"), "", &products)).collect();
         store.watch(&customers);
-        let stats = crate::stats::Stats::default();
+        let stats = crate::status::Stats::default();
         for query in ["", "q=microsoft", "sort=product&dir=desc&page=100", "sort=seats", "sort=age&page=220"] {
             let start = Instant::now();
             crate::web::page::page(&store, &stats, "/metrics", query, at(2_000)).unwrap();

@@ -2,8 +2,8 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::metrics::tests::{scene, seats, target};
-use crate::model::Reason;
 use crate::web::{ReloadHandle, ReloadRequest};
+use elements_api::Reason;
 use tokio::sync::mpsc::Receiver;
 
 /// Routes over the scene of the metrics, and where requests to reload arrive.
@@ -14,7 +14,7 @@ pub(in crate::web) fn routes() -> (Routes, Receiver<ReloadRequest>) {
 
 pub(in crate::web) fn parts() -> (Parts, Receiver<ReloadRequest>) {
     let (store, stats) = scene();
-    let exposition = crate::exposition::Exposition::new(store.clone(), stats.clone());
+    let exposition = crate::metrics::exposition::Exposition::new(store.clone(), stats.clone());
     let (reload, requests) = ReloadHandle::new();
     (Parts { exposition: exposition.into(), store, stats, reload }, requests)
 }

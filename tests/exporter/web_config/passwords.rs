@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::sim::Simulator;
+use elements_sim::Simulator;
 use reqwest::Method;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};

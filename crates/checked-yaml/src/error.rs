@@ -1,0 +1,161 @@
+//! Everything that is wrong with a configuration, in words that say what would be right.
+
+use std::path::{Path, PathBuf};
+
+use super::field::Field;
+use super::line::{self, Key};
+
+/// A configuration that was refused. It shows one problem a line, as `file:line: key: message`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(file, problems, *omitted))]
+pub struct Error {
+    /// As it was named by the caller.
+    pub file: PathBuf,
+    /// At least one, by rising line; those without a line come last.
+    pub problems: Vec<Problem>,
+    /// How many more there are than a person would read.
+    pub omitted: usize,
+}
+
+/// One thing that is wrong. Nothing found under `api` is repeated in it: it might be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1; `None` where no place in the file is meant.
+    pub line: Option<usize>,
+    /// Such as `customers[2].id`; empty where the whole file is meant.
+    pub key: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// The mark of a setting without a value, because the problem with it was [added](Problems::add).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// The problems found so far in one text.
+#[derive(Debug)]
+pub struct Problems<'t> {
+    text: &'t str,
+    found: Vec<Problem>,
+    omitted: usize,
+}
+
+impl<'t> Problems<'t> {
+    /// More would not be read, and each costs a walk through the text.
+    const MAX: usize = 50;
+
+    pub fn of(text: &'t str) -> Self {
+        Self { text, found: Vec::new(), omitted: 0 }
+    }
+
+    /// Adds a problem, with the line of `key` or else of what `key` is missing from.
+    pub fn add(&mut self, key: &Key, message: impl Into<String>) -> Refused {
+        self.add_as(key, key, message)
+    }
+
+    /// As [`add`](Self::add), with the line where `key` is written for the second time, and under the name `shown`.
+    pub fn add_repetition(&mut self, shown: &Key, key: &Key) -> Refused {
+        let line = line::of_repetition(self.text, key);
+        self.push(Problem { line, key: shown.to_string(), message: "is there twice; keep one of them".to_owned() })
+    }
+
+    /// As [`add`](Self::add), but with `shown` in place of `key`, which may hold a secret.
+    pub fn add_as(&mut self, shown: &Key, key: &Key, message: impl Into<String>) -> Refused {
+        let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
+        self.push(Problem { line, key: shown.to_string(), message: message.into() })
+    }
+
+    pub fn push(&mut self, problem: Problem) -> Refused {
+        if self.found.len() < Self::MAX {
+            self.found.push(problem);
+        } else {
+            self.omitted += 1;
+        }
+        Refused
+    }
+
+    /// The value of a setting, `None` where the file does not have it. What `parse` says is added as a problem.
+    pub fn read<'f, T>(
+        &mut self,
+        key: &Key,
+        field: &'f Field,
+        parse: impl FnOnce(&'f Field) -> Result<T, String>,
+    ) -> Result<Option<T>, Refused> {
+        if !field.is_given() {
+            return Ok(None);
+        }
+        parse(field).map(Some).map_err(|message| self.add(key, message))
+    }
+
+    /// The entries of a list, none where the file does not have it. What `parse` says is added as a problem.
+    pub fn read_each<'f, T>(
+        &mut self,
+        key: &Key,
+        field: &'f Field,
+        parse: impl Fn(&'f Field) -> Result<T, String>,
+    ) -> Result<Vec<T>, Refused> {
+        let entries = match field {
+            Field::Missing | Field::Null => return Ok(Vec::new()),
+            Field::List(entries) => entries,
+            _ => return Err(self.add(key, "expected a list, that is lines which begin with `- `")),
+        };
+        let judged: Vec<_> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| parse(entry).map_err(|message| self.add(&key.at(index), message)))
+            .collect();
+        judged.into_iter().collect()
+    }
+
+    /// What `value` is if nothing at all was refused.
+    pub fn accept<T>(mut self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
+        match value {
+            Ok(value) if self.found.is_empty() => Ok(value),
+            _ => {
+                self.found.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+                Err(Error { file: file.to_owned(), problems: self.found, omitted: self.omitted })
+            }
+        }
+    }
+}
+
+fn lines(file: &Path, problems: &[Problem], omitted: usize) -> String {
+    let file = file.display();
+    let mut lines: Vec<String> = problems.iter().map(|problem| line(&file, problem)).collect();
+    if omitted > 0 {
+        lines.push(format!("{file}: and {omitted} more"));
+    }
+    lines.join("\n")
+}
+
+fn line(file: &impl std::fmt::Display, Problem { line, key, message }: &Problem) -> String {
+    let place = line.map_or_else(String::new, |line| format!(":{line}"));
+    let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+    format!("{file}{place}: {key}{message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_shown_by_rising_line_and_those_without_a_line_last() {
+        let mut problems = Problems::of("a: 1\nb: 2\n");
+        problems.add(&Key::of("nowhere"), "is missing");
+        problems.add(&Key::of("b"), "is wrong");
+        problems.add(&Key::of("a"), "is wrong too");
+        let error = problems.accept(Path::new("x.yaml"), Ok(())).expect_err("three problems");
+        assert_eq!(error.to_string(), "x.yaml:1: a: is wrong too\nx.yaml:2: b: is wrong\nx.yaml: nowhere: is missing");
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_counted_instead_of_shown() {
+        let mut problems = Problems::of("a: 1\n");
+        for _ in 0..Problems::MAX + 7 {
+            problems.add(&Key::of("a"), "is wrong");
+        }
+        let error = problems.accept(Path::new("x.yaml"), Ok(())).expect_err("many problems");
+        assert_eq!(error.problems.len(), Problems::MAX);
+        assert!(error.to_string().ends_with("\nx.yaml: and 7 more"));
+    }
+}

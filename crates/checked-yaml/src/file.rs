@@ -1,0 +1,100 @@
+//! The configuration file itself, and the files that it names.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::error::Problem;
+use super::field::Field;
+use super::value::{quoted, text};
+use bounded_file::{LARGEST, LARGEST_SECRET, read};
+
+/// The text of the configuration file at `path`.
+pub fn configuration(path: &Path) -> Result<String, Problem> {
+    decode(read(path, LARGEST))
+}
+
+/// The text of a configuration file from its bytes.
+pub fn decode(bytes: io::Result<Vec<u8>>) -> Result<String, Problem> {
+    let whole = |message| Problem { line: None, key: String::new(), message };
+    let bytes = bytes.map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => whole("is larger than 16 MiB, which no configuration is".to_owned()),
+        _ => whole(format!("cannot be read: {error}")),
+    })?;
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        Problem { line: Some(line), ..whole("is not UTF-8 text; save the file in this encoding".to_owned()) }
+    })?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
+    match text.lines().position(|line| line.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}')))
+    {
+        Some(index) => Err(Problem { line: Some(index + 1), ..whole("holds a control character".to_owned()) }),
+        None => Ok(text),
+    }
+}
+
+/// Editors on Windows write it at the start, and it is no part of the text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The path that a setting names, seen from the configuration file's `folder`.
+pub fn path(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+    text(field).map(|path| folder.join(path))
+}
+
+/// The path of a file that can be read.
+pub fn readable(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+    let path = path(field, folder)?;
+    read(&path, LARGEST).map(|_| path).map_err(|error| unreadable(field, &error))
+}
+
+/// The path of a file that holds a secret and nothing else.
+pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
+    let path = path(field, folder)?;
+    let no_secret = || "is not the file of a secret: expected one line of UTF-8 text in it".to_owned();
+    let bytes = read(&path, LARGEST_SECRET).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => no_secret(),
+        _ => unreadable(field, &error),
+    })?;
+    let secret = String::from_utf8(bytes).map_err(|_| no_secret())?;
+    plain(without_line_break(&secret)).map_err(|message| format!("the file {message}"))?;
+    Ok(path)
+}
+
+/// Checks that `secret` is one line of text. The message is to follow the name of where it comes from.
+pub fn plain(secret: &str) -> Result<(), String> {
+    if secret.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if secret.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+        return Err("holds a line break, or another character that is no text".to_owned());
+    }
+    Ok(())
+}
+
+/// The same for all paths to one file, which need not exist.
+pub fn identity(path: &Path) -> PathBuf {
+    let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
+}
+
+/// The folder as a path that the system takes: a bare file name lies in "", which it does not.
+pub fn non_empty(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+/// Repeats an absolute path only: any other text might be the secret itself, taken for the path of its file.
+pub fn unreadable(field: &Field, error: &io::Error) -> String {
+    match field {
+        Field::Text(text) if Path::new(text).is_absolute() => format!("cannot read {}: {error}", quoted(text)),
+        _ => format!("cannot read this file, seen from the configuration file's folder: {error}"),
+    }
+}
+
+/// Text without its trailing line break, which editors add and nobody means.
+fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
+}

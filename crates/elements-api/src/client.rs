@@ -1,0 +1,198 @@
+//! The client: every request goes through here, at the pace and with the token that all of them share.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::error::{BadResponse, Error};
+use super::pace::Pace;
+use super::token::{Tokens, refusal};
+use super::transport::{Http, Request, Response, SendError, Transport};
+use super::{Settings, SetupError, retry};
+use crate::model::Reason;
+use crate::observer::{Code, Observer, Operation};
+
+/// A client of the vendor's API. It is shared: its limits hold for all requests together.
+pub struct Client {
+    settings: Settings,
+    transport: Box<dyn Transport>,
+    pace: Pace,
+    slots: Arc<Semaphore>,
+    pub(super) tokens: Tokens,
+    clock_skew: Mutex<Option<i64>>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+impl Client {
+    /// # Errors
+    ///
+    /// `settings.ca_file` cannot be used, or the system has no CA certificates.
+    pub fn new(settings: Settings, observer: Arc<dyn Observer>) -> Result<Self, SetupError> {
+        let transport = Http::new(&settings)?;
+        Ok(Self::with_transport(settings, Box::new(transport), observer))
+    }
+
+    pub(crate) fn with_transport(
+        settings: Settings,
+        transport: Box<dyn Transport>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            pace: Pace::new(settings.requests_per_second.get()),
+            slots: Arc::new(Semaphore::new(settings.max_in_flight.get())),
+            settings,
+            transport,
+            tokens: Tokens::default(),
+            clock_skew: Mutex::default(),
+            observer,
+        }
+    }
+
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Goes on leaving the vendor alone for as long as it asked `before` to.
+    pub fn keep_hold_of(&self, before: &Self) {
+        self.pace.hold(before.pace.held_until());
+    }
+
+    /// By how many seconds the vendor's clock is ahead of this machine's, as the last answer's `Date` had it.
+    pub fn clock_skew_seconds(&self) -> Option<i64> {
+        *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until another request may be on its way; `None` where none may before `deadline`.
+    pub(super) async fn slot(&self, deadline: Instant) -> Option<Slot> {
+        let mut slot = Slot { slots: self.slots.clone(), permit: None };
+        slot.take(deadline).await.then_some(slot)
+    }
+
+    /// Tries, and tries again what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
+    /// `request`, when its turn has come. A slot that is lent serves others during the waits.
+    pub(super) async fn attempts<F: Future<Output = Result<Request, Error>>>(
+        &self,
+        operation: Operation,
+        request: impl Fn() -> F,
+        deadline: Instant,
+        mut slot: Option<&mut Slot>,
+    ) -> Result<Response, Error> {
+        let mut outcome = self.attempt(operation, &request, deadline).await;
+        for number in 0.. {
+            let Some((error, reason)) = worth_a_retry(&outcome) else { break };
+            let again = Instant::now() + retry::delay(number, error);
+            if reason == Reason::Throttled {
+                self.pace.hold(again);
+            }
+            if number >= self.settings.max_retries || again >= deadline {
+                break;
+            }
+            slot.as_deref_mut().map(Slot::give_back);
+            sleep_until(again).await;
+            if let Some(slot) = slot.as_deref_mut()
+                && !slot.take(deadline).await
+            {
+                break;
+            }
+            let next = self.attempt(operation, &request, deadline).await;
+            if matches!(next, Err(Error::NotBegun)) {
+                break;
+            }
+            self.observer.retry(reason);
+            outcome = next;
+        }
+        outcome
+    }
+
+    /// Asks once, in its turn.
+    async fn attempt<F: Future<Output = Result<Request, Error>>>(
+        &self,
+        operation: Operation,
+        request: impl Fn() -> F,
+        deadline: Instant,
+    ) -> Result<Response, Error> {
+        if !self.pace.turn(deadline).await {
+            return Err(Error::NotBegun);
+        }
+        let request = request().await?;
+        let begun = Instant::now();
+        let limit = self.settings.timeout;
+        let outcome = timeout(limit, self.transport.send(request)).await;
+        let code = match &outcome {
+            Ok(Ok(Response { status, .. }) | Err(SendError::TooLarge { status, .. })) => Code::Status(*status),
+            Ok(Err(SendError::Network(_))) | Err(_) => Code::Error,
+        };
+        self.observer.request(operation, code, begun.elapsed());
+        match outcome {
+            Ok(Ok(response)) => {
+                response.date.inspect(|date| self.note_clock(*date));
+                complete(operation, response)
+            }
+            Ok(Err(SendError::Network(problem))) => Err(Error::Network { operation, problem }),
+            Ok(Err(SendError::TooLarge { request_id, .. })) => {
+                Err(Error::BadResponse { operation, problem: BadResponse::TooLarge, request_id })
+            }
+            Err(_) => Err(Error::Timeout { operation, after: limit }),
+        }
+    }
+
+    fn note_clock(&self, date: SystemTime) {
+        let now = SystemTime::now();
+        let ahead = date.duration_since(now).map(|skew| skew.as_secs().cast_signed());
+        let skew = ahead.unwrap_or_else(|behind| -behind.duration().as_secs().cast_signed());
+        *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The right to have one request on its way.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    fn give_back(&mut self) {
+        self.permit = None;
+    }
+
+    /// `false`: none came free before `deadline`.
+    async fn take(&mut self, deadline: Instant) -> bool {
+        let permit = timeout_at(deadline, self.slots.clone().acquire_owned()).await;
+        self.permit = permit.ok().and_then(Result::ok);
+        self.permit.is_some()
+    }
+}
+
+fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
+    let error = outcome.as_ref().err().filter(|error| retry::may_succeed_later(error))?;
+    Some((error, error.reason()?))
+}
+
+/// Sorts a complete answer: only a 200 is one that can be read on.
+fn complete(operation: Operation, response: Response) -> Result<Response, Error> {
+    let Response { status, request_id, retry_after, body, .. } = &response;
+    if operation == Operation::Token
+        && let Some(refused) = refusal(*status, body, request_id.as_ref())
+    {
+        return Err(refused);
+    }
+    let bad = |problem| Error::BadResponse { operation, problem, request_id: request_id.clone() };
+    match *status {
+        200 => Ok(response),
+        300..=399 => Err(bad(BadResponse::Redirect(*status))),
+        400..=599 => {
+            Err(Error::Status { operation, status: *status, retry_after: *retry_after, request_id: request_id.clone() })
+        }
+        other => Err(bad(BadResponse::UnexpectedStatus(other))),
+    }
+}

@@ -1,0 +1,417 @@
+//! The client against a scripted vendor, on a paused clock.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::testing::{Reply, Vendor};
+use super::{Client, Error, Round};
+use crate::catalog::ProductType;
+use crate::model::{Answer, CustomerId, Reason, Seats};
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn ask(round: &Arc<Round>, customer: &str) -> Result<Answer, Error> {
+    let slot = round.slot().await.ok_or(Error::NotBegun)?;
+    round.overview(&CustomerId::parse(customer).unwrap(), ProductType::new(4).unwrap(), slot).await
+}
+
+async fn ask_once(client: &Arc<Client>) -> Result<Answer, Error> {
+    ask(&Round::begin(client, Instant::now() + DAY), "a").await
+}
+
+async fn ask_all(client: &Arc<Client>, requests: usize, deadline: Instant) -> Vec<Result<Answer, Error>> {
+    let round = Round::begin(client, deadline);
+    let mut tasks = JoinSet::new();
+    for number in 0..requests {
+        let round = round.clone();
+        tasks.spawn(async move { ask(&round, &format!("c{number}")).await });
+    }
+    tasks.join_all().await
+}
+
+fn seats(seats: u64) -> Answer {
+    Answer::Seats(Seats::new(seats).unwrap())
+}
+
+/// A vendor that gives tokens, and to everything else replies in this order; the last reply serves all the rest.
+fn replies<const N: usize>(replies: [Reply; N]) -> Vendor {
+    let mut asked = 0;
+    Vendor::new(move |what| {
+        if what == "token" {
+            return Reply::token();
+        }
+        asked += 1;
+        replies[asked.min(N) - 1].clone()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_is_tried_again_up_to_max_retries() {
+    for status in [408, 429, 500, 503] {
+        let vendor = replies([Reply::status(status), Reply::status(status), Reply::seats("4", 7)]);
+        assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)), "{status}");
+        let vendor = replies([Reply::status(status)]);
+        ask_once(&vendor.client(|settings| settings.max_retries = 2)).await.unwrap_err();
+        assert_eq!(vendor.whats().len(), 3, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_will_not_pass_is_asked_once() {
+    for status in [400, 403, 405, 418, 302, 204] {
+        let vendor = replies([Reply::status(status)]);
+        ask_once(&vendor.client(|_| {})).await.unwrap_err();
+        assert_eq!(vendor.whats().len(), 1, "{status}");
+    }
+    let vendor = replies([Reply::json("<html>")]);
+    let error = ask_once(&vendor.client(|_| {})).await.unwrap_err();
+    assert_eq!((error.reason(), vendor.whats().len()), (Some(Reason::BadResponse), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_is_an_answer() {
+    let vendor = replies([Reply::status(404)]);
+    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(Answer::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_times_out_and_is_tried_again() {
+    let vendor = replies([Reply::seats("4", 1).after(DAY), Reply::seats("4", 7)]);
+    let start = Instant::now();
+    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)));
+    assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_back_every_request() {
+    let mut first = true;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => Reply::token(),
+        _ if std::mem::take(&mut first) => Reply::status(429).retry_after(100),
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(20).unwrap());
+    let outcomes = ask_all(&client, 40, Instant::now() + DAY).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == Ok(seats(7))));
+    let asked = vendor.asked();
+    let refused_at = asked.iter().find(|asked| asked.what != "token").unwrap().at + Duration::from_millis(20);
+    let held = refused_at + Duration::from_secs(100);
+    let early: Vec<_> = asked.iter().filter(|asked| asked.at > refused_at && asked.at < held).collect();
+    assert!(early.is_empty(), "{early:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_by_the_one_request_it_was_told() {
+    let vendor = replies([Reply::status(503).retry_after(50), Reply::seats("4", 7)]);
+    let start = Instant::now();
+    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)));
+    assert!((50..51).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_hold_for_retries_too() {
+    let mut asked = 0;
+    let vendor = Vendor::new(move |what| {
+        asked += 1;
+        match what {
+            "token" => Reply::token(),
+            _ if asked % 3 == 0 => Reply::status(500).after(Duration::from_millis(900)),
+            _ => Reply::seats("4", 7).after(Duration::from_millis(900)),
+        }
+    });
+    let client = vendor.client(|settings| {
+        settings.requests_per_second = NonZeroU32::new(20).unwrap();
+        settings.max_in_flight = NonZeroUsize::new(5).unwrap();
+    });
+    ask_all(&client, 200, Instant::now() + DAY).await;
+    assert_eq!(vendor.most_in_flight(), 5);
+    let moments: Vec<_> = vendor.asked().iter().map(|asked| asked.at).collect();
+    assert!(moments.len() > 250, "retries were made");
+    for (index, window) in moments.windows(21).enumerate() {
+        assert!(window[20] >= window[0] + Duration::from_secs(1), "request {index} and the 20 after it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_to_try_again_gives_its_slot_to_others() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "c0/4" => Reply::status(503).retry_after(500),
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let stuck = tokio::spawn({
+        let round = round.clone();
+        async move { ask(&round, "c0").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    ask(&round, "c1").await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1));
+    stuck.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_begins_after_the_deadline_and_what_was_not_begun_is_no_failure() {
+    let vendor = replies([Reply::seats("4", 7).after(Duration::from_secs(1))]);
+    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+    let start = Instant::now();
+    let outcomes = ask_all(&client, 20, start + Duration::from_secs(5)).await;
+    let left = outcomes.iter().filter(|outcome| **outcome == Err(Error::NotBegun)).count();
+    assert_eq!(left, 20 - 5);
+    assert!(vendor.asked().iter().all(|asked| asked.at < Duration::from_secs(5)));
+    assert!(start.elapsed() <= Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_would_come_too_late_ends_as_the_failure_that_it_is() {
+    let vendor = replies([Reply::status(429).retry_after(3600)]);
+    let client = vendor.client(|_| {});
+    let deadline = Instant::now() + Duration::from_mins(15);
+    let error = ask(&Round::begin(&client, deadline), "a").await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::Throttled));
+    assert_eq!(ask(&Round::begin(&client, deadline), "a").await, Err(Error::NotBegun));
+    assert_eq!(vendor.whats().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_token_serves_all_and_is_renewed_before_it_expires() {
+    let vendor = replies([Reply::seats("4", 7)]);
+    let client = vendor.client(|_| {});
+    ask_all(&client, 50, Instant::now() + DAY).await;
+    assert_eq!(vendor.tokens(), 1);
+    tokio::time::sleep(Duration::from_secs(3250)).await;
+    ask_once(&client).await.unwrap();
+    assert_eq!(vendor.tokens(), 1);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    ask_all(&client, 50, Instant::now() + DAY).await;
+    assert_eq!(vendor.tokens(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_renewed_is_used_until_it_expires() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            if tokens == 1 { Reply::token() } else { Reply::status(400) }
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|_| {});
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3590)).await;
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    ask_once(&client).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_gets_one_new_token_and_one_more_try() {
+    let vendor = replies([Reply::status(401), Reply::seats("4", 7)]);
+    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)));
+    assert_eq!((vendor.tokens(), vendor.whats().len()), (2, 2));
+    let vendor = replies([Reply::status(401)]);
+    let error = ask_once(&vendor.client(|_| {})).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::Auth));
+    assert_eq!((vendor.tokens(), vendor.whats().len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_takes_no_token_costs_no_token_request_per_target() {
+    let vendor = replies([Reply::status(401)]);
+    let client = vendor.client(|_| {});
+    ask_all(&client, 100, Instant::now() + DAY).await;
+    assert!(vendor.tokens() <= 2, "{} token requests", vendor.tokens());
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_that_take_no_token_cost_no_token_request_each() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ if what.starts_with("c1") => Reply::status(401),
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+    let outcomes = ask_all(&client, 100, Instant::now() + DAY).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 89);
+    assert_eq!(vendor.tokens(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_holds_up_nobody_who_can_still_use_the_token() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            Reply::token().after(Duration::from_secs(if tokens == 1 { 0 } else { 20 }))
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|_| {});
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3400)).await;
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let renewing = tokio::spawn({
+        let round = round.clone();
+        async move { ask(&round, "a").await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    assert_eq!(ask(&round, "b").await, Ok(seats(7)));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(renewing.await.unwrap(), Ok(seats(7)));
+    assert_eq!(vendor.tokens(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expired_during_a_renewal_is_not_used() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            if tokens == 1 { Reply::token() } else { Reply::status(503).retry_after(600) }
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.max_retries = 1);
+    ask_once(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3400)).await;
+    assert_eq!(ask_once(&client).await.unwrap_err().reason(), Some(Reason::ServerError));
+    assert_eq!(vendor.whats().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_nothing_may_begin_nothing_is_prepared_any_more() {
+    let vendor = replies([Reply::status(429).retry_after(3600)]);
+    let client = vendor.client(|settings| settings.max_retries = 0);
+    ask_once(&client).await.unwrap_err();
+    let round = Round::begin(&client, Instant::now() + Duration::from_mins(15));
+    assert_eq!(ask(&round, "a").await, Err(Error::NotBegun));
+    assert!(round.slot().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_kept_over_a_change_of_the_settings() {
+    let vendor = replies([Reply::status(429).retry_after(100), Reply::seats("4", 7)]);
+    let before = vendor.client(|settings| settings.max_retries = 0);
+    ask_once(&before).await.unwrap_err();
+    let after = vendor.client(|_| {});
+    after.keep_hold_of(&before);
+    let start = Instant::now();
+    assert_eq!(ask_once(&after).await, Ok(seats(7)));
+    assert!(start.elapsed() >= Duration::from_secs(99), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_scope_is_granted_a_round_costs_one_token_request() {
+    let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_scope"}"#) });
+    let client = vendor.client(|settings| settings.discovery = true);
+    for tokens in [2, 3, 4] {
+        ask_all(&client, 10, Instant::now() + DAY).await;
+        assert_eq!(vendor.tokens(), tokens);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_refused_cost_one_token_request_a_round() {
+    let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) });
+    let client = vendor.client(|_| {});
+    for round in 1..=3 {
+        let outcomes = ask_all(&client, 100, Instant::now() + DAY).await;
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().unwrap_err().reason() == Some(Reason::Auth)));
+        assert_eq!(vendor.asked().len(), round);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_service_that_gives_no_token_is_no_answer_of_the_api() {
+    for (status, reason) in
+        [(400, Reason::Auth), (401, Reason::Auth), (403, Reason::Auth), (404, Reason::Auth), (503, Reason::ServerError)]
+    {
+        let vendor = Vendor::new(move |_| Reply::status(status));
+        let error = ask_once(&vendor.client(|_| {})).await.expect_err("no token");
+        assert_eq!(error.reason(), Some(reason), "{status}");
+        assert_eq!(vendor.tokens(), if status == 503 { 4 } else { 1 }, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_permission_to_list_the_licences_are_still_read() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => {
+            tokens += 1;
+            let refused = Reply { status: 400, ..Reply::json(r#"{"error": "invalid_scope"}"#) };
+            if tokens == 1 { refused } else { Reply::token() }
+        }
+        _ => Reply::seats("4", 7),
+    });
+    let client = vendor.client(|settings| settings.discovery = true);
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let error = round.customers().await.unwrap_err();
+    assert!(error.to_string().contains("elements.customers.read.all"), "{error}");
+    assert_eq!(ask(&round, "a").await, Ok(seats(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_is_every_page_or_nothing() {
+    let page = |page: u64, from: u64, to: u64| {
+        let data: Vec<_> = (from..to).map(|id| format!(r#"{{"id": "c{id}"}}"#)).collect();
+        let data = data.join(",");
+        Reply::json(format!(
+            r#"{{"data": [{data}], "metadata": {{"pageIndex": {page}, "pageSize": 100, "totalCount": 150}}}}"#
+        ))
+    };
+    let vendor = replies([page(1, 0, 100), page(2, 100, 150)]);
+    let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
+    assert_eq!(round.customers().await.unwrap().len(), 150);
+    assert_eq!(vendor.whats(), ["customers/1", "customers/2"]);
+
+    let vendor = replies([page(1, 0, 100), Reply::status(403)]);
+    let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
+    assert_eq!(round.customers().await.unwrap_err().reason(), Some(Reason::Forbidden));
+}
+
+/// Answers of every kind that hold a secret wherever one may stand.
+fn echoes() -> Vec<Reply> {
+    let everywhere = r#"{"error": "hunter2", "error_description": "hunter2", "hunter2": "hunter2",
+        "access_token": "hunter2", "token_type": "hunter2", "expires_in": "hunter2", "productType": "hunter2",
+        "purchasedUserSeat": "hunter2", "data": ["hunter2"], "metadata": {"hunter2": "hunter2"}}"#;
+    let bodies =
+        [everywhere, r#""hunter2""#, r#"["hunter2"]"#, "hunter2", r#"{"productType": 4, "productType": "hunter2"}"#];
+    let statuses = [200, 204, 302, 400, 401, 403, 404, 408, 429, 500];
+    bodies.iter().flat_map(|body| statuses.map(|status| Reply { status, ..Reply::json(*body) })).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_error_repeats_what_an_answer_says() {
+    for echo in echoes() {
+        for asked in ["token", "customers/1", "a/4"] {
+            let reply = echo.clone();
+            let vendor = Vendor::new(move |what| if what == asked { reply.clone() } else { Reply::token() });
+            let client = vendor.client(|settings| settings.discovery = true);
+            let round = Round::begin(&client, Instant::now() + DAY);
+            let outcomes = [ask(&round, "a").await.map(drop), round.customers().await.map(drop), round.sign_in().await];
+            let errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+            assert!(!errors.is_empty());
+            for error in errors {
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("hunter2"), "{asked} answered {}: {text}", echo.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_holds_a_secret_shows_none() {
+    let vendor = Vendor::new(|_| Reply::token());
+    let client = vendor.client(|_| {});
+    let settings = super::testing::settings();
+    assert!(!format!("{client:?} {settings:?}").contains("hunter2"));
+}

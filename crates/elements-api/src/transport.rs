@@ -1,0 +1,222 @@
+//! One request out, one answer in: HTTP, TLS, proxies, and the limits that hold for every answer.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Certificate, Client, Method, redirect, retry, tls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, RootCertStore};
+use url::{Origin, Url};
+
+use super::error::NetworkProblem;
+use super::retry::parse_retry_after;
+use super::{Settings, SetupError};
+use crate::secret::Secret;
+
+/// No answer of this API needs more: it is never read further.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// Sends one request. A test puts a scripted vendor in its place.
+pub(crate) trait Transport: Send + Sync {
+    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>>;
+}
+
+/// Who asks, on what: the token goes into `Authorization`, and a form or JSON into the body.
+pub(crate) struct Request {
+    pub(crate) url: Url,
+    pub(crate) bearer: Option<Secret>,
+    pub(crate) body: Option<Body>,
+}
+
+pub(crate) enum Body {
+    Form(Secret),
+    Json(&'static str),
+}
+
+/// A complete answer.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) date: Option<SystemTime>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no complete answer.
+pub(crate) enum SendError {
+    Network(NetworkProblem),
+    /// The status came, the rest is not to be had.
+    TooLarge {
+        status: u16,
+        request_id: Option<String>,
+    },
+}
+
+/// The transport of the real daemon.
+pub(super) struct Http {
+    api: Client,
+    identity: Client,
+    identity_origin: Origin,
+}
+
+impl Http {
+    /// # Errors
+    ///
+    /// `ca_file` cannot be read as PEM certificates, or the system has no roots.
+    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let roots = match &settings.ca_file {
+            Some(file) => roots(file).map_err(|problem| SetupError::CaFile { file: file.clone(), problem })?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            api: client(&settings.base_url, &roots, settings)?,
+            identity: client(&settings.token_url, &roots, settings)?,
+            identity_origin: settings.token_url.origin(),
+        })
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, SendError> {
+        let Request { url, bearer, body } = request;
+        let client = if url.origin() == self.identity_origin { &self.identity } else { &self.api };
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let mut builder = client.request(method, url).header(header::ACCEPT, "application/json");
+        if let Some(token) = bearer {
+            builder = builder.bearer_auth(token.expose());
+        }
+        builder = match body {
+            Some(Body::Form(form)) => {
+                builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose().to_owned())
+            }
+            Some(Body::Json(json)) => builder.header(header::CONTENT_TYPE, "application/json").body(json),
+            None => builder,
+        };
+        let mut answer = builder.send().await.map_err(network)?;
+        let date = text(answer.headers(), "date").and_then(|date| httpdate::parse_http_date(date).ok());
+        let mut response = Response {
+            status: answer.status().as_u16(),
+            request_id: request_id(answer.headers()),
+            // A date to wait for is one on the vendor's clock.
+            retry_after: text(answer.headers(), "retry-after")
+                .and_then(|value| parse_retry_after(value, date.unwrap_or_else(SystemTime::now))),
+            date,
+            body: Vec::new(),
+        };
+        while let Some(chunk) = answer.chunk().await.map_err(network)? {
+            if response.body.len() + chunk.len() > LARGEST_BODY {
+                return Err(SendError::TooLarge { status: response.status, request_id: response.request_id });
+            }
+            response.body.extend_from_slice(&chunk);
+        }
+        Ok(response)
+    }
+}
+
+impl Transport for Http {
+    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+/// The certificates of a `ca_file`.
+fn roots(path: &Path) -> Result<Vec<Certificate>, String> {
+    let pem = bounded_file::read(path, bounded_file::LARGEST).map_err(|error| error.to_string())?;
+    let roots: Option<Vec<_>> = CertificateDer::pem_slice_iter(&pem)
+        .map(|root| {
+            let root = root.ok()?;
+            // The client would refuse it, too, but could not tell that it is from this file.
+            RootCertStore::empty().add(root.clone()).ok()?;
+            Certificate::from_der(&root).ok()
+        })
+        .collect();
+    match roots {
+        None => Err("a certificate in it cannot be read".to_owned()),
+        Some(roots) if roots.is_empty() => Err("it holds no PEM certificate".to_owned()),
+        Some(roots) => Ok(roots),
+    }
+}
+
+fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Client, SetupError> {
+    let builder = Client::builder()
+        .user_agent(settings.user_agent)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .http1_only()
+        .tls_version_min(tls::Version::TLS_1_2)
+        .connect_timeout(settings.timeout)
+        .pool_max_idle_per_host(settings.max_in_flight.get());
+    let builder = if url.scheme() == "http" {
+        // Nothing will be encrypted, and so the system needs no roots.
+        builder.tls_certs_only([])
+    } else {
+        builder.tls_certs_merge(roots.iter().cloned())
+    };
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| SetupError::Client(in_full(&error)))
+}
+
+/// Whether the URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        // A parsed URL has its host in lower case.
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Only plain characters, and not many: it goes into logs.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let plain = |id: &&str| !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
+    text(headers, "request-id").filter(plain).map(str::to_owned)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn network(error: reqwest::Error) -> SendError {
+    let error = error.without_url();
+    let mut source: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(cause) = source {
+        if let Some(rustls::Error::InvalidCertificate(problem)) = tls_error(cause) {
+            return SendError::Network(match problem {
+                // The latter is an authority with the name of one that is known.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => NetworkProblem::UnknownAuthority,
+                other => NetworkProblem::Untrusted(other.to_string()),
+            });
+        }
+        source = cause.source();
+    }
+    // The outermost says no more than that sending failed.
+    SendError::Network(NetworkProblem::Other(in_full(error.source().unwrap_or(&error))))
+}
+
+/// A TLS error travels inside I/O errors, which do not name what is in them as their source.
+fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => tls_error(inner),
+        None => cause.downcast_ref(),
+    }
+}
+
+/// The error and its causes, in one line, each said once.
+fn in_full(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,95 @@
+//! `exporter.yaml`, parsed and judged: a [`Config`] is valid as a whole.
+
+mod api;
+mod raw;
+mod selection;
+mod state_file;
+mod timing;
+mod url;
+
+pub use api::{CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE};
+pub use checked_yaml::{Error, Problem};
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::poll;
+use api::Surroundings;
+use checked_yaml::{Key, Problems, file, parse};
+
+/// What `exporter.yaml` says, with the defaults of what it leaves out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub api: elements_api::Settings,
+    pub poll: poll::Timing,
+    /// Where the answers are kept over a restart.
+    pub state_file: Option<PathBuf>,
+    pub selection: poll::Selection,
+}
+
+/// How much a configuration watches, before discovery adds to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    pub customers: usize,
+    /// The different products of all customers, and of those that discovery adds.
+    pub products: usize,
+    /// The products of each customer, added up.
+    pub targets: usize,
+    /// Whether discovery adds customers.
+    pub discovery: bool,
+}
+
+impl Config {
+    /// Reads, parses and validates the file at `path`; nothing is asked of the network.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file, as far as it could be read.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        // What is no Unicode keeps a mark of that, and is refused for it.
+        Self::load_with(path, &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// As [`load`](Self::load), with another environment than the process's.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file, as far as it could be read.
+    pub fn load_with(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let text = file::configuration(path).map_err(|problem| Error {
+            file: path.to_owned(),
+            problems: vec![problem],
+            omitted: 0,
+        })?;
+        let mut problems = Problems::of(&text);
+        let document = parse::<raw::Document>(&text, &["api"], &mut problems)
+            .and_then(|document| document.ok_or_else(|| problems.add(&Key::root(), EMPTY)));
+        let config = document.and_then(|document| {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let selection = selection::selection(&document, &mut problems);
+            let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
+            let around = Surroundings { folder, variable };
+            let api = api::settings(&document.api.unwrap_or_default(), discovery, around, &mut problems);
+            let poll = timing::timing(&document.poll.unwrap_or_default(), &mut problems);
+            let others = state_file::Others { configuration: path, api: api.as_ref().ok() };
+            let state_file = state_file::path(&document.state_file, folder, others, &mut problems);
+            Ok(Self { api: api?, poll: poll?, state_file: state_file?, selection: selection? })
+        });
+        problems.accept(path, config)
+    }
+
+    /// How much is watched.
+    pub fn summary(&self) -> Summary {
+        let poll::Selection { customers, discovery, products } = &self.selection;
+        let lists = || customers.iter().map(|customer| customer.products.as_ref().unwrap_or(products));
+        let common = discovery.iter().map(|_| products);
+        Summary {
+            customers: customers.len(),
+            products: lists().chain(common).flatten().collect::<HashSet<_>>().len(),
+            targets: lists().map(Vec::len).sum(),
+            discovery: discovery.is_some(),
+        }
+    }
+}
+
+const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows all there are";

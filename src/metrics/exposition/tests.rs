@@ -1,0 +1,219 @@
+use std::io::Read as _;
+use std::time::Duration;
+
+use prometheus::TextEncoder;
+use tokio::time::{Instant, advance};
+
+use super::*;
+use crate::metrics::tests::{always, at, scene, seats, settings, target, watched};
+
+fn exposition(store: &Arc<Store>, stats: &Arc<Stats>) -> Exposition {
+    Exposition::with(Always::reproducible(store.clone(), stats.clone()), store.clone())
+}
+
+/// One customer of one product.
+fn small() -> (Arc<Store>, Exposition) {
+    let store = Arc::new(Store::new(settings(), at(0)));
+    store.watch(&[watched("a", "a", "a", &[1])]);
+    let exposition = exposition(&store, &Arc::default());
+    (store, exposition)
+}
+
+fn answer(store: &Store, number: u64) {
+    store.record(&target("a", 1), seats(number), SystemTime::now()).unwrap();
+}
+
+async fn scrape(exposition: &Exposition) -> String {
+    String::from_utf8(exposition.render(Format::Text, Encoding::Identity).await.chunks.concat()).unwrap()
+}
+
+fn shows(text: &str, number: u64) -> bool {
+    text.contains(&format!("avepoint_purchased_user_seats{{customer=\"a\",product=\"DocAve Online\"}} {number}\n"))
+}
+
+fn families() -> Vec<prometheus::proto::MetricFamily> {
+    let (store, stats) = scene();
+    let known = store.snapshot();
+    let mut families: Vec<_> = polled(&known, at(1_000)).flatten().flat_map(|piece| piece.collect()).collect();
+    families.extend(always(&store, &stats));
+    families.retain(|family| !family.get_metric().is_empty());
+    families
+}
+
+fn encoded(format: Format) -> String {
+    let mut encoder = Encoder::new(format);
+    for family in &families() {
+        encoder.family(family);
+    }
+    encoder.end();
+    String::from_utf8(encoder.finish()).unwrap()
+}
+
+#[test]
+fn text_is_what_the_prometheus_crate_writes() {
+    assert_eq!(encoded(Format::Text), TextEncoder::new().encode_to_string(&families()).unwrap());
+}
+
+#[test]
+fn openmetrics_names_counters_without_total_and_ends_with_eof() {
+    let text = encoded(Format::OpenMetrics);
+    assert!(text.contains("# TYPE avepoint_poll_cycles counter\navepoint_poll_cycles_total 1\n"));
+    assert!(text.contains("_bucket{operation=\"token\",le=\"1.0\"} 1\n"));
+    assert!(text.contains("_bucket{operation=\"token\",le=\"+Inf\"} 1\n"));
+    assert!(text.contains(r#"name="Contoso \"East\" \\ Söhne\nGmbH"} 1"#));
+    assert!(text.ends_with("\n# EOF\n"));
+    assert_eq!(text.matches("# EOF").count(), 1);
+}
+
+#[test]
+fn what_is_known_can_be_printed_without_a_server() {
+    let (store, _) = scene();
+    let golden = include_str!("../../../tests/golden/metrics.txt");
+    let printed = text(&store.snapshot(), at(1_000));
+    assert!(golden.starts_with(&printed), "{printed}");
+    assert!(printed.contains("avepoint_poll_targets{"));
+}
+
+#[test]
+fn all_formats_write_the_kept_part_alike() {
+    let (store, _) = scene();
+    let known = store.snapshot();
+    let encode = |format| {
+        let mut encoder = Encoder::new(format);
+        polled(&known, at(1_000))
+            .flatten()
+            .flat_map(|piece| piece.collect())
+            .for_each(|family| encoder.family(&family));
+        encoder.finish()
+    };
+    assert!(encode(Format::OpenMetrics) == encode(Format::Text));
+}
+
+#[test]
+fn numbers_beyond_all_bounds_are_written_as_prometheus_reads_them() {
+    let mut family = families().swap_remove(0);
+    for (value, expected) in [(f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf"), (f64::NAN, "NaN"), (0.5, "0.5")] {
+        let mut gauge = prometheus::proto::Gauge::default();
+        gauge.set_value(value);
+        family.set_metric(vec![prometheus::proto::Metric::from_gauge(gauge)]);
+        let mut encoder = Encoder::new(Format::Text);
+        encoder.family(&family);
+        let text = String::from_utf8(encoder.finish()).unwrap();
+        assert!(text.ends_with(&format!("avepoint_purchased_user_seats {expected}\n")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn gzip_holds_the_same_text_in_every_format() {
+    let (store, stats) = scene();
+    let exposition = exposition(&store, &stats);
+    for format in [Format::Text, Format::OpenMetrics] {
+        let plain = exposition.render(format, Encoding::Identity).await.chunks.concat();
+        let zipped = exposition.render(format, Encoding::Gzip).await.chunks.concat();
+        assert!(zipped.len() < plain.len());
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut text).unwrap();
+        assert!(text == plain);
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_shows_at_the_next_scrape() {
+    let (store, stats) = scene();
+    let exposition = exposition(&store, &stats);
+    for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Identity] {
+        stats.poll_cycle();
+        let cycles = stats.counts().poll_cycles;
+        let body = exposition.render(Format::Text, encoding).await.chunks.concat();
+        let text = match encoding {
+            Encoding::Identity => body,
+            Encoding::Gzip => {
+                let mut text = Vec::new();
+                flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut text).unwrap();
+                text
+            }
+        };
+        assert!(String::from_utf8(text).unwrap().contains(&format!("avepoint_poll_cycles_total {cycles}\n")));
+    }
+    store.reloaded(settings(), at(5));
+    assert!(scrape(&exposition).await.contains("avepoint_exporter_config_last_reload_successful 1\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_scrape_after_a_change_shows_it() {
+    let (store, exposition) = small();
+    assert!(!scrape(&exposition).await.contains("avepoint_purchased_user_seats{"));
+    answer(&store, 5);
+    advance(Duration::from_secs(1)).await;
+    assert!(shows(&scrape(&exposition).await, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_rendered_at_most_once_a_second() {
+    let (store, exposition) = small();
+    answer(&store, 5);
+    assert!(shows(&scrape(&exposition).await, 5));
+    let first = Instant::now();
+    answer(&store, 6);
+    advance(Duration::from_millis(900)).await;
+    assert!(shows(&scrape(&exposition).await, 5), "{:?}", first.elapsed());
+    advance(Duration::from_millis(100)).await;
+    assert!(shows(&scrape(&exposition).await, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scrapes_share_the_bytes_until_something_changes() {
+    let (store, exposition) = small();
+    answer(&store, 5);
+    let chunk = async || exposition.render(Format::Text, Encoding::Identity).await.chunks[0].as_ptr();
+    let first = chunk().await;
+    advance(Duration::from_hours(1)).await;
+    assert_eq!(chunk().await, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_that_a_change_leaves_alone_keeps_its_bytes() {
+    let (store, exposition) = small();
+    answer(&store, 5);
+    let chunks = async || exposition.render(Format::Text, Encoding::Gzip).await.chunks;
+    let before = chunks().await;
+    advance(Duration::from_secs(1)).await;
+    std::thread::sleep(Duration::from_millis(2));
+    answer(&store, 5);
+    let after = chunks().await;
+    // The header of the stream comes first, then the seats, which stayed, and as the fifth family when they were told.
+    assert_eq!(before[1].as_ptr(), after[1].as_ptr());
+    assert_ne!(before[5], after[5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_bytes_are_made_gets_those_before() {
+    let (store, exposition) = small();
+    answer(&store, 5);
+    scrape(&exposition).await;
+    answer(&store, 6);
+    advance(Duration::from_secs(1)).await;
+    let turn = exposition.plain.kept.take_turn().await;
+    assert!(shows(&scrape(&exposition).await, 5));
+    drop(turn);
+    assert!(shows(&scrape(&exposition).await, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_gets_a_stale_number_even_while_bytes_are_made() {
+    let (store, exposition) = small();
+    let mut short = settings();
+    short.freshness.stale_after = Duration::from_millis(500);
+    store.reloaded(short, at(0));
+    store.record(&target("a", 1), seats(5), SystemTime::now() - Duration::from_millis(300)).unwrap();
+    assert!(shows(&scrape(&exposition).await, 5));
+    // Staleness goes by the system's clock, which cannot be paused.
+    std::thread::sleep(Duration::from_millis(250));
+    let turn = exposition.plain.kept.take_turn().await;
+    let (text, ()) = tokio::join!(scrape(&exposition), async {
+        tokio::task::yield_now().await;
+        drop(turn);
+    });
+    assert!(!text.contains("avepoint_purchased_user_seats{"), "{text}");
+    assert!(text.contains("avepoint_poll_targets{state=\"failing\"} 1\n"));
+}

@@ -1,0 +1,145 @@
+//! Which customers and products are watched: what is configured, and what discovery adds.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::store::{Customer, Label, WatchedCustomer};
+use elements_api::{CustomerId, ListedCustomer, ProductType};
+
+/// The `customers`, `discovery` and `products` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    pub customers: Vec<ConfiguredCustomer>,
+    pub discovery: Option<Discovery>,
+    /// For every customer without a list of its own.
+    pub products: Vec<ProductType>,
+}
+
+/// One entry of `customers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredCustomer {
+    pub id: CustomerId,
+    /// The `customer` label, instead of the id.
+    pub name: Option<String>,
+    /// Instead of the common list.
+    pub products: Option<Vec<ProductType>>,
+}
+
+/// That every customer which the credentials can see is watched, save some.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Discovery {
+    pub exclude: HashSet<CustomerId>,
+}
+
+/// Who is watched, and who cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    pub customers: Vec<WatchedCustomer>,
+    /// Discovered, but with a label that another customer has: both at once would spoil the whole scrape.
+    pub hidden: Vec<CustomerId>,
+}
+
+impl Watched {
+    pub fn targets(&self) -> usize {
+        self.customers.iter().map(|watched| watched.products.len()).sum()
+    }
+}
+
+impl Selection {
+    /// Joins the configuration with the last complete listing: entries of the configuration name, narrow or add.
+    pub fn watched(&self, listing: &[ListedCustomer]) -> Watched {
+        let listing = if self.discovery.is_some() { listing } else { &[] };
+        let organizations: HashMap<_, _> =
+            listing.iter().filter_map(|listed| Some((&listed.id, listed.organization.as_deref()?))).collect();
+        let watch = |id: &CustomerId, name: Option<&str>, products: &[ProductType]| {
+            let label = Label::from(name.unwrap_or(id.as_str()));
+            let name = organizations.get(id).map_or_else(|| label.clone(), |organization| Label::from(*organization));
+            WatchedCustomer { customer: Customer { id: id.clone(), label, name }, products: products.to_vec() }
+        };
+        let mut customers: Vec<_> = self
+            .customers
+            .iter()
+            .map(|entry| watch(&entry.id, entry.name.as_deref(), entry.products.as_deref().unwrap_or(&self.products)))
+            .collect();
+        let mut labels: HashSet<_> = customers.iter().map(|watched| watched.customer.label.clone()).collect();
+        let configured: HashSet<_> = self.customers.iter().map(|entry| &entry.id).collect();
+        let excluded = |id| self.discovery.as_ref().is_some_and(|discovery| discovery.exclude.contains(id));
+        let mut hidden = Vec::new();
+        for ListedCustomer { id, .. } in listing {
+            if configured.contains(id) || excluded(id) {
+                continue;
+            }
+            let watched = watch(id, None, &self.products);
+            if labels.insert(watched.customer.label.clone()) {
+                customers.push(watched);
+            } else {
+                hidden.push(id.clone());
+            }
+        }
+        Watched { customers, hidden }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> CustomerId {
+        CustomerId::parse(text).unwrap()
+    }
+
+    fn product(number: u32) -> ProductType {
+        ProductType::new(number).unwrap()
+    }
+
+    fn listed(text: &str, organization: &str) -> ListedCustomer {
+        ListedCustomer { id: id(text), organization: Some(organization.to_owned()) }
+    }
+
+    fn configured(text: &str, name: Option<&str>, products: Option<&[u32]>) -> ConfiguredCustomer {
+        let products = products.map(|numbers| numbers.iter().copied().map(product).collect());
+        ConfiguredCustomer { id: id(text), name: name.map(str::to_owned), products }
+    }
+
+    fn selection(customers: Vec<ConfiguredCustomer>, exclude: &[&str]) -> Selection {
+        let exclude = exclude.iter().copied().map(id).collect();
+        Selection { customers, discovery: Some(Discovery { exclude }), products: vec![product(1), product(4)] }
+    }
+
+    fn shown(watched: &Watched) -> Vec<(&str, &str, &str, usize)> {
+        let shown = watched.customers.iter().map(|WatchedCustomer { customer, products }| {
+            (customer.id.as_str(), customer.label.as_str(), customer.name.as_str(), products.len())
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn the_configuration_names_narrows_and_adds_to_what_was_discovered() {
+        let selection =
+            selection(vec![configured("A", Some("contoso"), Some(&[32])), configured("mine", None, None)], &["c"]);
+        let watched = selection.watched(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")]);
+        assert_eq!(
+            shown(&watched),
+            [("A", "contoso", "Contoso Ltd", 1), ("mine", "mine", "mine", 2), ("b", "b", "Fabrikam", 2)]
+        );
+    }
+
+    #[test]
+    fn without_discovery_a_listing_adds_nobody_and_names_nobody() {
+        let mut selection = selection(vec![configured("a", None, None)], &[]);
+        selection.discovery = None;
+        assert_eq!(shown(&selection.watched(&[listed("a", "Contoso"), listed("b", "Fabrikam")])), [("a", "a", "a", 2)]);
+    }
+
+    #[test]
+    fn two_customers_of_one_organization_keep_apart() {
+        let watched = selection(vec![], &[]).watched(&[listed("a", "Contoso"), listed("b", "Contoso")]);
+        assert_eq!(shown(&watched), [("a", "a", "Contoso", 2), ("b", "b", "Contoso", 2)]);
+    }
+
+    #[test]
+    fn a_discovered_id_that_is_anothers_name_is_hidden_and_told() {
+        let watched = selection(vec![configured("a", Some("b"), None)], &[]).watched(&[listed("b", "Fabrikam")]);
+        assert_eq!(shown(&watched).len(), 1);
+        assert_eq!(watched.hidden, [id("b")]);
+    }
+}

@@ -1,0 +1,384 @@
+//! The poller against a scripted vendor, on a paused clock.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinHandle;
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::store::{CycleTargets, Record, Settings as StoreSettings, State};
+use elements_api::testing::{Reply, Vendor};
+use elements_api::{Answer, CustomerId, ProductType, Reason, Seats};
+
+const INTERVAL: Duration = Duration::from_mins(15);
+const DAY: Duration = Duration::from_hours(24);
+
+fn timing() -> Timing {
+    Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL }
+}
+
+fn selection(customers: usize) -> Selection {
+    let customer = |number| ConfiguredCustomer {
+        id: CustomerId::parse(&format!("c{number:04}")).unwrap(),
+        name: None,
+        products: None,
+    };
+    Selection {
+        customers: (0..customers).map(customer).collect(),
+        discovery: None,
+        products: vec![ProductType::new(4).unwrap()],
+    }
+}
+
+/// A running poller and what can be seen of it.
+struct Running {
+    store: Arc<Store>,
+    stats: Arc<Stats>,
+    plans: watch::Sender<Plan>,
+    task: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    fn start(client: Arc<Client>, selection: Selection, timing: Timing) -> Self {
+        let store = StoreSettings { interval: timing.interval, freshness: timing.freshness() };
+        Self::start_with(client, selection, timing, Store::new(store, SystemTime::now()))
+    }
+
+    fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, store: Store) -> Self {
+        let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
+        let (store, stats, shutdown) = (Arc::new(store), Arc::new(Stats::default()), CancellationToken::new());
+        let poller = Poller::new(receiver, store.clone(), stats.clone());
+        let task = tokio::spawn(poller.run(shutdown.clone()));
+        Self { store, stats, plans, task, shutdown }
+    }
+
+    fn change_plan(&self, change: impl FnOnce(&mut Plan)) {
+        self.plans.send_modify(change);
+    }
+
+    fn record(&self, customer: &str) -> Record {
+        let snapshot = self.store.snapshot();
+        let known = &snapshot.customers[&CustomerId::parse(customer).unwrap()];
+        known.products[&ProductType::new(4).unwrap()]
+    }
+
+    fn cycles(&self) -> u64 {
+        self.stats.counts().poll_cycles
+    }
+
+    fn failures(&self, reason: Reason) -> u64 {
+        self.stats.counts().poll_failures[&reason]
+    }
+}
+
+fn healthy() -> Vendor {
+    Vendor::new(|what| if what == "token" { Reply::token() } else { Reply::seats("4", 7) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_begins_at_once_and_then_every_interval() {
+    let vendor = healthy();
+    let running = Running::start(vendor.client(|_| {}), selection(3), timing());
+    sleep(INTERVAL * 3 + Duration::from_secs(1)).await;
+    assert_eq!(running.cycles(), 4);
+    assert_eq!(vendor.whats().len(), 12);
+    for (index, asked) in vendor.asked().iter().filter(|asked| asked.what == "c0000/4").enumerate() {
+        assert_eq!(asked.at.as_secs(), index as u64 * 900);
+    }
+    let known = running.store.snapshot();
+    assert_eq!(known.api_up, Some(true));
+    assert_eq!(known.cycle.unwrap().targets, CycleTargets { answered: 3, ..CycleTargets::default() });
+    assert_eq!(known.next_cycle(), Some(known.cycle_began.unwrap() + INTERVAL));
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_published_as_they_arrive_and_one_bad_target_spoils_nothing() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "c0000/4" => Reply::seats("4", 1).after(DAY),
+        "c0001/4" => Reply::json("<html>"),
+        "c0002/4" => Reply::status(403),
+        _ => Reply::seats("4", 7),
+    });
+    let running = Running::start(vendor.client(|settings| settings.max_retries = 0), selection(6), timing());
+    sleep(Duration::from_secs(1)).await;
+    for customer in ["c0003", "c0004", "c0005"] {
+        assert_eq!(running.record(customer).last_seats, Seats::new(7));
+    }
+    assert_eq!(running.cycles(), 0, "the first target still hangs");
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(running.cycles(), 1);
+    for (customer, reason) in [("c0000", Reason::Timeout), ("c0001", Reason::BadResponse), ("c0002", Reason::Forbidden)]
+    {
+        assert_eq!(running.record(customer).failure, Some(reason));
+        assert_eq!(running.failures(reason), 1);
+    }
+    let targets = running.store.snapshot().cycle.unwrap().targets;
+    assert_eq!(targets, CycleTargets { answered: 3, failed: 3, left: 0 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_more_targets_than_fit_every_one_is_polled_in_turn() {
+    let vendor = healthy();
+    let client = vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
+    let running = Running::start(client, selection(2000), timing());
+    sleep(INTERVAL * 8 + Duration::from_secs(899)).await;
+    assert_eq!(running.cycles(), 8);
+    let mut asked: BTreeMap<String, usize> = BTreeMap::new();
+    for what in vendor.whats() {
+        *asked.entry(what).or_default() += 1;
+    }
+    assert_eq!(asked.len(), 2000);
+    let (fewest, most) = (asked.values().min().unwrap(), asked.values().max().unwrap());
+    assert!(*fewest >= 3 && *most <= 5, "{fewest} to {most} polls of a target");
+    assert!(Reason::ALL.iter().all(|reason| running.failures(*reason) == 0), "what is left is no failure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cycles_end_in_bounded_time_however_the_api_behaves() {
+    for reply in [
+        Reply::seats("4", 7).after(DAY),
+        Reply::status(503),
+        Reply::status(429).retry_after(3600),
+        Reply::status(429),
+        Reply::status(408).after(Duration::from_secs(29)),
+    ] {
+        let vendor = Vendor::new(move |what| if what == "token" { Reply::token() } else { reply.clone() });
+        let running = Running::start(vendor.client(|_| {}), selection(500), timing());
+        for cycle in 1..=3 {
+            sleep(INTERVAL + Duration::from_secs(31)).await;
+            assert!(running.cycles() >= cycle, "{} cycles instead of {cycle}", running.cycles());
+        }
+        assert_eq!(running.store.snapshot().api_up, Some(false));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cycles_never_overlap_and_a_late_one_delays_the_next() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ => Reply::seats("4", 7).after(Duration::from_secs(29)),
+    });
+    let client = vendor.client(|settings| settings.max_in_flight = 1.try_into().unwrap());
+    let running = Running::start(client, selection(50), timing());
+    sleep(DAY).await;
+    assert_eq!(vendor.most_in_flight(), 1);
+    assert!(running.cycles() > 80, "{}", running.cycles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_absent_product_is_asked_for_less_often() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "c0000/4" => Reply::status(404),
+        _ => Reply::seats("4", 7),
+    });
+    let timing = Timing { absent_interval: INTERVAL * 4, ..timing() };
+    let running = Running::start(vendor.client(|_| {}), selection(2), timing);
+    sleep(INTERVAL * 8 + Duration::from_secs(1)).await;
+    let asked = |wanted| vendor.whats().iter().filter(|what| *what == wanted).count();
+    assert_eq!((asked("c0000/4"), asked("c0001/4")), (3, 9));
+    let now = SystemTime::now();
+    assert_eq!(running.record("c0000").state(now, timing.freshness()), State::Absent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_credentials_are_refused_a_cycle_costs_one_token_request_and_recovers_by_itself() {
+    let refused = Arc::new(Mutex::new(true));
+    let vendor = Vendor::new({
+        let refused = refused.clone();
+        move |what| match what {
+            "token" if *refused.lock().unwrap() => {
+                Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) }
+            }
+            "token" => Reply::token(),
+            _ => Reply::seats("4", 7),
+        }
+    });
+    let running = Running::start(vendor.client(|_| {}), selection(100), timing());
+    sleep(INTERVAL + Duration::from_secs(1)).await;
+    assert_eq!((vendor.asked().len(), running.cycles()), (2, 2));
+    assert_eq!(running.failures(Reason::Auth), 200);
+    *refused.lock().unwrap() = false;
+    sleep(INTERVAL).await;
+    assert_eq!(running.record("c0000").last_seats, Seats::new(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn restored_targets_that_are_young_are_not_due() {
+    let vendor = healthy();
+    let store = StoreSettings { interval: INTERVAL, freshness: timing().freshness() };
+    let store = Store::new(store, SystemTime::now());
+    let selection = selection(3);
+    store.watch(&selection.watched(&[]).customers);
+    let records = [("c0000", INTERVAL / 2), ("c0001", INTERVAL * 2)].map(|(customer, age)| {
+        let mut record = Record::default();
+        record.take(Ok(Answer::Seats(Seats::new(5).unwrap())), SystemTime::now() - age);
+        let customer = CustomerId::parse(customer).unwrap();
+        (Target { customer, product: ProductType::new(4).unwrap() }, record)
+    });
+    store.restore(&BTreeMap::from(records), None, SystemTime::now());
+    let running = Running::start_with(vendor.client(|_| {}), selection, timing(), store);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(vendor.whats(), ["c0002/4", "c0001/4"]);
+    assert_eq!(running.record("c0000").last_seats, Seats::new(5));
+    assert_eq!(running.record("c0001").change.unwrap().previous, Seats::new(5).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_reload_only_new_targets_are_due() {
+    let vendor = healthy();
+    let running = Running::start(vendor.client(|_| {}), selection(3), timing());
+    sleep(Duration::from_mins(1)).await;
+    running.change_plan(|plan| plan.selection = Arc::new(selection(5)));
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(vendor.whats()[3..], ["c0003/4", "c0004/4"]);
+    running.change_plan(|plan| plan.selection = Arc::new(selection(1)));
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(vendor.whats().len(), 5);
+    assert_eq!(running.store.snapshot().customers.len(), 1);
+    sleep(INTERVAL).await;
+    assert_eq!(vendor.whats()[5..], ["c0000/4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_takes_effect_without_a_second_cycle() {
+    let vendor = healthy();
+    let running = Running::start(vendor.client(|_| {}), selection(3), timing());
+    sleep(Duration::from_mins(1)).await;
+    running.change_plan(|plan| plan.timing.interval = Duration::from_secs(90));
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(running.cycles(), 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((running.cycles(), vendor.whats().len()), (2, 6));
+    running.change_plan(|plan| plan.timing.interval = Duration::from_secs(1));
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!((running.cycles(), vendor.whats().len()), (3, 9), "the next cycle is overdue, and begins at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_is_no_loss_of_customers() {
+    let listing = |customers: usize| {
+        let data: Vec<_> = (0..customers).map(|id| format!(r#"{{"id": "of-{customers}-{id}"}}"#)).collect();
+        let data = data.join(",");
+        let metadata = format!(r#"{{"pageIndex": 1, "pageSize": 100, "totalCount": {customers}}}"#);
+        Reply::json(format!(r#"{{"data": [{data}], "metadata": {metadata}}}"#))
+    };
+    let account = |customers| {
+        Vendor::new(move |what| match what {
+            "token" => Reply::token(),
+            "customers/1" => listing(customers),
+            _ => Reply::seats("4", 7),
+        })
+    };
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(0) };
+    let running = Running::start(account(20).client(|settings| settings.discovery = true), selection, timing());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.store.snapshot().customers.len(), 20);
+    let other = account(2).client(|settings| {
+        settings.discovery = true;
+        settings.client_id = "other".to_owned();
+    });
+    running.change_plan(|plan| plan.client = other);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.store.snapshot().customers.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_during_a_cycle_neither_waits_for_a_hanging_request_nor_doubles_work() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "c0000/4" => Reply::seats("4", 1).after(Duration::from_secs(25)),
+        _ => Reply::seats("4", 7),
+    });
+    let running = Running::start(vendor.client(|_| {}), selection(3), timing());
+    sleep(Duration::from_secs(1)).await;
+    running.change_plan(|plan| plan.selection = Arc::new(selection(4)));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.record("c0003").last_seats, Seats::new(7), "the new target did not wait");
+    sleep(Duration::from_mins(1)).await;
+    let mut asked = vendor.whats();
+    asked.sort();
+    assert_eq!(asked, ["c0000/4", "c0001/4", "c0002/4", "c0003/4"], "each was asked for once");
+    assert_eq!(running.record("c0000").last_seats, Seats::new(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_with_another_client_drops_the_requests_of_the_one_before() {
+    let hanging = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ => Reply::seats("4", 1).after(DAY),
+    });
+    let running = Running::start(hanging.client(|_| {}), selection(3), timing());
+    sleep(Duration::from_secs(1)).await;
+    let vendor = healthy();
+    running.change_plan(|plan| plan.client = vendor.client(|_| {}));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(vendor.whats().len(), 3);
+    assert_eq!(running.cycles(), 1);
+    assert_eq!(running.record("c0000").last_seats, Seats::new(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn discovered_customers_are_polled_in_the_same_cycle_and_those_gone_lose_their_series() {
+    let ids = Arc::new(Mutex::new(vec!["a", "b"]));
+    let vendor = Vendor::new({
+        let ids = ids.clone();
+        move |what| match what {
+            "token" => Reply::token(),
+            "customers/1" => {
+                let ids = ids.lock().unwrap();
+                let data: Vec<_> = ids.iter().map(|id| format!(r#"{{"id": "{id}"}}"#)).collect();
+                Reply::json(format!(
+                    r#"{{"data": [{}], "metadata": {{"pageIndex": 1, "pageSize": 100, "totalCount": {}}}}}"#,
+                    data.join(","),
+                    ids.len()
+                ))
+            }
+            _ => Reply::seats("4", 7),
+        }
+    });
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(1) };
+    let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, timing());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.cycles(), 1);
+    assert_eq!(running.record("b").last_seats, Seats::new(7));
+    *ids.lock().unwrap() = vec!["b", "c"];
+    sleep(INTERVAL).await;
+    let snapshot = running.store.snapshot();
+    let watched: Vec<_> = snapshot.customers.keys().map(CustomerId::as_str).collect();
+    assert_eq!(watched, ["b", "c", "c0000"]);
+    assert_eq!(running.record("c").last_seats, Seats::new(7));
+    assert_eq!(snapshot.discovery.unwrap().customers, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_whose_turn_does_not_come_ends_the_cycle_all_the_same() {
+    let vendor =
+        Vendor::new(|what| if what == "token" { Reply::token() } else { Reply::status(429).retry_after(3600) });
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(2) };
+    let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, timing());
+    let cycles = tokio::time::timeout(INTERVAL * 3, async {
+        while running.cycles() < 3 {
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    cycles.await.expect("cycles end while nothing may be asked");
+    assert!(vendor.whats().len() <= 3, "what began before the hold, and nothing after: {:?}", vendor.whats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_drops_what_is_on_its_way() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ => Reply::seats("4", 1).after(DAY),
+    });
+    let running = Running::start(vendor.client(|_| {}), selection(3), timing());
+    sleep(Duration::from_secs(1)).await;
+    running.shutdown.cancel();
+    advance(Duration::from_millis(1)).await;
+    running.task.await.unwrap();
+}

@@ -1,0 +1,240 @@
+//! The status page at `/`: whether all is well, and every target.
+//!
+//! It is HTML alone. Search, filter, order and pages are parameters of its address, so they work without scripts, and
+//! a link to what one sees can be sent to somebody else.
+
+mod facts;
+mod headline;
+mod query;
+mod targets;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hyper::header::HeaderValue;
+
+use self::facts::{Group, facts};
+use self::headline::{Headline, Scene};
+use self::query::{Query, Sort};
+use self::targets::{Target, Targets};
+use super::readiness::readiness;
+use super::words::{Moment, why};
+use crate::status::Stats;
+use crate::store::{Change, Record, State, Store};
+use elements_api::Seats;
+
+/// The page, as `query` (of the URL) asks for it.
+///
+/// # Errors
+///
+/// None that a page could tell: writing to a string does not fail.
+pub(super) fn page(
+    store: &Store,
+    stats: &Stats,
+    telemetry_path: &str,
+    query: &str,
+    now: SystemTime,
+) -> askama::Result<String> {
+    let known = store.snapshot();
+    let counts = stats.counts();
+    let not_ready = readiness(store, now).err();
+    let by_state = known.states(now);
+    let scene = Scene {
+        known: &known,
+        by_state: &by_state,
+        not_ready: not_ready.as_deref(),
+        token_expiry: counts.token_expiry,
+        certificate_expiry: counts.client_certificate_expiry,
+        now,
+    };
+    let query = Query::new(query);
+    let targets = Targets::find(&known, &query, now);
+    let page = Page {
+        style: STYLE,
+        telemetry_path,
+        headline: Headline::of(&scene),
+        groups: facts(&scene),
+        rows: targets.rows.iter().map(|target| Row::new(*target, now)).collect(),
+        columns: COLUMNS,
+        shown_at: Moment::new(now, now),
+        scene,
+        query,
+        targets,
+    };
+    page.render()
+}
+
+/// What the page may do: have this one style, show the picture in its own address bar, and send its search to itself.
+pub(super) static PAGE_MAY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = BASE64_STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    // Base64 fits into a header. Were it otherwise, the page would do without its style.
+    HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+});
+
+const STYLE: &str = include_str!("../templates/page.css");
+
+/// The template escapes all that it shows but the style, which is a part of this program.
+#[derive(Debug, Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    style: &'static str,
+    telemetry_path: &'a str,
+    headline: Headline,
+    groups: [Group; 4],
+    scene: Scene<'a>,
+    query: Query,
+    targets: Targets<'a>,
+    columns: [Column; 6],
+    rows: Vec<Row<'a>>,
+    shown_at: Moment,
+}
+
+/// A column of the table, and how to sort by it.
+#[derive(Debug)]
+struct Column {
+    name: &'static str,
+    sort: Option<Sort>,
+}
+
+const COLUMNS: [Column; 6] = [
+    Column { name: "Customer", sort: Some(Sort::Customer) },
+    Column { name: "Product", sort: Some(Sort::Product) },
+    Column { name: "Seats", sort: Some(Sort::Seats) },
+    Column { name: "State", sort: None },
+    Column { name: "Last answered", sort: Some(Sort::Age) },
+    Column { name: "Last change", sort: None },
+];
+
+/// A target as the table shows it.
+#[derive(Debug)]
+struct Row<'a> {
+    target: Target<'a>,
+    sign: &'static str,
+    product: Cow<'static, str>,
+    why: Option<&'static str>,
+    answered: Option<Moment>,
+    change: Option<Changed>,
+}
+
+/// From which number to which.
+#[derive(Debug)]
+struct Changed {
+    from: Seats,
+    to: Seats,
+    at: Moment,
+}
+
+impl<'a> Row<'a> {
+    fn new(target: Target<'a>, now: SystemTime) -> Self {
+        let Record { answer, last_seats, change, failure } = *target.record;
+        let changed = |(Change { previous, at }, to)| Changed { from: previous, to, at: Moment::new(at, now) };
+        Self {
+            target,
+            sign: Page::sign(target.state),
+            product: target.product.label(),
+            why: (target.state == State::Failing).then(|| why(failure)),
+            answered: answer.map(|answered| Moment::new(answered.at, now)),
+            change: change.zip(last_seats).map(changed),
+        }
+    }
+}
+
+impl Page<'_> {
+    /// What stands beside a state for those who do not see colours.
+    const fn sign(state: State) -> &'static str {
+        match state {
+            State::Ok => "✓",
+            State::Absent => "–",
+            State::Failing => "✕",
+            State::Pending => "…",
+        }
+    }
+
+    const fn meaning(state: State) -> &'static str {
+        match state {
+            State::Ok => "the number is known",
+            State::Absent => "answered: nothing to count",
+            State::Failing => "no answer",
+            State::Pending => "not polled yet",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::{at, scene, seats, settings, target, watched};
+    use elements_api::Reason;
+
+    fn html(store: &Store, query: &str) -> String {
+        page(store, &Stats::default(), "/scrape", query, at(1_000)).unwrap()
+    }
+
+    #[test]
+    fn the_page_says_whether_all_is_well_and_where_to_look() {
+        let (store, _) = scene();
+        let html = html(&store, "");
+        for part in [
+            "<h2>2 of 5 targets fail</h2>",
+            "href=\"./scrape\"",
+            "href=\"./seats.csv\"",
+            "title=\"2023-11-14T22:29:10Z\">50 s ago</time>",
+            "took 1.2 s",
+            "25 → 30",
+            why(Some(Reason::Forbidden)),
+        ] {
+            assert!(html.contains(part), "{part}\n{html}");
+        }
+        assert!(html.find(why(Some(Reason::Forbidden))) < html.find(">contoso<"), "failing first");
+    }
+
+    #[test]
+    fn the_page_says_why_nothing_is_there_yet() {
+        let html = html(&Store::new(settings(), at(0)), "");
+        for part in ["<h2>Not ready</h2>", "No customer is known yet", "none has ended yet", "No target is known."] {
+            assert!(html.contains(part), "{part}\n{html}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_others_write_becomes_markup() {
+        let hostile = "\"><script>alert(1)</script>'&";
+        let store = Store::new(settings(), at(0));
+        store.watch(&[watched("a", hostile, hostile, &[1])]);
+        store.record(&target("a", 1), seats(1), at(0));
+        let html = html(&store, "q=%22%3E%3Cscript%3E&sort=%22%3E%3Cscript%3E");
+        assert_eq!(html.matches("<script").count(), 0, "{html}");
+        assert!(html.contains("value=\"&#34;&#62;&#60;script&#62;\""), "{html}");
+    }
+
+    #[test]
+    fn links_keep_what_was_asked_for() {
+        let store = Store::new(settings(), at(0));
+        let customers: Vec<_> = (0..120).map(|i| watched(&format!("c{i}"), &format!("c{i}"), "", &[1, 4])).collect();
+        store.watch(&customers);
+        let html = html(&store, "q=c&state=pending&sort=product&page=2");
+        let kept = "q=c&#38;state=pending&#38;sort=product";
+        assert!(html.contains(&format!("rel=\"next\" href=\"./?{kept}&#38;page=3#targets\"")), "{html}");
+        assert!(html.contains(&format!("rel=\"prev\" href=\"./?{kept}#targets\"")), "{html}");
+        assert!(html.contains("101–200 of 240 targets") && html.contains("aria-sort=\"ascending\""), "{html}");
+        assert!(html.contains("<option selected>pending</option>"), "{html}");
+    }
+
+    #[test]
+    fn the_policy_allows_this_style_and_no_script() {
+        let policy = PAGE_MAY.to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains("script"), "{policy}");
+        let (store, _) = scene();
+        assert!(html(&store, "").contains(&format!("<style>{STYLE}</style>")), "as it was hashed");
+    }
+}
