@@ -9,6 +9,7 @@ pub mod aside;
 pub mod cli;
 pub mod config;
 pub mod metrics;
+pub mod pages;
 pub mod poll;
 pub mod secret;
 pub mod status;

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 /// Each module of `src`, with the others that it may use: those below it, and of these not all.
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "app aside config metrics poll status store table web"),
-    ("app", "aside config metrics poll status store web"),
+    ("cli", "app aside config metrics pages poll status store table web"),
+    ("app", "aside config metrics pages poll status store web"),
     ("config", "poll store"),
     ("poll", "status store"),
-    ("web", "aside metrics secret status store table"),
+    ("pages", "aside metrics status store table web"),
+    ("web", "aside pages secret store"),
     ("metrics", "aside status store"),
     ("store", ""),
     ("status", ""),

@@ -26,8 +26,8 @@ use crate::poll::{Plan, Poller};
 use crate::status::Stats;
 use crate::store::saved;
 use crate::store::{self, Store};
-use crate::web;
 use crate::web::settle::Settling;
+use crate::{pages, web};
 use elements_api::Client;
 
 /// What the daemon is told from outside its configuration.
@@ -82,9 +82,9 @@ impl App {
         let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
         let poller = Poller::new(plan_changes, store.clone(), stats.clone());
-        let (reload, requests) = web::ReloadHandle::new();
+        let (reload, requests) = pages::ReloadHandle::new();
         let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
-        let answering = web::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
+        let answering = pages::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
         let server = web::Server::bind(web, answering).await?;
         let reloader = Reloader { source, watched, plans, kept: kept.clone(), store: store.clone(), stats, requests };
         Ok(Self { server, poller, kept, reloader, store })
@@ -159,7 +159,7 @@ mod tests {
     async fn a_part_that_panics_ends_the_daemon_with_its_reason() {
         let web = web::Settings {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
-            telemetry_path: web::TelemetryPath::default(),
+            telemetry_path: pages::TelemetryPath::default(),
             enable_lifecycle: false,
             config_file: None,
         };

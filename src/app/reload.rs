@@ -12,10 +12,10 @@ use super::keeper::Kept;
 use super::{Error, shown};
 use crate::aside::aside;
 use crate::config::{self, Config};
+use crate::pages;
 use crate::poll::Plan;
 use crate::status::Stats;
 use crate::store::Store;
-use crate::web;
 use crate::web::settle::{Settling, looks};
 use elements_api::{Client, CredentialError, check_credential};
 
@@ -71,7 +71,7 @@ pub(super) struct Reloader {
     pub(super) store: Arc<Store>,
     pub(super) stats: Arc<Stats>,
     /// From `/-/reload`, each with a place for the answer.
-    pub(super) requests: mpsc::Receiver<web::ReloadRequest>,
+    pub(super) requests: mpsc::Receiver<pages::ReloadRequest>,
 }
 
 impl Reloader {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::pages::TelemetryPath;
 use crate::status::Build;
-use crate::web::{ListenAddress, TelemetryPath};
+use crate::web::ListenAddress;
 
 /// Prometheus exporter for the user seats that AvePoint customers have purchased.
 ///

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// What a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// It is kept alive: everything that was asked is answered.
     Idle,
     /// The head of a request is arriving, or was never begun.
@@ -27,7 +27,7 @@ pub(super) enum Phase {
 
 /// The phase of a connection and its beginning, for the connection to write and for the server to read.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     epoch: Instant,
     /// Milliseconds since the epoch, and in the lowest three bits the phase.
     state: AtomicU64,
@@ -35,25 +35,25 @@ pub(super) struct Activity {
 
 impl Activity {
     /// A connection that was made now, and begins with `phase`.
-    pub(super) fn new(epoch: Instant, phase: Phase) -> Self {
+    pub(crate) fn new(epoch: Instant, phase: Phase) -> Self {
         let activity = Self { epoch, state: AtomicU64::default() };
         activity.enter(phase);
         activity
     }
 
     /// From now on the connection is in `phase`.
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.enter_at(phase, Instant::now());
     }
 
     /// Since `since`, the connection is in `phase`.
-    pub(super) fn enter_at(&self, phase: Phase, since: Instant) {
+    pub(crate) fn enter_at(&self, phase: Phase, since: Instant) {
         let millis = u64::try_from(since.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
         self.state.store(millis << 3 | phase as u64, Relaxed);
     }
 
     /// The phase, and how long it has lasted.
-    pub(super) fn now(&self) -> (Phase, Duration) {
+    pub(crate) fn now(&self) -> (Phase, Duration) {
         let state = self.state.load(Relaxed);
         (phase(state), self.epoch.elapsed().saturating_sub(Duration::from_millis(state >> 3)))
     }
@@ -84,13 +84,13 @@ fn phase(state: u64) -> Phase {
 /// hyper's own header timeout counts the idle time of a connection that is kept alive, too: scrapes come every minute,
 /// and a limit that suits them would be far too long for a head.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
 }
 
 impl<S> Watched<S> {
-    pub(super) const fn new(stream: S, activity: Arc<Activity>) -> Self {
+    pub(crate) const fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
 

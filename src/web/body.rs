@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Chunks to send one after the other. Nothing is copied: many answers may share their bytes.
 #[derive(Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     ready: std::vec::IntoIter<Bytes>,
     left: u64,
     /// What follows, made when the client has taken what was before it: one that does not costs one chunk.
@@ -21,18 +21,18 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(chunks: Vec<Bytes>) -> Self {
+    pub(crate) fn new(chunks: Vec<Bytes>) -> Self {
         let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         Self { ready: chunks.into_iter(), left, ..Self::default() }
     }
 
     /// Chunks of a length that nobody knows beforehand.
-    pub(super) fn made(chunks: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+    pub(crate) fn made(chunks: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
         Self { made: Some(Box::new(chunks)), ..Self::default() }
     }
 
     /// The same, in a place of which there are only so many.
-    pub(super) fn in_place(self, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn in_place(self, place: OwnedSemaphorePermit) -> Self {
         Self { _place: Some(place), ..self }
     }
 }

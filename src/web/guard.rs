@@ -13,7 +13,7 @@ use super::passwords::{Busy, Login, Passwords};
 
 /// Stands before the routes, and acts on the web configuration as it is at each request.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     config: watch::Receiver<Arc<WebConfig>>,
     passwords: Passwords,
     bucket: Bucket,
@@ -21,7 +21,7 @@ pub(super) struct Guard {
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// More requests than the rate limit allows.
     TooMany,
     /// No user, or a wrong password.
@@ -31,17 +31,17 @@ pub(super) enum Refusal {
 }
 
 impl Guard {
-    pub(super) fn new(config: watch::Receiver<Arc<WebConfig>>) -> Self {
+    pub(crate) fn new(config: watch::Receiver<Arc<WebConfig>>) -> Self {
         Self { config, passwords: Passwords::default(), bucket: Bucket::default() }
     }
 
     /// The web configuration as it is now.
-    pub(super) fn config(&self) -> Arc<WebConfig> {
+    pub(crate) fn config(&self) -> Arc<WebConfig> {
         self.config.borrow().clone()
     }
 
     /// Whether a request with these headers may be answered.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let config = self.config();
         // As in the exporter-toolkit, who is refused for his password has used up a request all the same.
         if config.rate_limit.is_some_and(|limit| !self.bucket.take(limit)) {

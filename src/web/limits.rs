@@ -4,22 +4,22 @@ use std::time::Duration;
 
 /// What one client, or all of them together, may cost.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connections: usize,
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
     /// For TLS to be agreed on.
-    pub(super) handshake: Duration,
+    pub(crate) handshake: Duration,
     /// For the head of a request to arrive, and for the first to begin.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// Between two requests on one connection. Scrapes come every minute, and some only every few.
-    pub(super) idle: Duration,
+    pub(crate) idle: Duration,
     /// For an answer to be taken by its client. Until then its bytes stay in memory, also when newer ones have come.
-    pub(super) sending: Duration,
+    pub(crate) sending: Duration,
     /// Of a request's head, in bytes.
-    pub(super) head_bytes: usize,
+    pub(crate) head_bytes: usize,
     /// Requests under way on one connection of HTTP/2.
-    pub(super) streams: u32,
+    pub(crate) streams: u32,
     /// For requests in flight to be answered when the server stops.
-    pub(super) grace: Duration,
+    pub(crate) grace: Duration,
 }
 
 impl Default for Limits {

@@ -54,7 +54,7 @@ impl ListenAddress {
     }
 
     /// Begins to listen.
-    pub(super) async fn bind(&self) -> Result<TcpListener, BindError> {
+    pub(crate) async fn bind(&self) -> Result<TcpListener, BindError> {
         let failed = |source| BindError::Listen { address: self.to_string(), source };
         let address = match &self.host {
             Host::Every => {

@@ -10,18 +10,18 @@ use super::config::Users;
 use crate::aside::aside;
 
 /// A user and a password that somebody claims to be his.
-pub(super) struct Login {
-    pub(super) user: Vec<u8>,
-    pub(super) password: Vec<u8>,
+pub(crate) struct Login {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
 }
 
 /// So many checks wait already that another would take too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(crate) struct Busy;
 
 /// Checks passwords, and remembers those that were right: scrapes have the same each time.
 #[derive(Debug)]
-pub(super) struct Passwords {
+pub(crate) struct Passwords {
     /// Random, so that what is remembered tells nothing outside of this process.
     key: hmac::Key,
     /// For one comparison and those that wait for it.
@@ -44,7 +44,7 @@ impl Passwords {
     ///
     /// Somebody who is no user costs a comparison, too, with the hash of somebody who is one: the time that it takes
     /// does not tell who is a user.
-    pub(super) async fn check(&self, users: &Users, login: Login) -> Result<bool, Busy> {
+    pub(crate) async fn check(&self, users: &Users, login: Login) -> Result<bool, Busy> {
         let (is_user, hash) = match users.hash(&login.user) {
             Some(hash) => (true, hash),
             None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),

@@ -15,20 +15,20 @@ use tracing::debug;
 use super::activity::{Activity, Phase, Watched};
 use super::http2;
 use super::limits::Limits;
-use super::routes::Routes;
+use crate::pages::Routes;
 
 /// What a connection needs besides its stream.
 #[derive(Debug, Clone)]
-pub(super) struct Serving {
-    pub(super) activity: Arc<Activity>,
-    pub(super) routes: Arc<Routes>,
-    pub(super) limits: Limits,
-    pub(super) stopping: CancellationToken,
+pub(crate) struct Serving {
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) limits: Limits,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Serving {
     /// Serves until the client has enough, or what was asked is answered and `stopping`.
-    pub(super) async fn run<S>(self, stream: S, tls: Option<Arc<ServerConfig>>)
+    pub(crate) async fn run<S>(self, stream: S, tls: Option<Arc<ServerConfig>>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {

@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// What is asked of a client, in the words of Go's `tls.ClientAuthType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
+pub(crate) enum Policy {
     NoClientCert,
     RequestClientCert,
     RequireAnyClientCert,
@@ -22,7 +22,7 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    pub(super) const ALL: [(&'static str, Self); 5] = [
+    pub(crate) const ALL: [(&'static str, Self); 5] = [
         ("NoClientCert", Self::NoClientCert),
         ("RequestClientCert", Self::RequestClientCert),
         ("RequireAnyClientCert", Self::RequireAnyClientCert),
@@ -31,19 +31,19 @@ impl Policy {
     ];
 
     /// Whether nobody gets in without a certificate.
-    pub(super) fn is_mandatory(self) -> bool {
+    pub(crate) fn is_mandatory(self) -> bool {
         matches!(self, Self::RequireAnyClientCert | Self::RequireAndVerifyClientCert)
     }
 
     /// Whether a certificate must come from one of the configured authorities.
-    pub(super) fn verifies(self) -> bool {
+    pub(crate) fn verifies(self) -> bool {
         matches!(self, Self::VerifyClientCertIfGiven | Self::RequireAndVerifyClientCert)
     }
 }
 
 /// Judges the certificates of clients. That a client holds the key of its certificate is always checked.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     policy: Policy,
     /// `None`: whoever signed it, a certificate will do.
     authorities: Option<Arc<dyn ClientCertVerifier>>,
@@ -56,7 +56,7 @@ impl Clients {
     /// # Errors
     ///
     /// The reason for which nobody could be verified by `authorities`.
-    pub(super) fn new(
+    pub(crate) fn new(
         policy: Policy,
         authorities: RootCertStore,
         allowed_names: Vec<String>,

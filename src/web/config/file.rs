@@ -16,10 +16,10 @@ use checked_yaml::Error;
 
 /// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Files(BTreeMap<PathBuf, Option<Vec<u8>>>);
+pub(crate) struct Files(BTreeMap<PathBuf, Option<Vec<u8>>>);
 
 impl Files {
-    pub(super) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let bytes = bounded_file::read(path, LARGEST);
         let seen = bytes.as_ref().ok().map(|bytes| digest(&SHA256, bytes).as_ref().to_vec());
         self.0.insert(path.to_owned(), seen);
@@ -44,7 +44,7 @@ impl Files {
 
 /// A web configuration file, to be looked at again and again.
 #[derive(Debug)]
-pub(in crate::web) struct Watched {
+pub(crate) struct Watched {
     path: PathBuf,
     files: Settling<Files>,
     /// What the configuration that is in force demands.
@@ -53,7 +53,7 @@ pub(in crate::web) struct Watched {
 
 /// Why a changed web configuration is not put in force.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::web) enum Refusal {
+pub(crate) enum Refusal {
     #[error(transparent)]
     Invalid(#[from] Error),
     /// It may be what is left of a file that is just being written, or of one whose writer gave up.
@@ -66,14 +66,14 @@ pub(in crate::web) enum Refusal {
 
 impl Watched {
     /// Loads the file for the first time.
-    pub(in crate::web) fn load(path: PathBuf) -> Result<(Self, WebConfig), Error> {
+    pub(crate) fn load(path: PathBuf) -> Result<(Self, WebConfig), Error> {
         let mut files = Files::default();
         let config = WebConfig::load_through(&mut files, &path)?;
         Ok((Self { path, files: Settling::new(files), protection: config.protection() }, config))
     }
 
     /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
-    pub(in crate::web) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
+    pub(crate) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
         let mut looks = looks();
         loop {
             looks.tick().await;

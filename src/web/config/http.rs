@@ -10,12 +10,12 @@ use checked_yaml::value::{expected, flag, text};
 use checked_yaml::{Field, Key, Problems, Refused};
 
 /// Whether HTTP/2 is offered, which it is over TLS alone.
-pub(super) fn http2(raw: &raw::Http, problems: &mut Problems<'_>) -> Result<bool, Refused> {
+pub(crate) fn http2(raw: &raw::Http, problems: &mut Problems<'_>) -> Result<bool, Refused> {
     Ok(problems.read(&section().then("http2"), &raw.http2, flag)?.unwrap_or(true))
 }
 
 /// The headers that every answer gets unless it has them already.
-pub(super) fn headers(
+pub(crate) fn headers(
     raw: &raw::Headers,
     problems: &mut Problems<'_>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Refused> {

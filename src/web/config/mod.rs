@@ -16,9 +16,9 @@ use std::sync::Arc;
 use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 
-pub(super) use file::Watched;
-pub(super) use rate_limit::RateLimit;
-pub(super) use users::Users;
+pub(crate) use file::Watched;
+pub(crate) use rate_limit::RateLimit;
+pub(crate) use users::Users;
 
 use checked_yaml::{Error, Problems, file as text, parse};
 use file::Files;
@@ -28,9 +28,9 @@ use tls::Tls;
 #[derive(Debug, Default)]
 pub struct WebConfig {
     tls: Option<Tls>,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) users: Users,
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) users: Users,
+    pub(crate) rate_limit: Option<RateLimit>,
 }
 
 impl WebConfig {
@@ -61,12 +61,12 @@ impl WebConfig {
     }
 
     /// Whether whoever reaches the port may see everything.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.users.is_empty() && !self.verifies_clients()
     }
 
     /// How to speak TLS; `None`: connections are not encrypted.
-    pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<&Arc<ServerConfig>> {
         self.tls.as_ref().map(|tls| &tls.config)
     }
 
@@ -136,7 +136,7 @@ impl Protection {
 const SECRETIVE: [&str; 2] = ["tls_server_config", "basic_auth_users"];
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::path::PathBuf;
 
@@ -144,7 +144,7 @@ pub(super) mod tests {
     use tempfile::TempDir;
 
     /// A folder with a `web.yml` for TLS as `localhost`, and the certificate.
-    pub(in crate::web) fn tls() -> (TempDir, PathBuf, rustls::pki_types::CertificateDer<'static>) {
+    pub(crate) fn tls() -> (TempDir, PathBuf, rustls::pki_types::CertificateDer<'static>) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -11,10 +11,10 @@ use checked_yaml::{Field, Key, Problems, Refused};
 
 /// A bucket of `burst` requests that gets one more each `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) struct RateLimit {
-    pub(in crate::web) interval: Duration,
+pub(crate) struct RateLimit {
+    pub(crate) interval: Duration,
     /// At least 1.
-    pub(in crate::web) burst: u32,
+    pub(crate) burst: u32,
 }
 
 impl fmt::Display for RateLimit {
@@ -23,7 +23,7 @@ impl fmt::Display for RateLimit {
     }
 }
 
-pub(super) fn rate_limit(raw: &raw::RateLimit, problems: &mut Problems<'_>) -> Result<Option<RateLimit>, Refused> {
+pub(crate) fn rate_limit(raw: &raw::RateLimit, problems: &mut Problems<'_>) -> Result<Option<RateLimit>, Refused> {
     let key = |name| Key::of("rate_limit").then(name);
     let interval = problems.read(&key("interval"), &raw.interval, interval);
     let burst = problems.read(&key("burst"), &raw.burst, |field| number::<u32>(field, 0..=1_000_000));

@@ -9,63 +9,63 @@ use checked_yaml::Field;
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
-pub(super) struct Document {
-    pub(super) tls_server_config: Option<Tls>,
-    pub(super) http_server_config: Option<Http>,
-    pub(super) basic_auth_users: Option<Users>,
-    pub(super) rate_limit: Option<RateLimit>,
+pub(crate) struct Document {
+    pub(crate) tls_server_config: Option<Tls>,
+    pub(crate) http_server_config: Option<Http>,
+    pub(crate) basic_auth_users: Option<Users>,
+    pub(crate) rate_limit: Option<RateLimit>,
 }
 
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
-pub(super) struct Tls {
-    pub(super) cert: Field,
-    pub(super) key: Field,
-    pub(super) client_ca: Field,
-    pub(super) cert_file: Field,
-    pub(super) key_file: Field,
-    pub(super) client_auth_type: Field,
-    pub(super) client_ca_file: Field,
-    pub(super) client_allowed_sans: Field,
-    pub(super) min_version: Field,
-    pub(super) max_version: Field,
-    pub(super) cipher_suites: Field,
-    pub(super) prefer_server_cipher_suites: Field,
-    pub(super) curve_preferences: Field,
+pub(crate) struct Tls {
+    pub(crate) cert: Field,
+    pub(crate) key: Field,
+    pub(crate) client_ca: Field,
+    pub(crate) cert_file: Field,
+    pub(crate) key_file: Field,
+    pub(crate) client_auth_type: Field,
+    pub(crate) client_ca_file: Field,
+    pub(crate) client_allowed_sans: Field,
+    pub(crate) min_version: Field,
+    pub(crate) max_version: Field,
+    pub(crate) cipher_suites: Field,
+    pub(crate) prefer_server_cipher_suites: Field,
+    pub(crate) curve_preferences: Field,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
-pub(super) struct Http {
-    pub(super) http2: Field,
-    pub(super) headers: Option<Headers>,
+pub(crate) struct Http {
+    pub(crate) http2: Field,
+    pub(crate) headers: Option<Headers>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
-pub(super) struct Headers {
+pub(crate) struct Headers {
     #[serde(rename = "Content-Security-Policy")]
-    pub(super) content_security_policy: Field,
+    pub(crate) content_security_policy: Field,
     #[serde(rename = "X-Frame-Options")]
-    pub(super) x_frame_options: Field,
+    pub(crate) x_frame_options: Field,
     #[serde(rename = "X-Content-Type-Options")]
-    pub(super) x_content_type_options: Field,
+    pub(crate) x_content_type_options: Field,
     #[serde(rename = "X-XSS-Protection")]
-    pub(super) x_xss_protection: Field,
+    pub(crate) x_xss_protection: Field,
     #[serde(rename = "Strict-Transport-Security")]
-    pub(super) strict_transport_security: Field,
+    pub(crate) strict_transport_security: Field,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
-pub(super) struct RateLimit {
-    pub(super) interval: Field,
-    pub(super) burst: Field,
+pub(crate) struct RateLimit {
+    pub(crate) interval: Field,
+    pub(crate) burst: Field,
 }
 
 /// The users in the order of the file, and one more than once where the file says so.
 #[derive(Debug, Default)]
-pub(super) struct Users(pub(super) Vec<(String, Field)>);
+pub(crate) struct Users(pub(crate) Vec<(String, Field)>);
 
 impl<'de> Deserialize<'de> for Users {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -18,23 +18,23 @@ use checked_yaml::{Field, Key, Problems, Refused, file};
 
 /// How to speak TLS.
 #[derive(Debug)]
-pub(super) struct Tls {
-    pub(super) config: Arc<ServerConfig>,
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ServerConfig>,
     /// Whether nobody gets in without a certificate from one of the configured authorities.
-    pub(super) verifies_clients: bool,
+    pub(crate) verifies_clients: bool,
     /// Whether a certificate must hold one of the configured names.
-    pub(super) names_clients: bool,
+    pub(crate) names_clients: bool,
 }
 
 /// Where the section's files are, what was read of them, and what is wrong.
-pub(super) struct Reading<'r, 't> {
-    pub(super) folder: &'r Path,
-    pub(super) files: &'r mut Files,
-    pub(super) problems: &'r mut Problems<'t>,
+pub(crate) struct Reading<'r, 't> {
+    pub(crate) folder: &'r Path,
+    pub(crate) files: &'r mut Files,
+    pub(crate) problems: &'r mut Problems<'t>,
 }
 
 /// `None` where the section is not there, or empty.
-pub(super) fn tls(
+pub(crate) fn tls(
     raw: &raw::Tls,
     http2: Result<bool, Refused>,
     reading: &mut Reading<'_, '_>,

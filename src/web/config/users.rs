@@ -12,24 +12,24 @@ use checked_yaml::{Field, Key, Problems, Refused};
 
 /// Who may sign in: names with bcrypt hashes of their passwords.
 #[derive(Default)]
-pub(in crate::web) struct Users(BTreeMap<Vec<u8>, Secret>);
+pub(crate) struct Users(BTreeMap<Vec<u8>, Secret>);
 
 impl Users {
-    pub(in crate::web) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(in crate::web) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The hash of `user`'s password.
-    pub(in crate::web) fn hash(&self, user: &[u8]) -> Option<&Secret> {
+    pub(crate) fn hash(&self, user: &[u8]) -> Option<&Secret> {
         self.0.get(user)
     }
 
     /// The hash of one of the users, always of the same for one `number`; `None` where there are no users.
-    pub(in crate::web) fn any_hash(&self, number: usize) -> Option<&Secret> {
+    pub(crate) fn any_hash(&self, number: usize) -> Option<&Secret> {
         self.0.values().nth(number.checked_rem(self.len())?)
     }
 }
@@ -41,7 +41,7 @@ impl fmt::Debug for Users {
     }
 }
 
-pub(super) fn users(raw: raw::Users, problems: &mut Problems<'_>) -> Result<Users, Refused> {
+pub(crate) fn users(raw: raw::Users, problems: &mut Problems<'_>) -> Result<Users, Refused> {
     let section = Key::of("basic_auth_users");
     // A password or a hash may have slipped to where the name belongs, so the line alone says which entry is meant.
     let shown = section.then("<user>");

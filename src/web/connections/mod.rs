@@ -12,12 +12,12 @@ use tracing::{debug, warn};
 
 use super::activity::{Activity, Phase};
 use super::limits::Limits;
-use super::routes::Routes;
 use super::serve::Serving;
+use crate::pages::Routes;
 
 /// All connections. Whoever owns this decides when to look for the ones that take too long.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     routes: Arc<Routes>,
     limits: Limits,
     /// How many may be open: as many as the limit allows, or fewer where the system had no room for as many.
@@ -31,7 +31,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(routes: Arc<Routes>, limits: Limits) -> Self {
+    pub(crate) fn new(routes: Arc<Routes>, limits: Limits) -> Self {
         Self {
             routes,
             limits,
@@ -45,7 +45,7 @@ impl Connections {
     }
 
     /// Serves a new client, in the place of the one that has been quiet for longest where there is no place left.
-    pub(super) fn add<S>(&mut self, stream: S)
+    pub(crate) fn add<S>(&mut self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -75,7 +75,7 @@ impl Connections {
     /// # Panics
     ///
     /// Where the connection's task did: it is a fault of this program, which must not go by in silence.
-    pub(super) async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -87,13 +87,13 @@ impl Connections {
 
     /// The system has no room for another connection: closes an eighth of those that wait for their clients, so that
     /// newcomers find places. [`sweep`](Self::sweep) tries again, little by little, whether there is room for more.
-    pub(super) fn make_room(&mut self) {
+    pub(crate) fn make_room(&mut self) {
         self.places = (self.open.len() * 7 / 8).max(1);
         while self.open.len() > self.places && self.close_quietest() {}
     }
 
     /// Closes what takes too long.
-    pub(super) fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         self.places = self.limits.connections.min(self.places + 1);
         self.full &= self.open.len() > self.places / 2;
         let Limits { handshake, head, idle, sending, .. } = self.limits;
@@ -138,7 +138,7 @@ impl Connections {
     }
 
     /// Answers what was asked, as far as the grace allows, and closes every connection.
-    pub(super) async fn drain(mut self) {
+    pub(crate) async fn drain(mut self) {
         let grace = self.limits.grace;
         self.stopping.cancel();
         let all_ended = async {

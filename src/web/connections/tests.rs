@@ -5,10 +5,11 @@ use tokio::sync::watch;
 use tokio::time::{advance, sleep};
 
 use super::*;
+use crate::pages::routes::tests::{parts, routes};
+use crate::pages::{ReloadRequest, TelemetryPath};
+use crate::web::WebConfig;
 use crate::web::config::tests::tls;
 use crate::web::guard::Guard;
-use crate::web::routes::tests::{parts, routes};
-use crate::web::{ReloadRequest, TelemetryPath, WebConfig};
 
 const GET: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
 

@@ -28,7 +28,7 @@ use super::serve::Serving;
 /// # Panics
 ///
 /// Where answering a request does.
-pub(super) async fn serve<S>(stream: S, serving: Serving)
+pub(crate) async fn serve<S>(stream: S, serving: Serving)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

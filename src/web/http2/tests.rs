@@ -10,10 +10,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::pages::routes::Routes;
+use crate::pages::routes::tests::parts;
+use crate::pages::{ReloadRequest, TelemetryPath};
 use crate::web::limits::Limits;
-use crate::web::routes::Routes;
-use crate::web::routes::tests::parts;
-use crate::web::{ReloadRequest, TelemetryPath};
 
 struct Connection {
     client: SendRequest<Empty<Bytes>>,

@@ -17,8 +17,9 @@ use super::config::Watched;
 use super::connections::Connections;
 use super::guard::Guard;
 use super::limits::Limits;
-use super::routes::Routes;
-use super::{BindError, ListenAddress, Parts, Settings, WebConfig};
+use super::{BindError, ListenAddress, Settings, WebConfig};
+use crate::pages::Parts;
+use crate::pages::Routes;
 use crate::store::Store;
 
 /// A server that listens already, and serves once it runs.
@@ -130,7 +131,7 @@ impl Server {
     }
 
     #[cfg(test)]
-    pub(super) fn with_limits(mut self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }

@@ -10,9 +10,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::web::TelemetryPath;
+use crate::pages::TelemetryPath;
+use crate::pages::routes::tests::parts;
 use crate::web::config::tests::tls;
-use crate::web::routes::tests::parts;
 
 struct Running {
     addresses: Vec<SocketAddr>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::pages::format::{Moment, count, why};
 use crate::store::{Snapshot, State};
-use crate::web::words::{Moment, count, why};
 use elements_api::Reason;
 
 /// What a visitor must know first, and what else is wrong.

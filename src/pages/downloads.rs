@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::words::exact;
+use super::format::exact;
 use crate::store::{Freshness, KnownCustomer, Snapshot};
 use crate::table::{Cell, Form, List};
 

@@ -234,7 +234,7 @@ mod tests {
         let stats = crate::status::Stats::default();
         for query in ["", "q=microsoft", "sort=product&dir=desc&page=100", "sort=seats", "sort=age&page=220"] {
             let start = Instant::now();
-            crate::web::page::page(&store, &stats, "/metrics", query, at(2_000)).unwrap();
+            crate::pages::page::page(&store, &stats, "/metrics", query, at(2_000)).unwrap();
             // A few milliseconds in a release build; this is one without optimization, on a busy machine.
             assert!(start.elapsed() < Duration::from_secs(1), "{query}: {:?}", start.elapsed());
         }

@@ -2,17 +2,17 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::metrics::tests::{scene, seats, target};
-use crate::web::{ReloadHandle, ReloadRequest};
+use crate::pages::{ReloadHandle, ReloadRequest};
 use elements_api::Reason;
 use tokio::sync::mpsc::Receiver;
 
 /// Routes over the scene of the metrics, and where requests to reload arrive.
-pub(in crate::web) fn routes() -> (Routes, Receiver<ReloadRequest>) {
+pub(crate) fn routes() -> (Routes, Receiver<ReloadRequest>) {
     let (parts, requests) = parts();
     (Routes::new(parts, TelemetryPath::default(), true), requests)
 }
 
-pub(in crate::web) fn parts() -> (Parts, Receiver<ReloadRequest>) {
+pub(crate) fn parts() -> (Parts, Receiver<ReloadRequest>) {
     let (store, stats) = scene();
     let exposition = crate::metrics::exposition::Exposition::new(store.clone(), stats.clone());
     let (reload, requests) = ReloadHandle::new();

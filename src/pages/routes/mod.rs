@@ -12,19 +12,20 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::body::Chunks;
-use super::guard::{Guard, Refusal};
+use super::downloads::download;
 use super::page::{PAGE_MAY, page};
 use super::readiness::Readiness;
-use super::seats::download;
-use super::{Parts, TelemetryPath, WebConfig};
+use super::{Parts, TelemetryPath};
 use crate::aside::aside;
 use crate::metrics::exposition::{Encoding, Format, Rendered};
 use crate::table::Form;
+use crate::web::WebConfig;
+use crate::web::body::Chunks;
+use crate::web::guard::{Guard, Refusal};
 
 /// Everything that can be asked.
 #[derive(Debug)]
-pub(super) struct Routes {
+pub(crate) struct Routes {
     parts: Parts,
     telemetry_path: TelemetryPath,
     enable_lifecycle: bool,
@@ -93,7 +94,7 @@ impl Route {
 }
 
 impl Routes {
-    pub(super) fn new(parts: Parts, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
+    pub(crate) fn new(parts: Parts, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
         for route in Route::ALL {
             let usual = if route == Route::Other { StatusCode::NOT_FOUND } else { StatusCode::OK };
             parts.stats.http_handler(route.handler(), usual.as_u16());
@@ -110,14 +111,14 @@ impl Routes {
     }
 
     /// The same with `guard` before them.
-    pub(super) fn guarded(self, guard: Guard) -> Self {
+    pub(crate) fn guarded(self, guard: Guard) -> Self {
         let guarded = Self { guard, ..self };
         guarded.count_refusals();
         guarded
     }
 
     /// Starts the counters of refused passwords, where one is asked for now.
-    pub(super) fn count_refusals(&self) {
+    pub(crate) fn count_refusals(&self) {
         if self.config().users.is_empty() {
             return;
         }
@@ -127,12 +128,12 @@ impl Routes {
     }
 
     /// The web configuration as it is now.
-    pub(super) fn config(&self) -> Arc<WebConfig> {
+    pub(crate) fn config(&self) -> Arc<WebConfig> {
         self.guard.config()
     }
 
     /// The answer to a request, whose body nobody reads.
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Chunks> {
+    pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Response<Chunks> {
         let route = self.route(request.uri().path());
         let admitted = if route.is_open() { Ok(()) } else { self.guard.admit(request.headers()).await };
         let mut response = match (admitted, route.allow()) {
@@ -297,4 +298,4 @@ fn with(mut response: Response<Chunks>, name: HeaderName, value: &'static str) -
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use humantime::format_duration;
 
 use super::headline::Scene;
+use crate::pages::format::{Moment, count, span};
 use crate::status::Build;
 use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Snapshot};
-use crate::web::words::{Moment, count, span};
 
 /// Facts under one heading.
 #[derive(Debug)]

@@ -1,0 +1,28 @@
+//! What is answered: the metrics, the status page, the downloads, and how the exporter does.
+
+mod downloads;
+mod format;
+mod page;
+mod readiness;
+mod reload;
+pub(crate) mod routes;
+mod telemetry_path;
+
+use std::sync::Arc;
+
+pub use reload::{ReloadHandle, ReloadRequest};
+pub(crate) use routes::Routes;
+pub use telemetry_path::{TelemetryPath, TelemetryPathError, reserved};
+
+use crate::metrics::exposition::Exposition;
+use crate::status::Stats;
+use crate::store::Store;
+
+/// What the routes answer from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub exposition: Arc<Exposition>,
+    pub store: Arc<Store>,
+    pub stats: Arc<Stats>,
+    pub reload: ReloadHandle,
+}
