@@ -6,6 +6,8 @@ use std::process::Command;
 
 use avepoint_exporter::config::Config;
 use avepoint_exporter::web::WebConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_yaml::Value;
 use tempfile::TempDir;
 
@@ -103,6 +105,11 @@ fn the_certificates_that_the_documents_make_are_accepted() {
         checked += 1;
     }
     assert_eq!(checked, 2, "PEM and PFX");
+
+    // AvePoint takes the certificate as a `.cer` file, which is usually DER.
+    let certificate = CertificateDer::from_pem_file(folder.path().join("app.crt")).unwrap();
+    assert_eq!(fs::read(folder.path().join("app.cer")).unwrap(), certificate.as_ref());
+    assert!(document.text.contains("Upload `app.cer`"));
 }
 
 fn blocks_of_all(kind: &str) -> Vec<String> {

@@ -15,3 +15,4 @@ mod demo;
 mod harness;
 mod references;
 mod tables;
+mod vendor;

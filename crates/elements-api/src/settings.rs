@@ -60,7 +60,7 @@ pub enum SecretSource {
 /// Where the certificate and its private key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// PKCS#12, as the vendor hands it out.
+    /// PKCS#12: both in one file. It is made by the operator: the vendor takes a `.cer` and hands out nothing.
     Pfx {
         pfx_file: PathBuf,
         password_file: Option<PathBuf>,
