@@ -12,7 +12,6 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use tracing_appender::non_blocking::ErrorCounter;
 
 pub use self::parts::PartEnded;
 pub use self::reload::{LoadError, Source};
@@ -23,7 +22,7 @@ use self::reload::Reloader;
 use crate::config::Config;
 use crate::metrics::exposition::Exposition;
 use crate::poll::{Plan, Poller};
-use crate::status::Stats;
+use crate::status::{LinesDropped, Stats};
 use crate::store::saved;
 use crate::store::{self, Store};
 use crate::web::settle::Settling;
@@ -38,7 +37,7 @@ pub struct Options {
     pub auto_reload: bool,
     pub web: web::Settings,
     /// Counts the lines of the log that nobody took; `None` where there is no log.
-    pub log_lines_dropped: Option<ErrorCounter>,
+    pub log_lines_dropped: Option<LinesDropped>,
 }
 
 /// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.

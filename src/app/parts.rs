@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 /// Whatever has not stopped by then is left behind: the process must end within 5 s.
-const GRACE: Duration = Duration::from_millis(4500);
+const GRACE: Duration = Duration::from_secs(4);
 
 /// A part ended by itself. Without it the others would go on serving old numbers for ever.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::task::spawn_blocking;
 
 use super::args::Options;
 use super::logging::Log;
@@ -36,10 +37,10 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let port = address.port();
     let place = if address.ip().is_unspecified() { format!("localhost:{port}") } else { address.to_string() };
     let (url, path) = (format!("{}://{place}", app.scheme()), &options.telemetry_path);
-    writeln!(
-        stdout().lock(),
-        "A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     {url}{path}\n  status page: {url}/"
-    )?;
+    let greeting =
+        format!("A demo on a simulated API; stop it with Ctrl-C.\n  metrics:     {url}{path}\n  status page: {url}/");
+    // Nobody need read it: a full pipe holds up neither the exporter nor its end.
+    spawn_blocking(move || writeln!(stdout().lock(), "{greeting}"));
     tokio::select! {
         outcome = app.run(shutdown, reload) => outcome?,
         never = demo::live(simulator.control(), INTERVAL) => match never {},

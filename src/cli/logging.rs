@@ -1,23 +1,26 @@
 //! Logs go to stderr, one event a line.
 
-use std::io::{Write as _, stderr};
+use std::io::{self, Write, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use std::{panic, thread};
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
 use super::args::{LogFormat, LogLevel};
+use crate::status::LinesDropped;
 
-/// The log of this process. Nothing waits for its reader: lines that he does not take in time are dropped and counted.
+/// The log of this process. Nothing waits for its reader: lines that it does not take in time are dropped and counted.
 pub(super) struct Log {
     writer: WorkerGuard,
-    lines_dropped: ErrorCounter,
+    lines_dropped: LinesDropped,
 }
 
 /// So many lines wait for a reader who stands still. At the usual length they are less than 2 MB.
@@ -27,7 +30,7 @@ const MOST_WAITING: usize = 8192;
 const LAST_WAIT: Duration = Duration::from_millis(500);
 
 impl Log {
-    pub(super) fn lines_dropped(&self) -> ErrorCounter {
+    pub(super) fn lines_dropped(&self) -> LinesDropped {
         self.lines_dropped.clone()
     }
 
@@ -48,18 +51,36 @@ impl Log {
     }
 }
 
+/// stderr, and how many lines it did not take: a full disk behind it, or a pipe that nobody reads any more.
+struct Counting(Arc<AtomicU64>);
+
+impl Write for Counting {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Lines come whole. One that is lost is no reason to lose the next.
+        if stderr().write_all(line).is_err() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
+    }
+}
+
 /// The crates of this workspace that log.
 const OURS: [&str; 3] = [env!("CARGO_CRATE_NAME"), "elements_api", "exporter_web"];
 
 /// Sends every event of these crates at `level` and above to stderr, and warnings of the libraries: what they say below
 /// that may repeat requests, and with them secrets.
 pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
+    let unwritten = Arc::new(AtomicU64::new(0));
     let (stderr, writer) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(MOST_WAITING)
         .thread_name("log")
-        .finish(stderr());
-    let lines_dropped = stderr.error_counter();
+        .finish(Counting(unwritten.clone()));
+    let lines_dropped = LinesDropped::new(stderr.error_counter(), unwritten);
     let level = match level {
         LogLevel::Trace => LevelFilter::TRACE,
         LogLevel::Debug => LevelFilter::DEBUG,

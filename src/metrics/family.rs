@@ -115,7 +115,7 @@ catalogue! {
     BUILD_INFO = Gauge "avepoint_exporter_build_info" ["version", "revision", "rustversion"]
         "1, with the version of this exporter, the git revision it was built from, and the compiler's version.";
     LOG_LINES_DROPPED = Counter "avepoint_exporter_log_lines_dropped_total" []
-        "Number of lines of this exporter's log that were dropped because nobody took them from stderr in time.";
+        "Number of lines of this exporter's log that were dropped because stderr did not take them in time, or at all.";
     PROCESS_CPU = Counter "process_cpu_seconds_total" []
         "Total user and system CPU time spent in seconds.";
     HTTP_REQUESTS = Counter "avepoint_exporter_http_requests_total" ["handler", "code"]

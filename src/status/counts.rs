@@ -1,18 +1,38 @@
 //! Plain counters that any part may count in. They know nothing of Prometheus.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use elements_api::{Code, Observer, Operation, Reason};
 use tracing_appender::non_blocking::ErrorCounter;
+
+/// Counts the lines of the log that nobody took: those that had no place in its queue, and those that could not be
+/// written.
+#[derive(Debug, Clone)]
+pub struct LinesDropped {
+    queue_full: ErrorCounter,
+    unwritten: Arc<AtomicU64>,
+}
+
+impl LinesDropped {
+    /// The sum of both counters.
+    pub const fn new(queue_full: ErrorCounter, unwritten: Arc<AtomicU64>) -> Self {
+        Self { queue_full, unwritten }
+    }
+
+    fn get(&self) -> u64 {
+        self.queue_full.dropped_lines() as u64 + self.unwritten.load(Ordering::Relaxed)
+    }
+}
 
 /// What this process has counted since it started.
 #[derive(Debug)]
 pub struct Stats {
     counts: Mutex<Counts>,
     /// The log counts for itself.
-    log_lines_dropped: Option<ErrorCounter>,
+    log_lines_dropped: Option<LinesDropped>,
 }
 
 /// A copy of every counter at one moment.
@@ -68,7 +88,7 @@ impl Default for Stats {
 impl Stats {
     /// Every series that an alert may stand on is there from the start, at 0: Prometheus cannot see a counter
     /// increase that was not there before.
-    pub fn new(log_lines_dropped: Option<ErrorCounter>) -> Self {
+    pub fn new(log_lines_dropped: Option<LinesDropped>) -> Self {
         let codes = [Code::Status(200), Code::Status(429)];
         let requests = Operation::ALL.iter().flat_map(|operation| codes.map(|code| ((*operation, code), 0)));
         let reasons: BTreeMap<_, _> = Reason::ALL.iter().map(|reason| (*reason, 0)).collect();
@@ -87,7 +107,7 @@ impl Stats {
     }
 
     pub fn counts(&self) -> Counts {
-        let log_lines_dropped = self.log_lines_dropped.as_ref().map_or(0, |counter| counter.dropped_lines() as u64);
+        let log_lines_dropped = self.log_lines_dropped.as_ref().map_or(0, LinesDropped::get);
         Counts { log_lines_dropped, ..self.lock().clone() }
     }
 

@@ -4,4 +4,4 @@ mod build;
 mod counts;
 
 pub use build::Build;
-pub use counts::{Counts, Histogram, Stats};
+pub use counts::{Counts, Histogram, LinesDropped, Stats};

@@ -3,14 +3,14 @@
 //! A named pipe waits for a writer, `/dev/zero` never ends, and a mount whose server has gone does not answer at all.
 //! None of them may hold up whoever asks, or take the memory of everything else.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest configuration or certificate that is read, in bytes.
 pub const LARGEST: u64 = 16 << 20;
@@ -26,8 +26,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// Those of the system; [`ErrorKind::FileTooLarge`]; [`ErrorKind::TimedOut`] where it is not read within ten seconds.
-/// A reading that was given up goes on in its thread until the system lets go of it, and until then every other try at
-/// the same file fails at once: a mount that is gone costs one thread, however often it is looked at.
+/// A reading that was given up goes on in its thread until the system lets go of it. Until then other tries at the same
+/// file fail at once, save one every half a minute: a mount that is gone costs a few threads, however often it is looked
+/// at, and one that is back is noticed.
 pub fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let file = path.to_owned();
     within(LIMIT, path, move || read_regular(&file, largest))
@@ -47,8 +48,29 @@ fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The files whose reading was given up, and goes on.
-static HUNG: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// The files whose reading was given up, and goes on. A file that was put right is read again, though the thread that
+/// hangs at what was there before may never end.
+static HUNG: Mutex<BTreeMap<PathBuf, Hung>> = Mutex::new(BTreeMap::new());
+
+/// What is known of a file that did not answer.
+#[derive(Debug, Clone, Copy)]
+struct Hung {
+    /// When the last reading of it began.
+    tried: Instant,
+    threads: usize,
+}
+
+/// How long a file that did not answer is left alone.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// So many threads may hang at one file.
+const MOST_THREADS: usize = 4;
+
+impl Hung {
+    fn may_be_tried(self) -> bool {
+        self.threads < MOST_THREADS && self.tried.elapsed() >= PAUSE
+    }
+}
 
 fn within(
     limit: Duration,
@@ -56,8 +78,12 @@ fn within(
     work: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static,
 ) -> io::Result<Vec<u8>> {
     let given_up = || io::Error::new(ErrorKind::TimedOut, "its disk or mount does not answer");
-    if hung().contains(path) {
-        return Err(given_up());
+    let began = Instant::now();
+    if let Some(known) = hung().get_mut(path) {
+        if !known.may_be_tried() {
+            return Err(given_up());
+        }
+        known.tried = began;
     }
     let (sender, receiver) = sync_channel(1);
     let file = path.to_owned();
@@ -65,20 +91,26 @@ fn within(
         let outcome = work();
         // Under the lock, so that it ends either in time or among those that hang, and not between the two.
         let mut hung = hung();
-        hung.remove(&file);
         // Whoever gave it up does not take it any more.
-        let _ = sender.send(outcome);
+        let in_time = sender.send(outcome).is_ok();
+        match hung.get_mut(&file) {
+            // The file answers again, whatever else still hangs at what was there before.
+            Some(_) if in_time => _ = hung.remove(&file),
+            Some(known) if known.threads > 1 => known.threads -= 1,
+            Some(_) => _ = hung.remove(&file),
+            None => {}
+        }
     })?;
     receiver.recv_timeout(limit).unwrap_or_else(|_| {
         let mut hung = hung();
         receiver.try_recv().unwrap_or_else(|_| {
-            hung.insert(path.to_owned());
+            hung.entry(path.to_owned()).or_insert(Hung { tried: began, threads: 0 }).threads += 1;
             Err(given_up())
         })
     })
 }
 
-fn hung() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn hung() -> MutexGuard<'static, BTreeMap<PathBuf, Hung>> {
     // Each change to it is one step, which a panic elsewhere cannot have left half done.
     HUNG.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -117,9 +149,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_disk_that_does_not_answer_is_given_up_and_costs_one_thread_until_it_does() {
-        let path = Path::new("a file on a mount that is gone");
+    fn hang(path: &'static Path) -> std::sync::mpsc::SyncSender<()> {
         let (answer, waiting) = sync_channel::<()>(0);
         let hanging = within(Duration::from_millis(20), path, move || {
             // It ends with an error once the other end is dropped.
@@ -127,12 +157,46 @@ mod tests {
             Ok(Vec::new())
         });
         assert_eq!(hanging.expect_err("given up").kind(), ErrorKind::TimedOut);
+        answer
+    }
+
+    /// As if the last try at it had been long ago.
+    fn let_time_pass(path: &Path) {
+        let earlier = Instant::now().checked_sub(PAUSE).expect("the machine runs for longer");
+        hung().get_mut(path).expect("it hangs").tried = earlier;
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_given_up_and_not_asked_again_until_it_does() {
+        let path = Path::new("a file on a mount that is gone");
+        let answer = hang(path);
         let again = within(LIMIT, path, || unreachable!("no other thread is started"));
         assert_eq!(again.expect_err("still given up").kind(), ErrorKind::TimedOut);
         drop(answer);
-        while hung().contains(path) {
+        while hung().contains_key(path) {
             thread::yield_now();
         }
         assert_eq!(within(LIMIT, path, || Ok(b"back".to_vec())).expect("it answers"), b"back");
+    }
+
+    #[test]
+    fn a_file_that_was_put_right_is_read_again_though_a_thread_still_hangs() {
+        let path = Path::new("a link that led to a pipe");
+        let _never = hang(path);
+        let_time_pass(path);
+        assert_eq!(within(LIMIT, path, || Ok(b"right".to_vec())).expect("it answers"), b"right");
+        assert!(!hung().contains_key(path), "and from now on as any other");
+    }
+
+    #[test]
+    fn a_file_that_never_answers_costs_few_threads() {
+        let path = Path::new("a file that never answers");
+        let mut never = vec![hang(path)];
+        for _ in 1..MOST_THREADS {
+            let_time_pass(path);
+            never.push(hang(path));
+        }
+        let_time_pass(path);
+        assert!(within(LIMIT, path, || unreachable!("no other thread is started")).is_err());
     }
 }

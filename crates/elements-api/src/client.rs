@@ -98,8 +98,11 @@ impl Client {
                 break;
             }
             let next = self.attempt(operation, &request, deadline).await;
-            if matches!(next, Err(Error::NotBegun)) {
-                break;
+            match next {
+                Err(Error::NotBegun) => break,
+                // Nothing was sent.
+                Err(Error::Credential(_)) => return next,
+                _ => {}
             }
             self.observer.retry(reason);
             outcome = next;
@@ -118,6 +121,10 @@ impl Client {
             return Err(Error::NotBegun);
         }
         let request = request().await?;
+        // Files may have taken their time.
+        if Instant::now() >= deadline {
+            return Err(Error::NotBegun);
+        }
         let begun = Instant::now();
         let limit = self.settings.timeout;
         let outcome = timeout(limit, self.transport.send(request)).await;

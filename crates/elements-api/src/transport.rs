@@ -58,6 +58,9 @@ pub(crate) enum SendError {
     },
 }
 
+/// Names the file of the system's roots, which is read without a limit below: a pipe would hold up everything.
+const SYSTEM_ROOTS: &str = "SSL_CERT_FILE";
+
 /// The transport of the real daemon.
 pub(super) struct Http {
     api: Client,
@@ -74,6 +77,10 @@ impl Http {
             Some(file) => roots(file).map_err(|problem| SetupError::CaFile { file: file.clone(), problem })?,
             None => Vec::new(),
         };
+        if let Some(file) = std::env::var_os(SYSTEM_ROOTS) {
+            let problem = |error| SetupError::Client(format!("the file that {SYSTEM_ROOTS} names: {error}"));
+            bounded_file::read(Path::new(&file), bounded_file::LARGEST).map_err(problem)?;
+        }
         Ok(Self {
             api: client(&settings.base_url, &roots, settings)?,
             identity: client(&settings.token_url, &roots, settings)?,
