@@ -11,7 +11,6 @@ use super::family::{self, CATALOGUE, Family, count, flag, timestamp};
 use super::process::Process;
 use crate::status::{Build, Counts, Stats};
 use crate::store::{Cycle, DiscoveryStatus, ReloadStatus, Settings, Snapshot, Store};
-use elements_api::Code;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
 pub struct Always {
@@ -127,7 +126,7 @@ fn api(counts: &Counts, status: &Status) -> Vec<MetricFamily> {
     let requests = counts
         .api_requests
         .iter()
-        .map(|((operation, code), n)| family::API_REQUESTS.sample(&[operation.as_str(), &label(*code)], count(*n)));
+        .map(|((operation, code), n)| family::API_REQUESTS.sample(&[operation.as_str(), &code.to_string()], count(*n)));
     let durations = counts
         .api_durations
         .iter()
@@ -157,11 +156,4 @@ fn exporter(counts: &Counts, status: &Status, build: Build) -> Vec<MetricFamily>
         family::BUILD_INFO.of(vec![family::BUILD_INFO.sample(&[version, revision, rustversion], 1.0)]),
         family::LOG_LINES_DROPPED.single(Some(count(counts.log_lines_dropped))),
     ]
-}
-
-fn label(code: Code) -> String {
-    match code {
-        Code::Status(status) => status.to_string(),
-        Code::Error => "error".to_owned(),
-    }
 }

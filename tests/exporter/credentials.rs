@@ -153,7 +153,7 @@ async fn check_tells_what_is_wrong_with_a_pem_pair() {
     }
 
     Identity::elliptic().write_pem(&folder);
-    let not_rsa = "the private key in app.key is not an RSA key of 2048 bits or more, which the vendor asks for";
+    let not_rsa = "the private key in app.key is not an RSA key of 2048 bits or more, which the vendor requires";
     assert_eq!(refusal(&folder).await, not_rsa);
     openssl(&folder, &["ec", "-in", "app.key", "-out", "app.key"]);
     assert_eq!(refusal(&folder).await, not_rsa);
@@ -202,7 +202,7 @@ async fn check_tells_what_is_wrong_with_a_pfx_archive() {
     Identity::elliptic().write_pfx(&folder, "", &[]);
     assert_eq!(
         refusal(&folder).await,
-        "the private key in app.pfx is not an RSA key of 2048 bits or more, which the vendor asks for"
+        "the private key in app.pfx is not an RSA key of 2048 bits or more, which the vendor requires"
     );
     Identity::expired().write_pfx(&folder, "", &[]);
     assert_eq!(refusal(&folder).await, "the certificate in app.pfx expired at 2021-12-31T00:00:00Z: renew it");

@@ -1,7 +1,24 @@
-//! Reading files that people and mounts put there: regular ones, with a limit of size and of time.
+//! Reads the files that a configuration names, for a daemon that must not hang on them: regular files only, up to a
+//! limit of size, and for ten seconds at most.
 //!
-//! A named pipe waits for a writer, `/dev/zero` never ends, and a mount whose server has gone does not answer at all.
-//! None of them may hold up whoever asks, or take the memory of everything else.
+//! A named pipe waits for a writer, `/dev/zero` never ends, and a mount whose server is gone does not answer at all.
+//! None of them may hold up the caller or take all memory.
+//!
+//! ```
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("password");
+//! # std::fs::write(&path, "hunter2\n").unwrap();
+//! use bounded_file::{LARGEST_SECRET, read, without_line_break};
+//!
+//! let bytes = read(&path, LARGEST_SECRET)?;
+//! assert_eq!(without_line_break(std::str::from_utf8(&bytes).unwrap()), "hunter2");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! It blocks its thread meanwhile, so async code calls it on one that may block. It writes nothing, and does not watch
+//! files for changes.
+
+#![warn(missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,17 +35,17 @@ pub const LARGEST: u64 = 16 << 20;
 /// The largest secret or password that is read, in bytes.
 pub const LARGEST_SECRET: u64 = 64 << 10;
 
-/// How long a file may take. A local disk needs a millisecond; whatever needs seconds does not answer.
+/// How long a read may take. A local disk needs a millisecond; what needs seconds does not answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// All bytes of the regular file at `path`, of which there may be `largest`.
+/// Reads the regular file at `path`, which may have up to `largest` bytes.
 ///
 /// # Errors
 ///
-/// Those of the system; [`ErrorKind::FileTooLarge`]; [`ErrorKind::TimedOut`] where it is not read within ten seconds.
-/// A reading that was given up goes on in its thread until the system lets go of it. Until then other tries at the same
-/// file fail at once, save one every half a minute: a mount that is gone costs a few threads, however often it is looked
-/// at, and one that is back is noticed.
+/// Those of the system; [`ErrorKind::FileTooLarge`]; [`ErrorKind::TimedOut`] if it takes more than ten seconds. A read
+/// that was given up goes on in its thread until the system lets go of it. Until then, other reads of the same file fail
+/// at once, save one every half a minute: a mount that is gone costs a few threads, however often it is tried, and one
+/// that is back is noticed.
 pub fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let file = path.to_owned();
     within(LIMIT, path, move || read_regular(&file, largest))
@@ -48,22 +65,29 @@ fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The files whose reading was given up, and goes on. A file that was put right is read again, though the thread that
+/// A file's text without its last line break, which editors add and nobody means.
+pub fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// The files whose read was given up and goes on. A file that was put right is read again, though the thread that
 /// hangs at what was there before may never end.
 static HUNG: Mutex<BTreeMap<PathBuf, Hung>> = Mutex::new(BTreeMap::new());
 
 /// What is known of a file that did not answer.
 #[derive(Debug, Clone, Copy)]
 struct Hung {
-    /// When the last reading of it began.
+    /// When the last read of it began.
     tried: Instant,
+    /// How many reads of it go on.
     threads: usize,
 }
 
 /// How long a file that did not answer is left alone.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// So many threads may hang at one file.
+/// How many threads may hang at one file.
 const MOST_THREADS: usize = 4;
 
 impl Hung {
@@ -89,7 +113,7 @@ fn within(
     let file = path.to_owned();
     thread::Builder::new().name("file reader".to_owned()).spawn(move || {
         let outcome = work();
-        // Under the lock, so that it ends either in time or among those that hang, and not between the two.
+        // Under the lock, so that it ends either in time or as one that hangs, and never in between.
         let mut hung = hung();
         // Whoever gave it up does not take it any more.
         let in_time = sender.send(outcome).is_ok();
@@ -111,7 +135,7 @@ fn within(
 }
 
 fn hung() -> MutexGuard<'static, BTreeMap<PathBuf, Hung>> {
-    // Each change to it is one step, which a panic elsewhere cannot have left half done.
+    // Each change to it is one step, which no panic can leave half done.
     HUNG.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -35,7 +35,9 @@ pub const CATALOG: [Product; 22] = [
 /// One line of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Product {
+    /// Its number.
     pub product_type: ProductType,
+    /// As the vendor writes it.
     pub name: &'static str,
 }
 
@@ -44,7 +46,7 @@ pub struct Product {
 pub struct ProductType(u32);
 
 impl ProductType {
-    /// `None` for 0, which is no product.
+    /// `None` for 0, which is not a product.
     pub const fn new(number: u32) -> Option<Self> {
         if number == 0 { None } else { Some(Self(number)) }
     }
@@ -54,7 +56,7 @@ impl ProductType {
         self.0
     }
 
-    /// The `product` label: the catalogue's name, or the number where the catalogue has none.
+    /// The `product` label: the catalogue's name, or the number if the catalogue has none.
     pub fn label(self) -> Cow<'static, str> {
         match CATALOG.iter().find(|product| product.product_type == self) {
             Some(product) => Cow::Borrowed(product.name),
@@ -76,11 +78,14 @@ impl ProductType {
     }
 }
 
-/// A name that the catalogue does not have, with the name that was probably meant.
+/// A name that the catalogue does not have. Its text says what would help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownProduct {
+    /// `None` if nothing in the catalogue is near.
     pub nearest: Option<&'static str>,
 }
+
+impl std::error::Error for UnknownProduct {}
 
 impl fmt::Display for UnknownProduct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +113,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 const fn product(number: u32, name: &'static str) -> Product {
     match ProductType::new(number) {
         Some(product_type) => Product { product_type, name },
-        None => panic!("0 is no product type"),
+        None => panic!("0 is not a product type"),
     }
 }
 

@@ -16,20 +16,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::error::CredentialError;
-use super::file::{read_file, read_line};
-use super::{CertificateSource, Settings};
+use crate::credential_file::{read_file, read_line};
+use crate::error::CredentialError;
 use crate::secret::Secret;
+use crate::{CertificateSource, Settings};
 use bounded_file::LARGEST;
 
 /// How long an assertion is good. It is made for one request, which takes no longer.
 const ASSERTION_LIFETIME: Duration = Duration::from_mins(5);
 
 /// What was loaded is sound: RSA, the key belongs to the certificate, and the certificate is in force.
-pub(super) struct ClientCertificate {
+pub(crate) struct ClientCertificate {
     certificate: Vec<u8>,
     key: PrivateKeyDer<'static>,
-    pub(super) expires: SystemTime,
+    pub(crate) expires: SystemTime,
 }
 
 impl ClientCertificate {
@@ -37,7 +37,7 @@ impl ClientCertificate {
     ///
     /// A file cannot be read or is not what it should be, the password is wrong, the key is not RSA or belongs to
     /// another certificate, or the certificate is not in force at `now`.
-    pub(super) fn load(source: &CertificateSource, now: SystemTime) -> Result<Self, CredentialError> {
+    pub(crate) fn load(source: &CertificateSource, now: SystemTime) -> Result<Self, CredentialError> {
         let (file, certificates, key) = match source {
             CertificateSource::Pfx { pfx_file, password_file } => {
                 let (certificates, key) = open_pfx(pfx_file, password_file.as_deref())?;
@@ -72,7 +72,7 @@ impl ClientCertificate {
     }
 
     /// A fresh assertion that this client asks `settings.token_url` for a token.
-    pub(super) fn assertion(&self, settings: &Settings, now: SystemTime) -> Result<Secret, CredentialError> {
+    pub(crate) fn assertion(&self, settings: &Settings, now: SystemTime) -> Result<Secret, CredentialError> {
         #[derive(Serialize)]
         struct Claims<'a> {
             iss: &'a str,

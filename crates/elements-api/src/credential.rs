@@ -4,16 +4,16 @@ use std::time::SystemTime;
 
 use url::form_urlencoded;
 
-use super::certificate::ClientCertificate;
-use super::error::CredentialError;
-use super::file::read_line;
-use super::{Credential, SecretSource, Settings};
+use crate::certificate::ClientCertificate;
+use crate::credential_file::read_line;
+use crate::error::CredentialError;
 use crate::secret::Secret;
+use crate::{Credential, SecretSource, Settings};
 
 /// The form that asks for a token, and when the certificate in it expires.
-pub(super) struct TokenForm {
-    pub(super) body: Secret,
-    pub(super) certificate_expires: Option<SystemTime>,
+pub(crate) struct TokenForm {
+    pub(crate) body: Secret,
+    pub(crate) certificate_expires: Option<SystemTime>,
 }
 
 impl TokenForm {
@@ -22,7 +22,7 @@ impl TokenForm {
     /// # Errors
     ///
     /// A file cannot be used; see [`CredentialError`].
-    pub(super) fn fill_in(settings: &Settings, scope: &str, now: SystemTime) -> Result<Self, CredentialError> {
+    pub(crate) fn fill_in(settings: &Settings, scope: &str, now: SystemTime) -> Result<Self, CredentialError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials")
             .append_pair("client_id", &settings.client_id)
@@ -50,7 +50,11 @@ impl TokenForm {
     }
 }
 
-/// Whether the credential's files can be used as they are now: what `check` asks, without a network.
+/// Checks, without a network, that the credential's files can be used as they are at `now`.
+///
+/// # Errors
+///
+/// A file cannot be used, or its certificate is not valid at `now`.
 pub fn check_credential(settings: &Settings, now: SystemTime) -> Result<(), CredentialError> {
     TokenForm::fill_in(settings, "", now).map(drop)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between asking and knowing.
+//! Why there is no answer, no token, or no client.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -11,37 +11,74 @@ use crate::observer::Operation;
 /// No variant holds a secret, a token or a body that may hold one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The credential could not be read or used.
     #[error("{0}")]
     Credential(#[from] CredentialError),
 
-    /// OAuth 2.0's error answer (RFC 6749, section 5.2).
-    #[error("the identity service refused the credentials: {code}{}{}", Refused(code), RequestId(.request_id))]
-    TokenRefused { code: OAuthError, request_id: Option<String> },
+    /// The identity service answered with OAuth 2.0's error (RFC 6749, section 5.2).
+    #[error("the identity service refused the credentials: {code}{}{}", Remedy(code), RequestId(.request_id))]
+    TokenRefused {
+        /// Which error.
+        code: OAuthError,
+        /// The vendor's name for the request.
+        request_id: Option<String>,
+    },
 
+    /// An answer with an HTTP status that is no success.
     #[error("{} answered {status}: {}{}", what(*.operation), meaning(*.operation, *.status), RequestId(.request_id))]
-    Status { operation: Operation, status: u16, retry_after: Option<Duration>, request_id: Option<String> },
+    Status {
+        /// What was asked.
+        operation: Operation,
+        /// From 400 to 599.
+        status: u16,
+        /// How long the vendor asks to wait.
+        retry_after: Option<Duration>,
+        /// The vendor's name for the request.
+        request_id: Option<String>,
+    },
 
+    /// No complete answer came in time.
     #[error("{} gave no complete answer within {}", what(*.operation), humantime::format_duration(*.after))]
-    Timeout { operation: Operation, after: Duration },
+    Timeout {
+        /// What was asked.
+        operation: Operation,
+        /// The limit.
+        after: Duration,
+    },
 
+    /// There was no connection, or it broke.
     #[error("{} could not be reached: {problem}", what(*.operation))]
-    Network { operation: Operation, problem: NetworkProblem },
+    Network {
+        /// What was asked.
+        operation: Operation,
+        /// What was wrong with the connection.
+        problem: NetworkProblem,
+    },
 
-    #[error("{} gave an answer that is no answer: {problem}{}", what(*.operation), RequestId(.request_id))]
-    BadResponse { operation: Operation, problem: BadResponse, request_id: Option<String> },
+    /// An answer came that cannot be used.
+    #[error("{} gave an unusable answer: {problem}{}", what(*.operation), RequestId(.request_id))]
+    BadResponse {
+        /// What was asked.
+        operation: Operation,
+        /// Why it cannot be used.
+        problem: BadResponse,
+        /// The vendor's name for the request.
+        request_id: Option<String>,
+    },
 
+    /// The identity service grants no more than the licences.
     #[error("the token does not allow listing customers; grant the app registration elements.customers.read.all")]
     ScopeMissing,
 
-    /// The cycle's time was over before the request began: neither asked nor failed.
+    /// The round's time was over before the request began: it was neither made nor failed.
     #[error("the cycle ended before the request began")]
     NotBegun,
 }
 
 impl Error {
-    /// Why a target has no answer, as a label value. An identity service that gives no token is `auth`; one that is not
-    /// there is what it is for every other host, and no trouble of the credentials. [`Error::NotBegun`] is no failure
-    /// and has none.
+    /// Why a target has no answer, as a label value. An identity service that refuses a token is `auth`; one that cannot
+    /// be reached or is overloaded says nothing of the credentials, and is what any other host would be.
+    /// [`Error::NotBegun`] is no failure and has no reason.
     pub const fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Status { status: 408, .. } | Self::Timeout { .. } => Reason::Timeout,
@@ -77,7 +114,7 @@ impl Error {
         }
     }
 
-    /// The same trouble, whichever request met it.
+    /// The same error, whichever request met it: to tell whether two targets fail alike.
     #[must_use]
     pub fn without_request_id(mut self) -> Self {
         if let Self::TokenRefused { request_id, .. }
@@ -90,44 +127,94 @@ impl Error {
     }
 }
 
-/// Why no client could be made at all.
+/// Why a client could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
+    /// The file of additional authorities cannot be used.
     #[error("api.ca_file {}: {problem}", .file.display())]
-    CaFile { file: PathBuf, problem: String },
-    #[error("no HTTPS client can be made: {0}; install the system's CA certificates (package ca-certificates)")]
+    CaFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system has no certificate authorities, most likely.
+    #[error("cannot set up HTTPS: {0}; install the system's CA certificates (package ca-certificates)")]
     Client(String),
 }
 
 /// Why no token could even be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
+    /// A file cannot be read.
     #[error("cannot read {}: {problem}", .file.display())]
-    Unreadable { file: PathBuf, problem: String },
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        problem: String,
+    },
+    /// The file of the client secret is empty.
     #[error("{} is empty: it must hold the client secret", .file.display())]
-    Empty { file: PathBuf },
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file holds something else.
     #[error("{} must hold {expected}", .file.display())]
-    Malformed { file: PathBuf, expected: &'static str },
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What it must hold.
+        expected: &'static str,
+    },
+    /// The archive's password is another one.
     #[error("the password does not open {}; see api.certificate.password_file", .file.display())]
-    WrongPassword { file: PathBuf },
-    #[error("the private key in {} is not an RSA key of 2048 bits or more, which the vendor asks for", .file.display())]
-    NotRsa { file: PathBuf },
+    WrongPassword {
+        /// The archive.
+        file: PathBuf,
+    },
+    /// The vendor takes no other keys.
+    #[error("the private key in {} is not an RSA key of 2048 bits or more, which the vendor requires", .file.display())]
+    NotRsa {
+        /// The file of the key.
+        file: PathBuf,
+    },
+    /// Certificate and key are not a pair.
     #[error("the private key in {} does not belong to the certificate in {}", .key.display(), .certificate.display())]
-    KeyMismatch { certificate: PathBuf, key: PathBuf },
+    KeyMismatch {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// The certificate's time is over.
     #[error("the certificate in {} expired at {}: renew it", .file.display(), humantime::format_rfc3339_seconds(*.since))]
-    Expired { file: PathBuf, since: SystemTime },
+    Expired {
+        /// The file of the certificate.
+        file: PathBuf,
+        /// When it expired.
+        since: SystemTime,
+    },
+    /// The certificate's time has not begun.
     #[error(
         "the certificate in {} is not valid before {}: is this machine's clock right?",
         .file.display(),
         humantime::format_rfc3339_seconds(*.from)
     )]
-    NotYetValid { file: PathBuf, from: SystemTime },
+    NotYetValid {
+        /// The file of the certificate.
+        file: PathBuf,
+        /// When it begins.
+        from: SystemTime,
+    },
+    /// The cryptography failed.
     #[error("the private key could not sign the client's assertion")]
     Unsignable,
 }
 
 impl CredentialError {
-    /// Whether the files are in order, and only the time is not.
+    /// Whether the files are in order and only the time is not.
     pub const fn may_pass_with_time(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
     }
@@ -136,18 +223,24 @@ impl CredentialError {
 /// The error codes of an OAuth 2.0 token endpoint (RFC 6749, section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OAuthError {
+    /// The client is unknown, or its secret or certificate is wrong or has expired.
     InvalidClient,
+    /// A permission was asked for that the app registration does not have.
     InvalidScope,
+    /// The request was malformed.
     InvalidRequest,
+    /// The grant is not valid.
     InvalidGrant,
+    /// The client may not use this grant.
     UnauthorizedClient,
+    /// The service does not know this grant.
     UnsupportedGrantType,
     /// A code that the standard does not know. It is not repeated: it may hold anything.
     Other,
 }
 
 impl OAuthError {
-    pub fn parse(code: &str) -> Self {
+    pub(crate) fn parse(code: &str) -> Self {
         match code {
             "invalid_client" => Self::InvalidClient,
             "invalid_scope" => Self::InvalidScope,
@@ -177,30 +270,51 @@ impl std::fmt::Display for OAuthError {
 /// What was wrong with the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkProblem {
+    /// The server's certificate leads to no authority that is trusted here.
     #[error(
-        "the TLS certificate is not trusted: no known authority has signed it; where a company's own has, name that in \
+        "the TLS certificate is not trusted: no known authority signed it; if your company's own did, name that in \
          api.ca_file"
     )]
     UnknownAuthority,
+    /// The server's certificate is refused for another cause.
     #[error("the TLS certificate is not trusted: {0}")]
     Untrusted(String),
+    /// Anything else: no such host, no route, refused, reset.
     #[error("{0}")]
     Other(String),
 }
 
-/// Why an answer is not believed.
+/// Why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadResponse {
+    /// Its body is too large.
     #[error("it is larger than 1 MiB")]
     TooLarge,
+    /// It leads elsewhere, with this status.
     #[error("a redirect (status {0}), which is never followed, since it would carry the token elsewhere")]
     Redirect(u16),
+    /// It has a status that is neither 200 nor a redirect or an error.
     #[error("status {0}, which the vendor does not document")]
     UnexpectedStatus(u16),
-    #[error("not the documented JSON, at line {line} column {column}: {expected}")]
-    Unreadable { line: usize, column: usize, expected: &'static str },
-    #[error("it speaks of product type {found}, but {asked} was asked for")]
-    OtherProduct { asked: u32, found: u64 },
+    /// It is not the JSON that the vendor documents.
+    #[error("not the documented JSON at line {line} column {column}: expected {expected}")]
+    Unreadable {
+        /// Where reading stopped, counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// It is about another product.
+    #[error("it is about product type {found}, but {asked} was asked for")]
+    OtherProduct {
+        /// The number in the request.
+        asked: u32,
+        /// The number in the answer.
+        found: u64,
+    },
+    /// The pages of a listing contradict each other or the documentation.
     #[error("{0}")]
     Listing(String),
 }
@@ -214,7 +328,7 @@ const fn what(operation: Operation) -> &'static str {
     }
 }
 
-/// What a status means here, and what would help.
+/// What a status means, and what would help.
 const fn meaning(operation: Operation, status: u16) -> &'static str {
     match (status, operation) {
         (401, _) => "the token was not accepted",
@@ -222,7 +336,7 @@ const fn meaning(operation: Operation, status: u16) -> &'static str {
         (403, _) => "not permitted; grant the app registration elements.license.read.all",
         (404, Operation::Overview) => "no such customer, or no such product of this customer",
         (404, _) => "not found; check api.environment, api.base_url and api.token_url",
-        (408, _) => "it waited too long for the request",
+        (408, _) => "the server gave up waiting for the request",
         (429, _) => "too many requests; lower api.requests_per_second",
         (503, _) => "under maintenance or overloaded",
         (500..=599, _) => "an error on the vendor's side",
@@ -230,13 +344,14 @@ const fn meaning(operation: Operation, status: u16) -> &'static str {
     }
 }
 
-struct Refused<'a>(&'a OAuthError);
+/// What would help, after the error code.
+struct Remedy<'a>(&'a OAuthError);
 
-impl std::fmt::Display for Refused<'_> {
+impl std::fmt::Display for Remedy<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             OAuthError::InvalidClient => {
-                " (the client id or the secret or certificate is wrong, or has expired: renew it in the app registration)"
+                " (the client id, secret or certificate is wrong or has expired: renew it in the app registration)"
             }
             OAuthError::InvalidScope => {
                 " (grant the app registration elements.license.read.all, and for discovery elements.customers.read.all)"

@@ -1,16 +1,49 @@
-//! Everything that speaks to the vendor's API, and nothing of Prometheus.
+//! A client of AvePoint's Elements API that a long-running program can leave running.
 //!
-//! Source: AvePoint's public documentation of the Elements API (state of July 2026).
+//! It asks how many user seats a customer has purchased of a product ([`Round::overview`]) and which customers the
+//! credentials can see ([`Round::customers`]). It gets and renews the token, by client secret or certificate, keeps to
+//! one pace and one limit of requests in flight, honours `Retry-After`, retries what may succeed later, and reads answers
+//! strictly: a number that the vendor did not give is never made up. No error, and no `Debug` output, holds a secret.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use elements_api::{Answer, Client, CustomerId, ProductType, Round, Settings};
+//! use tokio::time::Instant;
+//!
+//! async fn seats(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
+//!     // `()` observes nothing; an `Observer` counts requests, retries and expiries.
+//!     let client = Arc::new(Client::new(settings, Arc::new(()))?);
+//!     let round = Round::begin(&client, Instant::now() + Duration::from_secs(600));
+//!     let fly = ProductType::from_name("Fly")?;
+//!     let customer = CustomerId::parse("11111111-2222-4333-8444-555555555555").ok_or("no customer id")?;
+//!     if let Some(slot) = round.slot().await {
+//!         match round.overview(&customer, fly, slot).await? {
+//!             Answer::Seats(seats) => println!("{seats} seats of {}", fly.label()),
+//!             Answer::NotApplicable => println!("{} does not count seats", fly.label()),
+//!             Answer::NotFound => println!("no such customer, or no {} there", fly.label()),
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It does not decide when to ask or what to do with the answers, reads no configuration (its messages name the keys of
+//! the exporter's `exporter.yaml`, since those are what a user can change), and knows nothing of Prometheus.
+//!
+//! With the feature `testing`, [`testing::Vendor`] stands in for the vendor, in memory and on a paused clock.
+//!
+//! Source of all that is said of the API: AvePoint's public documentation of the Elements API (state of July 2026).
 
-mod aside;
+#![warn(missing_docs)]
+
 mod catalog;
 mod certificate;
 mod client;
-#[cfg(test)]
-mod client_tests;
 mod credential;
+mod credential_file;
 mod error;
-mod file;
 mod listing;
 mod model;
 mod object;
@@ -35,5 +68,4 @@ pub use object::Object;
 pub use observer::{Code, Observer, Operation};
 pub use round::Round;
 pub use secret::Secret;
-pub use settings::{CertificateSource, Credential, SecretSource, Settings};
-pub use transport::is_loopback;
+pub use settings::{CertificateSource, Credential, SecretSource, Settings, is_loopback};

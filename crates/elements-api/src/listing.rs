@@ -1,17 +1,17 @@
-//! Many pages, one listing: every customer, or none at all.
+//! Many pages make one listing: of every customer, or of none.
 
 use std::collections::HashSet;
 
-use super::error::BadResponse;
-use super::wire::CustomersPage;
+use crate::error::BadResponse;
 use crate::model::{CustomerId, ListedCustomer};
+use crate::wire::CustomersPage;
 
 /// The most that the API gives on a page.
-pub(super) const PAGE_SIZE: usize = 100;
+pub(crate) const PAGE_SIZE: usize = 100;
 
 /// Pages as they come in, from number 1.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     customers: Vec<ListedCustomer>,
     seen: HashSet<CustomerId>,
     total: Option<u64>,
@@ -20,7 +20,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// The number of the page to ask for next.
-    pub(super) const fn next_page(&self) -> u64 {
+    pub(crate) const fn next_page(&self) -> u64 {
         self.pages + 1
     }
 
@@ -30,15 +30,15 @@ impl Listing {
     ///
     /// The page contradicts what was asked for or what came before, so nothing of the listing can be believed: the
     /// vendor's list changed in the middle, or its paging does not work as documented.
-    pub(super) fn add(&mut self, page: CustomersPage) -> Result<bool, BadResponse> {
+    pub(crate) fn add(&mut self, page: CustomersPage) -> Result<bool, BadResponse> {
         let asked = self.next_page();
         let reject = |problem: String| Err(BadResponse::Listing(problem));
         if page.index != asked {
-            return reject(format!("page {asked} was asked for, and page {} came", page.index));
+            return reject(format!("page {asked} was asked for, but page {} came", page.index));
         }
         let total = *self.total.get_or_insert(page.total);
         if page.total != total {
-            return reject(format!("page {asked} counts {} customers, those before counted {total}", page.total));
+            return reject(format!("the total is {} on page {asked}, and was {total} before", page.total));
         }
         if page.customers.len() > PAGE_SIZE {
             return reject(format!("page {asked} holds {} customers, more than {PAGE_SIZE}", page.customers.len()));
@@ -53,12 +53,12 @@ impl Listing {
         self.pages = asked;
         let listed = self.customers.len() as u64;
         if listed > total || (ends_early && listed < total) {
-            return reject(format!("{listed} customers came, where {total} were counted"));
+            return reject(format!("the total is {total}, but {listed} were listed"));
         }
         Ok(listed == total)
     }
 
-    pub(super) fn into_customers(self) -> Vec<ListedCustomer> {
+    pub(crate) fn into_customers(self) -> Vec<ListedCustomer> {
         self.customers
     }
 }
@@ -98,16 +98,16 @@ mod tests {
     fn a_page_that_repeats_rejects_the_listing() {
         let error = rejected([page(1, 200, 0..100), page(2, 200, 99..199)]);
         assert_eq!(error, "customer c-99 is listed twice");
-        assert_eq!(rejected([page(1, 200, 0..100), page(1, 200, 0..100)]), "page 2 was asked for, and page 1 came");
+        assert_eq!(rejected([page(1, 200, 0..100), page(1, 200, 0..100)]), "page 2 was asked for, but page 1 came");
     }
 
     #[test]
     fn a_listing_that_shrinks_or_grows_meanwhile_is_rejected() {
         let shrunk = rejected([page(1, 200, 0..100), page(2, 199, 100..199)]);
-        assert_eq!(shrunk, "page 2 counts 199 customers, those before counted 200");
+        assert_eq!(shrunk, "the total is 199 on page 2, and was 200 before");
         let early = rejected([page(1, 200, 0..100), page(2, 200, 0..0)]);
-        assert_eq!(early, "100 customers came, where 200 were counted");
-        assert_eq!(rejected([page(1, 5, 0..7)]), "7 customers came, where 5 were counted");
+        assert_eq!(early, "the total is 200, but 100 were listed");
+        assert_eq!(rejected([page(1, 5, 0..7)]), "the total is 5, but 7 were listed");
         assert_eq!(rejected([page(1, 500, 0..101)]), "page 1 holds 101 customers, more than 100");
     }
 }

@@ -1,4 +1,4 @@
-//! The words of the API: customer, seats, answer, reason.
+//! What the API is about: customers, seats, answers, and why there is none.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -18,7 +18,7 @@ impl CustomerId {
     /// So many characters, which are bytes.
     const LONGEST: usize = 256;
 
-    /// `None` where `text` is not of the [form](Self::FORM).
+    /// `None` if `text` is not of this [form](Self::FORM).
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let valid = text.len() <= Self::LONGEST && text.chars().all(plain) && text.chars().any(|c| c != '.');
@@ -77,15 +77,18 @@ impl fmt::Debug for CustomerId {
 /// Whose numbers these are: another account has other customers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Account {
+    /// Where its API is.
     pub base_url: Url,
+    /// The id of its app registration.
     pub client_id: String,
 }
 
 /// A customer as the vendor lists it. `ownerEmail` is personal data, and is not even read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListedCustomer {
+    /// As the listing spells it.
     pub id: CustomerId,
-    /// Two customers may share one.
+    /// The name of its organization, which two customers may share; `None` if it is blank.
     pub organization: Option<String>,
 }
 
@@ -102,6 +105,7 @@ impl Seats {
         if number > Self::MAX { None } else { Some(Self(number)) }
     }
 
+    /// The number.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -122,6 +126,7 @@ impl fmt::Display for Seats {
 /// What the API says of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
+    /// So many were purchased.
     Seats(Seats),
     /// The customer has the product, but it does not count seats: `null` or `"N/A"`.
     NotApplicable,
@@ -130,7 +135,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// `None` where there is no number to show, which is not 0.
+    /// `None` if there is no number, which is not the same as 0.
     pub const fn seats(self) -> Option<Seats> {
         match self {
             Self::Seats(seats) => Some(seats),
@@ -139,7 +144,7 @@ impl Answer {
     }
 }
 
-/// Why a target has no answer. The text is a label value, and so part of the public interface.
+/// Why a target has no answer. Its text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// No token, or status 401.
@@ -161,6 +166,7 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
     pub const ALL: [Self; 8] = [
         Self::Auth,
         Self::Forbidden,
@@ -172,6 +178,7 @@ impl Reason {
         Self::BadResponse,
     ];
 
+    /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auth => "auth",

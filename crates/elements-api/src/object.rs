@@ -1,4 +1,4 @@
-//! JSON objects that are nothing else.
+//! JSON objects, and nothing that could pass for one.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,8 +9,22 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A struct that is read from a JSON object alone.
 ///
-/// serde reads every struct from a list as well, and takes what stands in it for the fields in their order: `[2048, 77]`
-/// would be 77 seats.
+/// serde reads every struct from a list as well, and takes its entries for the fields in their order: `[2048, 77]` would
+/// be 77 seats.
+///
+/// ```
+/// use elements_api::Object;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Seats {
+///     product: u32,
+///     seats: u64,
+/// }
+/// assert!(serde_json::from_str::<Seats>("[2048, 77]").is_ok());
+/// assert!(serde_json::from_str::<Object<Seats>>("[2048, 77]").is_err());
+/// let Object(read) = serde_json::from_str::<Object<Seats>>(r#"{"product": 2048, "seats": 77}"#).unwrap();
+/// assert_eq!((read.product, read.seats), (2048, 77));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Object<T>(pub T);
 

@@ -1,26 +1,48 @@
-//! What the client tells of its work while it does it.
+//! What the client reports of its work as it goes.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::{Duration, SystemTime};
 
 use crate::model::Reason;
 
-/// Is told of every attempt. Nothing waits for it, so it must be quick.
+/// Hears of every attempt, whatever comes of it: what a metric counts. `()` is one that ignores everything.
+///
+/// Its methods are called where requests are made, so they must be quick and must not block.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::{Duration, SystemTime};
+///
+/// use elements_api::{Code, Observer, Operation, Reason};
+///
+/// #[derive(Debug, Default)]
+/// struct Requests(AtomicU64);
+///
+/// impl Observer for Requests {
+///     fn request(&self, _: Operation, _: Code, _: Duration) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+///     fn retry(&self, _: Reason) {}
+///     fn token_expires(&self, _: Option<SystemTime>) {}
+///     fn certificate_expires(&self, _: Option<SystemTime>) {}
+/// }
+/// ```
 pub trait Observer: Debug + Send + Sync {
-    /// One attempt has ended after `duration`.
+    /// An attempt ended after `duration`: one of a request, retries counted one by one.
     fn request(&self, operation: Operation, code: Code, duration: Duration);
 
-    /// An attempt is made again because the one before failed for `reason`.
+    /// A request was retried because the attempt before failed for `reason`.
     fn retry(&self, reason: Reason);
 
-    /// The token in hand expires then, or there is none.
+    /// The token in hand expires at this time; `None`: there is none.
     fn token_expires(&self, at: Option<SystemTime>);
 
-    /// The certificate that proves the client's identity expires then, or there is none.
+    /// The certificate that proves the client's identity expires at this time; `None`: it is not known, or there is
+    /// none.
     fn certificate_expires(&self, at: Option<SystemTime>);
 }
 
-/// Nobody is told.
+/// Ignores everything.
 impl Observer for () {
     fn request(&self, _: Operation, _: Code, _: Duration) {}
     fn retry(&self, _: Reason) {}
@@ -28,15 +50,19 @@ impl Observer for () {
     fn certificate_expires(&self, _: Option<SystemTime>) {}
 }
 
-/// What is asked of the vendor.
+/// What is asked of the vendor. Its text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
+    /// A page of the listing of customers.
     Customers,
+    /// The seats that a customer has purchased of a product.
     Overview,
+    /// A token of the identity service.
     Token,
 }
 
 impl Operation {
+    /// Every operation.
     pub const ALL: [Self; 3] = [Self::Customers, Self::Overview, Self::Token];
 
     /// The label value.
@@ -49,10 +75,26 @@ impl Operation {
     }
 }
 
-/// What came of an attempt.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What came of an attempt. Its text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
+    /// The answer's HTTP status.
     Status(u16),
     /// No complete answer.
     Error,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Error => f.write_str("error"),
+        }
+    }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lets requests begin at an even rate, and none while the vendor wants to be left alone.
+/// Lets requests begin at an even rate, and none while the vendor asks to be left alone.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     spacing: Duration,
     state: Mutex<State>,
 }
@@ -24,7 +24,7 @@ struct State {
 
 impl Pace {
     /// At most `per_second` requests begin in a second, evenly spaced, from the first one on.
-    pub(super) fn new(per_second: u32) -> Self {
+    pub(crate) fn new(per_second: u32) -> Self {
         let now = Instant::now();
         Self {
             spacing: Duration::from_secs(1) / per_second.max(1),
@@ -33,7 +33,7 @@ impl Pace {
     }
 
     /// Waits for this request's turn. `false`: its turn would come at `deadline` or later, so it must not begin.
-    pub(super) async fn turn(&self, deadline: Instant) -> bool {
+    pub(crate) async fn wait_for_turn(&self, deadline: Instant) -> bool {
         while let Some(turn) = self.reserve(deadline) {
             // Even a sleep until now lasts until tokio's timer ticks, a millisecond or two later.
             if turn > Instant::now() {
@@ -48,13 +48,13 @@ impl Pace {
     }
 
     /// Nothing begins before `until`; an earlier hold that lasts longer stays.
-    pub(super) fn hold(&self, until: Instant) {
+    pub(crate) fn hold(&self, until: Instant) {
         let mut state = self.lock();
         state.held_until = state.held_until.max(until);
     }
 
     /// When the last hold ends; in the past where there is none.
-    pub(super) fn held_until(&self) -> Instant {
+    pub(crate) fn held_until(&self) -> Instant {
         self.lock().held_until
     }
 
@@ -87,7 +87,7 @@ mod tests {
         let mut tasks = JoinSet::new();
         for _ in 0..requests {
             let pace = pace.clone();
-            tasks.spawn(async move { pace.turn(deadline).await.then(|| start.elapsed()) });
+            tasks.spawn(async move { pace.wait_for_turn(deadline).await.then(|| start.elapsed()) });
         }
         let mut begun: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
         begun.sort();
@@ -111,7 +111,7 @@ mod tests {
         let pace = Pace::new(10);
         tokio::time::advance(Duration::from_micros(500)).await;
         let start = Instant::now();
-        assert!(pace.turn(far()).await);
+        assert!(pace.wait_for_turn(far()).await);
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
 

@@ -2,23 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Error;
+use crate::Error;
 use crate::model::Reason;
 
 /// However long the vendor asks for, no longer than this is waited.
-pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Whether the same request may succeed later: 408, 429, 5xx, a timeout, a broken connection.
-pub(super) const fn may_succeed_later(error: &Error) -> bool {
+pub(crate) const fn may_succeed_later(error: &Error) -> bool {
     matches!(error.reason(), Some(Reason::Timeout | Reason::Throttled | Reason::ServerError | Reason::Network))
 }
 
 /// How long to wait before retry number `retry` (the first is 0): what the vendor asks for, or else exponential
 /// backoff with full jitter, so that clients that failed together do not come back together.
-pub(super) fn delay(retry: u32, error: &Error) -> Duration {
+pub(crate) fn delay(retry: u32, error: &Error) -> Duration {
     let ceiling = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(retry)).min(LONGEST_BACKOFF);
     let jittered = ceiling.mul_f64(rand::random::<f64>());
     match error.retry_after() {
@@ -28,7 +28,7 @@ pub(super) fn delay(retry: u32, error: &Error) -> Duration {
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). `None` where it is neither.
-pub(super) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are a very long time.

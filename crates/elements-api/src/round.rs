@@ -1,27 +1,28 @@
-//! A round of requests: what the vendor is asked, and the token that it takes.
+//! A round of requests: what the vendor is asked, and with which token.
 
 use std::fmt;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use url::Url;
 
-use super::client::{Client, Slot};
-use super::credential::TokenForm;
-use super::error::{CredentialError, Error, OAuthError};
-use super::listing::{Listing, PAGE_SIZE};
-use super::token::{Scope, Token, TokenTrouble};
-use super::transport::{Body, Request, Response};
-use super::wire;
-use crate::aside::aside;
 use crate::catalog::ProductType;
+use crate::client::{Client, Slot};
+use crate::credential::TokenForm;
+use crate::error::{CredentialError, Error, OAuthError};
+use crate::listing::{Listing, PAGE_SIZE};
 use crate::model::{Answer, CustomerId, ListedCustomer};
 use crate::observer::Operation;
+use crate::token::{Scope, Token, TokenTrouble};
+use crate::transport::{Body, Request, Response};
+use crate::wire;
 
-/// The requests of one cycle: they share its deadline, and what it has learnt of the credentials.
+/// The requests of one cycle. They share its deadline and what it has learnt of the credentials: a token that was refused
+/// is not asked for again in the same round.
 pub struct Round {
     client: Arc<Client>,
     deadline: Instant,
@@ -35,12 +36,16 @@ impl Round {
         Arc::new(Self { client: client.clone(), deadline, over: AtomicBool::new(false), trouble: Mutex::default() })
     }
 
-    /// Waits until another request may be on its way; `None` once the round is over.
+    /// Waits until another request may be in flight; `None` once the round is over.
     pub async fn slot(&self) -> Option<Slot> {
         if self.is_over() { None } else { self.client.slot(self.deadline).await }
     }
 
-    /// How many seats `customer` has purchased of `product`. The slot is free for others while this waits to try again.
+    /// How many seats `customer` has purchased of `product`. While this waits to retry, others may use the slot.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer; [`Error::reason`] sorts the causes.
     pub async fn overview(&self, customer: &CustomerId, product: ProductType, slot: Slot) -> Result<Answer, Error> {
         let path = format!(
             "partner/external/v3/general/customers/{customer}/avpt-products/type/{}/overview",
@@ -57,7 +62,11 @@ impl Round {
         })
     }
 
-    /// Every customer that the credentials can see: all pages, or an error.
+    /// Every customer that the credentials can see.
+    ///
+    /// # Errors
+    ///
+    /// A page failed or contradicts another: part of a listing is none.
     pub async fn customers(&self) -> Result<Vec<ListedCustomer>, Error> {
         let mut listing = Listing::default();
         loop {
@@ -80,7 +89,11 @@ impl Round {
         }
     }
 
-    /// Whether the credentials get a token at all.
+    /// Gets a token, and does nothing with it.
+    ///
+    /// # Errors
+    ///
+    /// The credentials are refused or cannot be read, or the identity service gives no answer.
     pub async fn sign_in(&self) -> Result<(), Error> {
         let _slot = self.slot().await.ok_or(Error::NotBegun)?;
         self.token(None).await.map(drop)
@@ -103,12 +116,12 @@ impl Round {
     ) -> Result<Response, Error> {
         let token = self.token(None).await?;
         let outcome = self.ask(operation, url, json, &token, &mut slot).await;
-        if !is_unauthorized(&outcome) || self.trouble().not_the_tokens_fault {
+        if !is_unauthorized(&outcome) || self.trouble().token_is_not_to_blame {
             return outcome;
         }
         let token = self.token(Some(&token)).await?;
         let outcome = self.ask(operation, url, json, &token, &mut slot).await;
-        self.trouble().not_the_tokens_fault |= is_unauthorized(&outcome);
+        self.trouble().token_is_not_to_blame |= is_unauthorized(&outcome);
         outcome
     }
 
@@ -128,8 +141,8 @@ impl Round {
         self.attempts(operation, request, Some(slot)).await
     }
 
-    /// The token in hand, or a new one: one request serves all who wait. Who renews a token holds up nobody who can
-    /// still use it, and one that cannot be renewed is used until it expires.
+    /// The token in hand, or a new one: one request serves all who wait. A renewal holds up nobody who can still use
+    /// the old token, and a token that cannot be renewed is used until it expires.
     async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
         let tokens = &self.client.tokens;
         let _renewing = match tokens.usable(refused) {
@@ -162,7 +175,7 @@ impl Round {
         })
     }
 
-    /// A token for both scopes where discovery needs them, or for that of the licences alone where no more is granted.
+    /// A token for both scopes if discovery needs them, or for the licences alone if no more is granted.
     async fn new_token(&self) -> Result<Arc<Token>, Error> {
         let tokens = &self.client.tokens;
         let both = self.client.settings().discovery && !tokens.without_any_scope.load(Ordering::Relaxed);
@@ -193,7 +206,9 @@ impl Round {
     async fn token_request(&self, scope: Scope) -> Result<Request, Error> {
         let settings = self.client.settings().clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
-        let form = aside(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
+        let filled_in = spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
+        // It did not end because the runtime shuts down, or because it panicked, which ends the process.
+        let Ok(form) = filled_in else { return pending().await };
         self.client.observer.certificate_expires(match &form {
             Ok(form) => form.certificate_expires,
             Err(CredentialError::Expired { since, .. }) => Some(*since),

@@ -1,4 +1,4 @@
-//! Text that must never be seen: client secrets, passwords, assertions, tokens.
+//! Text that must never be shown: client secrets, passwords, assertions, tokens.
 
 use std::fmt;
 
@@ -14,16 +14,10 @@ impl Secret {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text itself. Call this only where the secret leaves for the one place that it is meant for.
+    /// The text itself. Call this only where the secret leaves for the place that it is meant for.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
-}
-
-/// A file's text without its trailing line break, which editors add and nobody means.
-pub(crate) fn without_line_break(text: &str) -> &str {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    line.strip_suffix('\r').unwrap_or(line)
 }
 
 impl PartialEq for Secret {

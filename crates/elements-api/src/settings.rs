@@ -1,4 +1,4 @@
-//! What the client needs to be told.
+//! What a client is made with.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,29 +14,34 @@ use crate::secret::Secret;
 pub struct Settings {
     /// What the vendor sees in `User-Agent`, such as `avepoint-exporter/1.0.0`.
     pub user_agent: &'static str,
-    /// Without a trailing slash in its path.
+    /// Where the API is, without a trailing slash in its path.
     pub base_url: Url,
+    /// Where tokens are issued.
     pub token_url: Url,
+    /// The id of the app registration.
     pub client_id: String,
+    /// What proves to be that app.
     pub credential: Credential,
     /// PEM certificates that are trusted besides the system's roots.
     pub ca_file: Option<PathBuf>,
-    /// Of one request, from connecting to the last byte.
+    /// How long one request may take, from connecting to the last byte.
     pub timeout: Duration,
+    /// How many requests may be in flight.
     pub max_in_flight: NonZeroUsize,
-    /// Of all requests together, retries included.
+    /// How many requests may begin in a second, retries and requests for tokens included.
     pub requests_per_second: NonZeroU32,
-    /// After the first try of a request.
+    /// How often a request is repeated after its first attempt.
     pub max_retries: u32,
     /// Whether the token must also allow listing customers.
     pub discovery: bool,
 }
 
 impl Settings {
-    /// More than the vendor takes from anybody, and little enough to count with.
+    /// The most that `requests_per_second` may be: more than the vendor takes from anybody, and enough for a spacing of
+    /// whole nanoseconds.
     pub const MAX_REQUESTS_PER_SECOND: u64 = 100_000;
 
-    /// Whose numbers the API tells with these settings.
+    /// Whose numbers the API gives with these settings.
     pub fn account(&self) -> Account {
         Account { base_url: self.base_url.clone(), client_id: self.client_id.clone() }
     }
@@ -45,15 +50,18 @@ impl Settings {
 /// What proves the client's identity. Files are read again at every token request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
+    /// A secret that both sides know.
     Secret(SecretSource),
+    /// A certificate that is registered with the vendor.
     Certificate(CertificateSource),
 }
 
 /// Where the client secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
+    /// Here.
     Inline(Secret),
-    /// A trailing line break is not part of the secret.
+    /// In this file; a trailing line break is not part of the secret.
     File(PathBuf),
 }
 
@@ -62,11 +70,28 @@ pub enum SecretSource {
 pub enum CertificateSource {
     /// PKCS#12: both in one file. It is made by the operator: the vendor takes a `.cer` and hands out nothing.
     Pfx {
+        /// The archive (`.pfx`), with both in it.
         pfx_file: PathBuf,
+        /// The file of its password; `None` if that is empty.
         password_file: Option<PathBuf>,
     },
+    /// PEM, as most tools write it.
     Pem {
+        /// The certificate.
         cert_file: PathBuf,
+        /// Its private key, without a passphrase.
         key_file: PathBuf,
     },
+}
+
+/// Whether a URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`. Only there may a secret travel over plain
+/// HTTP.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        // A parsed URL has its host in lower case.
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }

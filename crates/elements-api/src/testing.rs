@@ -1,59 +1,103 @@
-//! A vendor that is scripted in memory, for tests on a paused clock.
+//! A vendor that is scripted in memory, for tests on a paused clock (feature `testing`).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! use std::time::Duration;
+//!
+//! use elements_api::testing::{Reply, Vendor};
+//! use elements_api::{Answer, CustomerId, ProductType, Round, Seats};
+//! use tokio::time::Instant;
+//!
+//! let mut throttled = false;
+//! let vendor = Vendor::new(move |what| match what {
+//!     "token" => Reply::token(),
+//!     _ if !std::mem::replace(&mut throttled, true) => Reply::status(429).retry_after(100),
+//!     _ => Reply::seats("4", 7),
+//! });
+//! let round = Round::begin(&vendor.client(|_| {}), Instant::now() + Duration::from_secs(600));
+//! let slot = round.slot().await.unwrap();
+//! let answer = round.overview(&CustomerId::parse("a").unwrap(), ProductType::new(4).unwrap(), slot).await;
+//! assert_eq!(answer, Ok(Answer::Seats(Seats::new(7).unwrap())));
+//! assert_eq!(vendor.whats(), ["a/4", "a/4"]);
+//! assert!(vendor.asked()[2].at >= Duration::from_secs(100));
+//! # }
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test ends with what it did not expect"
+)]
 
 use std::fmt;
 use std::future::Future;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::transport::{Request, Response, SendError, Transport};
-use super::{Client, Credential, SecretSource, Settings};
 use crate::secret::Secret;
+use crate::transport::{Request, Response, SendError, Transport};
+use crate::{Client, Credential, SecretSource, Settings};
 
-/// What a request is answered, and after how long.
+/// What is answered to a request, and after how long.
 #[derive(Debug, Clone)]
 pub struct Reply {
+    /// From the request to the complete answer.
     pub after: Duration,
+    /// The HTTP status.
     pub status: u16,
+    /// The header `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// The body.
     pub body: String,
 }
 
 impl Reply {
+    /// This status with an empty JSON object, after 20 ms.
     pub fn status(status: u16) -> Self {
         Self { after: Duration::from_millis(20), status, retry_after: None, body: "{}".to_owned() }
     }
 
+    /// Status 200 with this body.
     pub fn json(body: impl Into<String>) -> Self {
         Self { body: body.into(), ..Self::status(200) }
     }
 
+    /// A token that is good for an hour.
     pub fn token() -> Self {
         Self::json(r#"{"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}"#)
     }
 
+    /// The overview of `product` with so many `seats`.
     pub fn seats(product: &str, seats: u64) -> Self {
         Self::json(format!(r#"{{"productType": {product}, "purchasedUserSeat": {seats}}}"#))
     }
 
+    /// The same with a `Retry-After`.
+    #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(Duration::from_secs(seconds)), ..self }
     }
 
+    /// The same after another time; longer than the settings' `timeout`, it is never heard.
+    #[must_use]
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 }
 
-/// A request as the script sees it.
+/// A request, as the script sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// Since the vendor was made.
+    /// When it was made, since the vendor was.
     pub at: Duration,
     /// `token`, `customers/{page}` or `{customer}/{product}`.
     pub what: String,
@@ -61,7 +105,7 @@ pub struct Asked {
 
 type Script = Box<dyn FnMut(&str) -> Reply + Send>;
 
-/// The vendor: it answers as its script says, and remembers what it was asked.
+/// The vendor: it answers as its script says, and remembers what it was asked. Clones are the same vendor.
 #[derive(Clone)]
 pub struct Vendor {
     began: Instant,
@@ -78,7 +122,7 @@ impl fmt::Debug for Vendor {
 }
 
 impl Vendor {
-    /// `script` tells the reply to what was asked; a token is granted without asking it unless it says otherwise.
+    /// `script` gives the reply to what was asked, as [`Asked::what`] names it; tokens too.
     pub fn new(script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         Self {
             began: Instant::now(),
@@ -89,6 +133,7 @@ impl Vendor {
         }
     }
 
+    /// A client of this vendor, with [`settings`] as `adapt` changes them, that nobody observes.
     pub fn client(&self, adapt: impl FnOnce(&mut Settings)) -> Arc<Client> {
         let mut settings = settings();
         adapt(&mut settings);
@@ -97,18 +142,20 @@ impl Vendor {
 
     /// Everything that was asked, tokens too.
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was asked besides tokens.
+    /// What was asked, without tokens.
     pub fn whats(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.what).filter(|what| what != "token").collect()
     }
 
+    /// How many tokens were asked for.
     pub fn tokens(&self) -> usize {
         self.asked().iter().filter(|asked| asked.what == "token").count()
     }
 
+    /// The most requests that waited for their answer at one time.
     pub fn most_in_flight(&self) -> usize {
         self.most_in_flight.load(Ordering::SeqCst)
     }
@@ -117,8 +164,8 @@ impl Vendor {
 impl Transport for Vendor {
     fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>> {
         let what = what(&request.url);
-        let reply = (self.script.lock().unwrap())(&what);
-        self.asked.lock().unwrap().push(Asked { at: self.began.elapsed(), what });
+        let reply = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&what);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked { at: self.began.elapsed(), what });
         let flight = Flight::begin(self);
         Box::pin(async move {
             sleep(reply.after).await;
@@ -151,7 +198,7 @@ impl Drop for Flight {
     }
 }
 
-/// Settings that hold nobody up: tests narrow what they are about.
+/// Settings that delay nothing: a test narrows what it is about.
 pub fn settings() -> Settings {
     Settings {
         user_agent: "test",

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::error::{BadResponse, Error, OAuthError};
-use super::wire;
+use crate::error::{BadResponse, Error, OAuthError};
 use crate::secret::Secret;
+use crate::wire;
 
 const LICENSE_SCOPE: &str = "elements.license.read.all";
 const BOTH_SCOPES: &str = "elements.license.read.all elements.customers.read.all";
@@ -19,13 +19,13 @@ const LONGEST_MARGIN: Duration = Duration::from_mins(5);
 
 /// What a token is asked to allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Licenses,
     LicensesAndCustomers,
 }
 
 impl Scope {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Licenses => LICENSE_SCOPE,
             Self::LicensesAndCustomers => BOTH_SCOPES,
@@ -34,16 +34,16 @@ impl Scope {
 }
 
 /// One token. Its life is measured on the monotonic clock, from before it was asked for.
-pub(super) struct Token {
-    pub(super) secret: Secret,
-    pub(super) scope: Scope,
+pub(crate) struct Token {
+    pub(crate) secret: Secret,
+    pub(crate) scope: Scope,
     renew_at: Instant,
     usable_until: Instant,
 }
 
 impl Token {
-    /// Reads the token endpoint's answer to a request that began at `begun`; tells also when the token expires.
-    pub(super) fn read(body: &[u8], scope: Scope, begun: Instant) -> Result<(Self, SystemTime), BadResponse> {
+    /// Reads the token endpoint's answer to a request that began at `begun`; also returns when the token expires.
+    pub(crate) fn read(body: &[u8], scope: Scope, begun: Instant) -> Result<(Self, SystemTime), BadResponse> {
         let issued = wire::token(body)?;
         // Years from now is for ever, and does not overflow a clock.
         let lifetime = issued.lifetime.min(Duration::from_hours(8784));
@@ -56,34 +56,34 @@ impl Token {
         Ok((token, SystemTime::now() + lifetime.saturating_sub(begun.elapsed())))
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.renew_at
     }
 
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         Instant::now() < self.usable_until
     }
 }
 
-/// The token that all requests share, and who gets the next one.
+/// The token that all requests share, and the right to get the next one.
 #[derive(Default)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     in_hand: Mutex<Option<Arc<Token>>>,
-    /// Held by the one request for a token that may be on its way.
-    pub(super) renewing: tokio::sync::Mutex<()>,
-    /// The identity service would not even grant the licence scope: the next time it is asked for that first.
-    pub(super) without_any_scope: AtomicBool,
+    /// Held by the one request for a token that may be in flight.
+    pub(crate) renewing: tokio::sync::Mutex<()>,
+    /// The identity service did not even grant the licence scope: next time, that one alone is asked for first.
+    pub(crate) without_any_scope: AtomicBool,
 }
 
 impl Tokens {
     /// The token in hand, unless it has expired or is the one that was `refused`.
-    pub(super) fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
+    pub(crate) fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
         let in_hand = self.lock().clone()?;
         let was_refused = refused.is_some_and(|refused| Arc::ptr_eq(&in_hand, refused));
         (in_hand.is_usable() && !was_refused).then_some(in_hand)
     }
 
-    pub(super) fn hold(&self, token: Option<Arc<Token>>) {
+    pub(crate) fn hold(&self, token: Option<Arc<Token>>) {
         *self.lock() = token;
     }
 
@@ -93,17 +93,17 @@ impl Tokens {
     }
 }
 
-/// What one cycle has learnt of its tokens: it asks the identity service no more than that takes.
+/// What one round has learnt of its tokens, so that it does not ask the identity service in vain.
 #[derive(Default)]
-pub(super) struct TokenTrouble {
-    /// Why the last request for a token failed: the rest of the cycle does not ask again.
-    pub(super) failure: Option<Error>,
-    /// A new token was refused as well as the one before: the rest of the cycle takes a 401 for an answer.
-    pub(super) not_the_tokens_fault: bool,
+pub(crate) struct TokenTrouble {
+    /// Why the last request for a token failed: the rest of the round does not ask again.
+    pub(crate) failure: Option<Error>,
+    /// A new token was refused as well as the one before: the rest of the round takes a 401 for an answer.
+    pub(crate) token_is_not_to_blame: bool,
 }
 
 /// An answer of the token endpoint that is no token: OAuth 2.0's error, where it is one.
-pub(super) fn refusal(status: u16, body: &[u8], request_id: Option<&String>) -> Option<Error> {
+pub(crate) fn token_refused(status: u16, body: &[u8], request_id: Option<&String>) -> Option<Error> {
     if !matches!(status, 400 | 401) {
         return None;
     }

@@ -14,12 +14,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, RootCertStore};
 use url::{Origin, Url};
 
-use super::error::NetworkProblem;
-use super::retry::parse_retry_after;
-use super::{Settings, SetupError};
+use crate::error::NetworkProblem;
+use crate::retry::parse_retry_after;
 use crate::secret::Secret;
+use crate::settings::is_loopback;
+use crate::{Settings, SetupError};
 
-/// No answer of this API needs more: it is never read further.
+/// No answer of this API needs more bytes, and no more are read.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// Sends one request. A test puts a scripted vendor in its place.
@@ -27,7 +28,7 @@ pub(crate) trait Transport: Send + Sync {
     fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>>;
 }
 
-/// Who asks, on what: the token goes into `Authorization`, and a form or JSON into the body.
+/// One request: the token goes into `Authorization`, and a form or JSON into the body.
 pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) bearer: Option<Secret>,
@@ -51,7 +52,7 @@ pub(crate) struct Response {
 /// Why there is no complete answer.
 pub(crate) enum SendError {
     Network(NetworkProblem),
-    /// The status came, the rest is not to be had.
+    /// The status came, but the body is larger than is read.
     TooLarge {
         status: u16,
         request_id: Option<String>,
@@ -62,7 +63,7 @@ pub(crate) enum SendError {
 const SYSTEM_ROOTS: &str = "SSL_CERT_FILE";
 
 /// The transport of the real daemon.
-pub(super) struct Http {
+pub(crate) struct Http {
     api: Client,
     identity: Client,
     identity_origin: Origin,
@@ -72,7 +73,7 @@ impl Http {
     /// # Errors
     ///
     /// `ca_file` cannot be read as PEM certificates, or the system has no roots.
-    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, SetupError> {
         let roots = match &settings.ca_file {
             Some(file) => roots(file).map_err(|problem| SetupError::CaFile { file: file.clone(), problem })?,
             None => Vec::new(),
@@ -166,17 +167,6 @@ fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Clien
     };
     let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| SetupError::Client(in_full(&error)))
-}
-
-/// Whether the URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        // A parsed URL has its host in lower case.
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Only plain characters, and not many: it goes into logs.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 
-use super::error::BadResponse;
 use crate::catalog::ProductType;
+use crate::error::BadResponse;
 use crate::model::{Answer, CustomerId, ListedCustomer, Seats};
 use crate::object::Object;
 use crate::secret::Secret;
@@ -16,8 +16,8 @@ use crate::secret::Secret;
 ///
 /// # Errors
 ///
-/// It is not the documented object, or it speaks of another product than was asked for.
-pub(super) fn overview(body: &[u8], asked: ProductType) -> Result<Answer, BadResponse> {
+/// It is not the documented object, or it is about another product than was asked for.
+pub(crate) fn overview(body: &[u8], asked: ProductType) -> Result<Answer, BadResponse> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Overview {
@@ -33,13 +33,13 @@ pub(super) fn overview(body: &[u8], asked: ProductType) -> Result<Answer, BadRes
 }
 
 /// A token and for how long it is good.
-pub(super) struct IssuedToken {
-    pub(super) token: Secret,
-    pub(super) lifetime: Duration,
+pub(crate) struct IssuedToken {
+    pub(crate) token: Secret,
+    pub(crate) lifetime: Duration,
 }
 
 /// Answer of the token endpoint (RFC 6749, section 5.1).
-pub(super) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
+pub(crate) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
     #[derive(Deserialize)]
     struct Issued {
         access_token: String,
@@ -57,25 +57,25 @@ pub(super) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
 }
 
 /// The `error` of the token endpoint's answer (RFC 6749, section 5.2).
-pub(super) fn token_error(body: &[u8]) -> Option<String> {
+pub(crate) fn token_error(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct TokenError {
         error: String,
     }
-    serde_json::from_slice(body).ok().map(|Object(Refusal { error })| error)
+    serde_json::from_slice(body).ok().map(|Object(TokenError { error })| error)
 }
 
 /// One page of the customers that the credentials can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CustomersPage {
-    pub(super) customers: Vec<ListedCustomer>,
-    pub(super) index: u64,
+pub(crate) struct CustomersPage {
+    pub(crate) customers: Vec<ListedCustomer>,
+    pub(crate) index: u64,
     /// Of all pages.
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 /// Answer of `…/customers/batch`.
-pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> {
+pub(crate) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> {
     #[derive(Deserialize)]
     struct Page {
         data: Vec<Object<Entry>>,
@@ -96,7 +96,7 @@ pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
     let page: Page = json(body, "an object with data (customers with an id) and metadata (pageIndex, totalCount)")?;
     let customers = page.data.into_iter().map(|Object(Entry { id, organization })| {
         let id = CustomerId::parse(&id).ok_or_else(|| {
-            BadResponse::Listing(format!("the customer id {id:?} is not made of {}", CustomerId::FORM))
+            BadResponse::Listing(format!("the customer id {id:?} is not valid: expected {}", CustomerId::FORM))
         })?;
         let organization = organization.filter(|organization| !organization.trim().is_empty());
         Ok(ListedCustomer { id, organization })
@@ -108,7 +108,7 @@ pub(super) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
     })
 }
 
-/// serde's own words may repeat what was found, which in a token's answer is the token: so they stay here.
+/// serde's own words may repeat what was found, and in a token's answer that is the token: they go no further.
 fn json<T: DeserializeOwned>(body: &[u8], expected: &'static str) -> Result<T, BadResponse> {
     let Object(read) = serde_json::from_slice(body).map_err(|error| BadResponse::Unreadable {
         line: error.line(),

@@ -1,5 +1,8 @@
 //! The client: every request goes through here, at the pace and with the token that all of them share.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -7,26 +10,29 @@ use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::error::{BadResponse, Error};
-use super::pace::Pace;
-use super::token::{Tokens, refusal};
-use super::transport::{Http, Request, Response, SendError, Transport};
-use super::{Settings, SetupError, retry};
+use crate::error::{BadResponse, Error};
 use crate::model::Reason;
 use crate::observer::{Code, Observer, Operation};
+use crate::pace::Pace;
+use crate::token::{Tokens, token_refused};
+use crate::transport::{Http, Request, Response, SendError, Transport};
+use crate::{Settings, SetupError, retry};
 
-/// A client of the vendor's API. It is shared: its limits hold for all requests together.
+/// A client of the vendor's API, to be shared: its limits hold for all requests together, and so does its token.
+/// Requests are made in a [`Round`](crate::Round).
 pub struct Client {
     settings: Settings,
     transport: Box<dyn Transport>,
     pace: Pace,
     slots: Arc<Semaphore>,
-    pub(super) tokens: Tokens,
+    pub(crate) tokens: Tokens,
     clock_skew: Mutex<Option<i64>>,
-    pub(super) observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl Client {
+    /// A client with these settings that reports to `observer`. It asks nothing yet.
+    ///
     /// # Errors
     ///
     /// `settings.ca_file` cannot be used, or the system has no CA certificates.
@@ -51,29 +57,30 @@ impl Client {
         }
     }
 
+    /// What it was made with.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Goes on leaving the vendor alone for as long as it asked `before` to.
+    /// Takes over a hold that the vendor asked of the client `before`: nothing begins until it is over.
     pub fn keep_hold_of(&self, before: &Self) {
         self.pace.hold(before.pace.held_until());
     }
 
-    /// By how many seconds the vendor's clock is ahead of this machine's, as the last answer's `Date` had it.
+    /// By how many seconds the vendor's clock is ahead of this machine's, by the `Date` of the last answer that had one.
     pub fn clock_skew_seconds(&self) -> Option<i64> {
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until another request may be on its way; `None` where none may before `deadline`.
-    pub(super) async fn slot(&self, deadline: Instant) -> Option<Slot> {
+    /// Waits until another request may be in flight; `None` if none may before `deadline`.
+    pub(crate) async fn slot(&self, deadline: Instant) -> Option<Slot> {
         let mut slot = Slot { slots: self.slots.clone(), permit: None };
         slot.take(deadline).await.then_some(slot)
     }
 
-    /// Tries, and tries again what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
-    /// `request`, when its turn has come. A slot that is lent serves others during the waits.
-    pub(super) async fn attempts<F: Future<Output = Result<Request, Error>>>(
+    /// Tries, and retries what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
+    /// `request` when its turn has come. A `slot` serves others during the waits.
+    pub(crate) async fn attempts<F: Future<Output = Result<Request, Error>>>(
         &self,
         operation: Operation,
         request: impl Fn() -> F,
@@ -117,7 +124,7 @@ impl Client {
         request: impl Fn() -> F,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        if !self.pace.turn(deadline).await {
+        if !self.pace.wait_for_turn(deadline).await {
             return Err(Error::NotBegun);
         }
         let request = request().await?;
@@ -160,7 +167,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The right to have one request on its way.
+/// The right to have one request in flight, from [`Round::slot`](crate::Round::slot) until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
     slots: Arc<Semaphore>,
@@ -185,11 +192,11 @@ fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
     Some((error, error.reason()?))
 }
 
-/// Sorts a complete answer: only a 200 is one that can be read on.
+/// Sorts a complete answer: only a 200 has a body to read.
 fn complete(operation: Operation, response: Response) -> Result<Response, Error> {
     let Response { status, request_id, retry_after, body, .. } = &response;
     if operation == Operation::Token
-        && let Some(refused) = refusal(*status, body, request_id.as_ref())
+        && let Some(refused) = token_refused(*status, body, request_id.as_ref())
     {
         return Err(refused);
     }

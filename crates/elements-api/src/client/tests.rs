@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::testing::{Reply, Vendor};
-use super::{Client, Error, Round};
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
+use crate::testing::{Reply, Vendor};
+use crate::{Client, Error, Round};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -412,6 +412,6 @@ async fn no_error_repeats_what_an_answer_says() {
 fn what_holds_a_secret_shows_none() {
     let vendor = Vendor::new(|_| Reply::token());
     let client = vendor.client(|_| {});
-    let settings = super::testing::settings();
+    let settings = crate::testing::settings();
     assert!(!format!("{client:?} {settings:?}").contains("hunter2"));
 }
