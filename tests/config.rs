@@ -178,7 +178,7 @@ fn a_file_that_is_no_text_is_refused_with_the_line() {
 
 #[test]
 fn a_file_that_is_too_large_is_refused() {
-    assert_eq!(refusal(vec![b'#'; (16 << 20) + 1]), "x.yaml: is larger than 16 MiB, which no configuration is");
+    assert_eq!(refusal(vec![b'#'; (16 << 20) + 1]), "x.yaml: is larger than 16 MiB, too large for a configuration");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn the_example_shows_every_key() {
     let example = example();
     for section in ["", "api:\n  ", "api:\n  certificate:\n    ", "poll:\n  ", "customers:\n- ", "discovery:\n  "] {
         let message = refusal(format!("{section}no_such_key_at_all: 1\n"));
-        let (_, known) = message.rsplit_once("known are ").expect("a list of keys");
+        let (_, known) = message.rsplit_once("known keys are ").expect("a list of keys");
         for key in known.split(", ") {
             assert!(example.contains(&format!("{key}:")), "{key}");
         }

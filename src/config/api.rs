@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use ::url::Url;
 
-use super::raw;
+use super::document;
 use super::url::url;
 use checked_yaml::value::{self, expected, number, positive, text};
 use checked_yaml::{Field, Key, Problems, Refused, file};
-use elements_api::Secret;
-use elements_api::{CertificateSource, Credential, SecretSource, Settings};
+use elements_api::{CertificateSource, Credential, Secret, SecretSource, Settings};
 
 /// Instead of `api.client_id`.
 pub const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
@@ -28,7 +27,7 @@ pub(super) struct Surroundings<'s> {
 }
 
 pub(super) fn settings(
-    raw: &raw::Api,
+    raw: &document::Api,
     discovery: bool,
     around: Surroundings<'_>,
     problems: &mut Problems<'_>,
@@ -112,7 +111,7 @@ fn known_url(text: &str) -> Url {
     text.parse().expect("the URLs of ENVIRONMENTS are valid")
 }
 
-fn client_id(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<'_>) -> Result<String, Refused> {
+fn client_id(raw: &document::Api, around: Surroundings<'_>, problems: &mut Problems<'_>) -> Result<String, Refused> {
     let key = Key::of("api").then("client_id");
     let configured = problems.read(&key, &raw.client_id, one_line);
     match (configured?, (around.variable)(CLIENT_ID_VARIABLE)) {
@@ -125,7 +124,11 @@ fn client_id(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<'
     }
 }
 
-fn credential(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<'_>) -> Result<Credential, Refused> {
+fn credential(
+    raw: &document::Api,
+    around: Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<Credential, Refused> {
     let api = Key::of("api");
     let from_environment = (around.variable)(CLIENT_SECRET_VARIABLE);
     let sources: Vec<&str> = [
@@ -161,7 +164,7 @@ fn credential(raw: &raw::Api, around: Surroundings<'_>, problems: &mut Problems<
 }
 
 fn certificate(
-    raw: &raw::Certificate,
+    raw: &document::Certificate,
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Result<CertificateSource, Refused> {

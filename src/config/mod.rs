@@ -1,7 +1,7 @@
 //! `exporter.yaml`, parsed and judged: a [`Config`] is valid as a whole.
 
 mod api;
-mod raw;
+mod document;
 mod selection;
 mod state_file;
 mod timing;
@@ -22,7 +22,7 @@ use checked_yaml::{Key, Problems, file, parse};
 pub struct Config {
     pub api: elements_api::Settings,
     pub poll: poll::Timing,
-    /// Where the answers are kept over a restart.
+    /// Where the answers are kept over a restart, if anywhere.
     pub state_file: Option<PathBuf>,
     pub selection: poll::Selection,
 }
@@ -46,23 +46,19 @@ impl Config {
     ///
     /// Everything that is wrong with the file, as far as it could be read.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        // What is no Unicode keeps a mark of that, and is refused for it.
+        // What is not Unicode gets a replacement character, and is refused for it.
         Self::load_with(path, &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// As [`load`](Self::load), with another environment than the process's.
+    /// As [`load`](Self::load), with other variables than those of the process's environment.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the file, as far as it could be read.
     pub fn load_with(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let text = file::configuration(path).map_err(|problem| Error {
-            file: path.to_owned(),
-            problems: vec![problem],
-            omitted: 0,
-        })?;
+        let text = file::configuration(path).map_err(|problem| Error::of(path, problem))?;
         let mut problems = Problems::of(&text);
-        let document = parse::<raw::Document>(&text, &["api"], &mut problems)
+        let document = parse::<document::Document>(&text, &["api"], &mut problems)
             .and_then(|document| document.ok_or_else(|| problems.add(&Key::root(), EMPTY)));
         let config = document.and_then(|document| {
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -92,4 +88,4 @@ impl Config {
     }
 }
 
-const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows all there are";
+const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows them all";

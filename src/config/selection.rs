@@ -3,15 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::raw;
+use super::document;
 use crate::poll::{ConfiguredCustomer, Discovery, Selection};
 use crate::store::Label;
 use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
 use checked_yaml::{Field, Key, Problems, Refused};
-use elements_api::CustomerId;
-use elements_api::{CATALOG, ProductType};
+use elements_api::{CATALOG, CustomerId, ProductType};
 
-pub(super) fn selection(raw: &raw::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
+pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
     let entries = raw.customers.as_deref().unwrap_or_default();
     let customers = customers(entries, problems);
     let discovery = raw.discovery.as_ref().map_or(Ok(None), |raw| discovery(raw, problems));
@@ -19,7 +18,7 @@ pub(super) fn selection(raw: &raw::Document, problems: &mut Problems<'_>) -> Res
 
     let discovery = discovery?;
     if entries.is_empty() && discovery.is_none() {
-        let message = "nobody to watch: add entries to `customers`, or write `discovery: {enabled: true}`";
+        let message = "no customers to watch: add entries to `customers`, or write `discovery: {enabled: true}`";
         problems.add(&Key::of("customers"), message);
     }
     let common_is_needed = discovery.is_some() || entries.iter().any(|customer| !customer.products.is_given());
@@ -37,7 +36,7 @@ pub(super) fn selection(raw: &raw::Document, problems: &mut Problems<'_>) -> Res
 }
 
 /// The customers that can be judged further, each with its place in the list.
-fn customers(raw: &[raw::Customer], problems: &mut Problems<'_>) -> Vec<(usize, ConfiguredCustomer)> {
+fn customers(raw: &[document::Customer], problems: &mut Problems<'_>) -> Vec<(usize, ConfiguredCustomer)> {
     let read = |(index, raw)| Some((index, customer(raw, &customer_key(index), problems).ok()?));
     let customers: Vec<_> = raw.iter().enumerate().filter_map(read).collect();
     refuse_doubles(&customers, problems);
@@ -48,7 +47,7 @@ fn customer_key(index: usize) -> Key {
     Key::of("customers").at(index)
 }
 
-fn customer(raw: &raw::Customer, key: &Key, problems: &mut Problems<'_>) -> Result<ConfiguredCustomer, Refused> {
+fn customer(raw: &document::Customer, key: &Key, problems: &mut Problems<'_>) -> Result<ConfiguredCustomer, Refused> {
     let id = problems.read(&key.then("id"), &raw.id, id);
     let name = problems.read(&key.then("name"), &raw.name, name);
     let products = products(&raw.products, &key.then("products"), problems);
@@ -57,7 +56,7 @@ fn customer(raw: &raw::Customer, key: &Key, problems: &mut Problems<'_>) -> Resu
     Ok(ConfiguredCustomer { id: id?, name: name?, products: products? })
 }
 
-/// Refuses customers that could not be told apart: two of one id, two of one label, one named as another's id.
+/// Refuses customers that could not be told apart: two with one id, two with one label, one named like another's id.
 fn refuse_doubles(customers: &[(usize, ConfiguredCustomer)], problems: &mut Problems<'_>) {
     let mut ids = HashMap::new();
     for (index, customer) in customers {
@@ -76,9 +75,9 @@ fn refuse_doubles(customers: &[(usize, ConfiguredCustomer)], problems: &mut Prob
         let place = customer_key(*index).then(key);
         let namesake = CustomerId::parse(text).and_then(|id| ids.get(&id).copied()).filter(|other| other != index);
         if let Some(other) = namesake {
-            // Two of one id have been refused for that.
+            // Two with one id have been refused for that.
             if customer.name.is_some() {
-                let message = format!("{} is {}.id; write another name", quoted(text), customer_key(other));
+                let message = format!("{} is {}.id; choose another name", quoted(text), customer_key(other));
                 problems.add(&place, message);
             }
             continue;
@@ -86,7 +85,7 @@ fn refuse_doubles(customers: &[(usize, ConfiguredCustomer)], problems: &mut Prob
         let first = *labels.entry(Label::from(text)).or_insert(*index);
         if first != *index {
             let first = customer_key(first);
-            problems.add(&place, format!("{} is already the label of {first}; write another name", quoted(text)));
+            problems.add(&place, format!("{} is already the label of {first}; choose another name", quoted(text)));
         }
     }
 }
@@ -95,8 +94,8 @@ fn shown(id: &CustomerId) -> String {
     quoted(id.as_str())
 }
 
-/// `None` where discovery is off.
-fn discovery(raw: &raw::Discovery, problems: &mut Problems<'_>) -> Result<Option<Discovery>, Refused> {
+/// `None` if discovery is off.
+fn discovery(raw: &document::Discovery, problems: &mut Problems<'_>) -> Result<Option<Discovery>, Refused> {
     let section = Key::of("discovery");
     let enabled = problems.read(&section.then("enabled"), &raw.enabled, flag);
     let exclude = exclude(&raw.exclude, &section.then("exclude"), problems);
@@ -110,7 +109,7 @@ fn exclude(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Hash
     Ok(distinct(list, key, problems, id, shown).into_iter().collect())
 }
 
-/// `None` where there is no list.
+/// `None` if there is no list.
 fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Option<Vec<ProductType>>, Refused> {
     if matches!(field, Field::Text(text) if text.trim().eq_ignore_ascii_case("all")) {
         return Ok(Some(CATALOG.iter().map(|product| product.product_type).collect()));
@@ -155,11 +154,12 @@ fn distinct<T: Clone + Eq + Hash>(
 
 fn id(field: &Field) -> Result<CustomerId, String> {
     match field {
-        // YAML reads 0123 and 1e5 as numbers, and then their spelling is lost.
-        Field::Number(_) | Field::Bool(_) => Err("is no text to YAML: put the id in quotes".to_owned()),
+        // YAML reads 0123 and 1e5 as numbers, and their spelling is lost.
+        Field::Number(_) | Field::Bool(_) => Err("is not text to YAML: put the id in quotes".to_owned()),
         _ => {
             let text = text(field)?;
-            CustomerId::parse(text).ok_or_else(|| format!("{} is no id: expected {}", quoted(text), CustomerId::FORM))
+            CustomerId::parse(text)
+                .ok_or_else(|| format!("{} is not a valid id: expected {}", quoted(text), CustomerId::FORM))
         }
     }
 }
@@ -167,10 +167,10 @@ fn id(field: &Field) -> Result<CustomerId, String> {
 fn name(field: &Field) -> Result<String, String> {
     let name = text(field)?;
     if name.contains(char::is_control) {
-        return Err("holds a line break or another control character: take it out".to_owned());
+        return Err("holds a line break or another control character: remove it".to_owned());
     }
     if names_a_user(name) {
-        return Err("a URL must not hold a user or a password: take them out".to_owned());
+        return Err("a URL must not hold a user or password: remove it".to_owned());
     }
     Ok(name.to_owned())
 }
@@ -187,9 +187,8 @@ fn product(field: &Field) -> Result<ProductType, String> {
             .ok()
             .and_then(|number| ProductType::new(number.unsigned_abs()))
             .map_or_else(|| expected(WHAT, field), Ok),
-        (None, Field::Text(name)) if !name.trim().is_empty() => {
-            ProductType::from_name(name).map_err(|unknown| format!("{} is no product; {unknown}", quoted(name)))
-        }
+        (None, Field::Text(name)) if !name.trim().is_empty() => ProductType::from_name(name)
+            .map_err(|unknown| format!("{} is not a known product; {unknown}", quoted(name))),
         _ => expected(WHAT, field),
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::raw;
+use super::document;
 use crate::poll::Timing;
 use checked_yaml::value::duration;
 use checked_yaml::{Key, Problems, Refused};
 
-pub(super) fn timing(raw: &raw::Poll, problems: &mut Problems<'_>) -> Result<Timing, Refused> {
+pub(super) fn timing(raw: &document::Poll, problems: &mut Problems<'_>) -> Result<Timing, Refused> {
     let key = |name| Key::of("poll").then(name);
     let interval = problems.read(&key("interval"), &raw.interval, duration);
     let stale_after = problems.read(&key("stale_after"), &raw.stale_after, duration);

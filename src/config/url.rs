@@ -12,15 +12,15 @@ pub(super) fn url(field: &Field) -> Result<Url, String> {
         return expected("a URL such as https://graph.avepointonlineservices.com", field);
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL must not hold a user or a password: take them out".to_owned());
+        return Err("a URL must not hold a user or password: remove it".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected a URL that ends with its path: take out what follows `?` or `#`".to_owned());
+        return Err("expected a URL that ends with its path: remove `?` or `#` and what follows".to_owned());
     }
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
-        "http" => return Err("http:// would show the secrets to the network: write https://".to_owned()),
+        "http" => return Err("http:// would expose the secrets to the network: write https://".to_owned()),
         _ => return expected("a URL that begins with https://", field),
     }
     let path = url.path().trim_end_matches('/').to_owned();

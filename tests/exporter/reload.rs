@@ -53,7 +53,7 @@ async fn a_wrong_configuration_changes_nothing_and_is_told() {
     folder.configure(&yaml.clone().rest("customers: [{id: c-1}]\nproducts: [Flie]\n"));
     let answer = exporter.ask(Method::POST, "/-/reload").await;
     assert_eq!(answer.status, 500);
-    assert!(answer.body.contains("\"Flie\" is no product") && answer.body.contains("Fly"), "{}", answer.body);
+    assert!(answer.body.contains("\"Flie\" is not a known product") && answer.body.contains("Fly"), "{}", answer.body);
     assert_eq!(exporter.value(SUCCESSFUL).await, Some(0.0));
     assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0));
 

@@ -1,34 +1,34 @@
-//! Everything that is wrong with a configuration, in words that say what would be right.
+//! Everything that is wrong with a file, in words that say what would be right.
 
 use std::path::{Path, PathBuf};
 
-use super::field::Field;
-use super::line::{self, Key};
+use crate::field::Field;
+use crate::line::{self, Key};
 
-/// A configuration that was refused. It shows one problem a line, as `file:line: key: message`.
+/// A file that was refused. Its text has one problem a line, as `file:line: key: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(file, problems, *omitted))]
 pub struct Error {
-    /// As it was named by the caller.
+    /// Its path, as the caller gave it.
     pub file: PathBuf,
     /// At least one, by rising line; those without a line come last.
     pub problems: Vec<Problem>,
-    /// How many more there are than a person would read.
+    /// How many more problems there are, which nobody would read.
     pub omitted: usize,
 }
 
-/// One thing that is wrong. Nothing found under `api` is repeated in it: it might be a secret.
+/// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Counted from 1; `None` where no place in the file is meant.
+    /// Counted from 1; `None` if it has no place in the file.
     pub line: Option<usize>,
-    /// Such as `customers[2].id`; empty where the whole file is meant.
+    /// Such as `customers[2].id`; empty if the whole file is meant.
     pub key: String,
     /// What is wrong, and what would be right.
     pub message: String,
 }
 
-/// The mark of a setting without a value, because the problem with it was [added](Problems::add).
+/// Stands for a value that was refused; why is among the [`Problems`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
@@ -44,19 +44,20 @@ impl<'t> Problems<'t> {
     /// More would not be read, and each costs a walk through the text.
     const MAX: usize = 50;
 
+    /// Of this text, none yet.
     pub fn of(text: &'t str) -> Self {
         Self { text, found: Vec::new(), omitted: 0 }
     }
 
-    /// Adds a problem, with the line of `key` or else of what `key` is missing from.
+    /// Adds a problem, with the line of `key` or, if it is missing, of what it is missing from.
     pub fn add(&mut self, key: &Key, message: impl Into<String>) -> Refused {
         self.add_as(key, key, message)
     }
 
-    /// As [`add`](Self::add), with the line where `key` is written for the second time, and under the name `shown`.
+    /// Adds the problem that `key` appears twice, with its second line, and under the name `shown`.
     pub fn add_repetition(&mut self, shown: &Key, key: &Key) -> Refused {
         let line = line::of_repetition(self.text, key);
-        self.push(Problem { line, key: shown.to_string(), message: "is there twice; keep one of them".to_owned() })
+        self.push(Problem { line, key: shown.to_string(), message: "appears twice; keep one of them".to_owned() })
     }
 
     /// As [`add`](Self::add), but with `shown` in place of `key`, which may hold a secret.
@@ -65,6 +66,7 @@ impl<'t> Problems<'t> {
         self.push(Problem { line, key: shown.to_string(), message: message.into() })
     }
 
+    /// Adds a problem whose line is known.
     pub fn push(&mut self, problem: Problem) -> Refused {
         if self.found.len() < Self::MAX {
             self.found.push(problem);
@@ -74,7 +76,11 @@ impl<'t> Problems<'t> {
         Refused
     }
 
-    /// The value of a setting, `None` where the file does not have it. What `parse` says is added as a problem.
+    /// The value of a setting, `None` if the file does not have it. What `parse` objects to is added as a problem.
+    ///
+    /// # Errors
+    ///
+    /// `parse` has refused it.
     pub fn read<'f, T>(
         &mut self,
         key: &Key,
@@ -87,7 +93,11 @@ impl<'t> Problems<'t> {
         parse(field).map(Some).map_err(|message| self.add(key, message))
     }
 
-    /// The entries of a list, none where the file does not have it. What `parse` says is added as a problem.
+    /// The entries of a list, none if the file does not have it. What `parse` objects to is added as a problem.
+    ///
+    /// # Errors
+    ///
+    /// It is not a list, or `parse` has refused an entry.
     pub fn read_each<'f, T>(
         &mut self,
         key: &Key,
@@ -97,7 +107,7 @@ impl<'t> Problems<'t> {
         let entries = match field {
             Field::Missing | Field::Null => return Ok(Vec::new()),
             Field::List(entries) => entries,
-            _ => return Err(self.add(key, "expected a list, that is lines which begin with `- `")),
+            _ => return Err(self.add(key, "expected a list: lines that begin with `- `")),
         };
         let judged: Vec<_> = entries
             .iter()
@@ -107,7 +117,11 @@ impl<'t> Problems<'t> {
         judged.into_iter().collect()
     }
 
-    /// What `value` is if nothing at all was refused.
+    /// `value`, if nothing at all was refused.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found in `file`.
     pub fn accept<T>(mut self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
         match value {
             Ok(value) if self.found.is_empty() => Ok(value),
@@ -116,6 +130,13 @@ impl<'t> Problems<'t> {
                 Err(Error { file: file.to_owned(), problems: self.found, omitted: self.omitted })
             }
         }
+    }
+}
+
+impl Error {
+    /// Of a file that could not even be read.
+    pub fn of(file: &Path, problem: Problem) -> Self {
+        Self { file: file.to_owned(), problems: vec![problem], omitted: 0 }
     }
 }
 

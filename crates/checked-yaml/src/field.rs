@@ -1,26 +1,31 @@
-//! A setting as it stands in the file.
+//! A setting, as the file has it.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// The value of a setting, whatever it is: it is judged where all problems are collected.
+/// The value of a setting, whatever it is: it is judged later, where all problems are collected. Its `Debug` hides it.
 #[derive(Default, PartialEq)]
 pub enum Field {
+    /// The key is not there.
     #[default]
     Missing,
-    /// The key is there, its value is not.
+    /// The key is there without a value.
     Null,
+    /// `true` or `false`.
     Bool(bool),
-    /// `None` for a negative one, a fraction or one that is too large.
+    /// A number; `None` if it is negative, a fraction or too large.
     Number(Option<u64>),
+    /// A string, quoted or not.
     Text(String),
+    /// A sequence.
     List(Vec<Field>),
     /// A mapping, or a value with a tag.
     Other,
 }
 
 impl Field {
+    /// Whether the key is there, with or without a value.
     pub fn is_given(&self) -> bool {
         *self != Self::Missing
     }

@@ -1,24 +1,32 @@
-//! The configuration file itself, and the files that it names.
+//! The file itself, and the files that it names. Each is read with the limits of [`bounded_file`].
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::error::Problem;
-use super::field::Field;
-use super::value::{quoted, text};
-use bounded_file::{LARGEST, LARGEST_SECRET, read};
+use crate::error::Problem;
+use crate::field::Field;
+use crate::value::{quoted, text};
+use bounded_file::{LARGEST, LARGEST_SECRET, read, without_line_break};
 
 /// The text of the configuration file at `path`.
+///
+/// # Errors
+///
+/// It cannot be read, or is not text in UTF-8.
 pub fn configuration(path: &Path) -> Result<String, Problem> {
     decode(read(path, LARGEST))
 }
 
-/// The text of a configuration file from its bytes.
+/// The text of a configuration file whose bytes, or the error of reading them, the caller already has.
+///
+/// # Errors
+///
+/// It could not be read, or is not text in UTF-8.
 pub fn decode(bytes: io::Result<Vec<u8>>) -> Result<String, Problem> {
     let whole = |message| Problem { line: None, key: String::new(), message };
     let bytes = bytes.map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => whole("is larger than 16 MiB, which no configuration is".to_owned()),
+        ErrorKind::FileTooLarge => whole("is larger than 16 MiB, too large for a configuration".to_owned()),
         _ => whole(format!("cannot be read: {error}")),
     })?;
     let mut text = String::from_utf8(bytes).map_err(|error| {
@@ -39,21 +47,33 @@ pub fn decode(bytes: io::Result<Vec<u8>>) -> Result<String, Problem> {
 /// Editors on Windows write it at the start, and it is no part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The path that a setting names, seen from the configuration file's `folder`.
+/// The path that a setting names, relative to the configuration file's `folder`.
+///
+/// # Errors
+///
+/// The setting is not text.
 pub fn path(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     text(field).map(|path| folder.join(path))
 }
 
 /// The path of a file that can be read.
+///
+/// # Errors
+///
+/// The setting is not text, or its file cannot be read.
 pub fn readable(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     let path = path(field, folder)?;
     read(&path, LARGEST).map(|_| path).map_err(|error| unreadable(field, &error))
 }
 
 /// The path of a file that holds a secret and nothing else.
+///
+/// # Errors
+///
+/// The setting is not text, or its file cannot be read or holds anything but one line of text.
 pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     let path = path(field, folder)?;
-    let no_secret = || "is not the file of a secret: expected one line of UTF-8 text in it".to_owned();
+    let no_secret = || "is not a secret file: expected one line of UTF-8 text in it".to_owned();
     let bytes = read(&path, LARGEST_SECRET).map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => no_secret(),
         _ => unreadable(field, &error),
@@ -63,38 +83,37 @@ pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// Checks that `secret` is one line of text. The message is to follow the name of where it comes from.
+/// Checks that `secret` is one line of text.
+///
+/// # Errors
+///
+/// It is not. The message follows the name of where the secret comes from.
 pub fn plain(secret: &str) -> Result<(), String> {
     if secret.is_empty() {
         return Err("is empty".to_owned());
     }
     if secret.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
-        return Err("holds a line break, or another character that is no text".to_owned());
+        return Err("holds a line break or another character that is not text".to_owned());
     }
     Ok(())
 }
 
-/// The same for all paths to one file, which need not exist.
+/// One path for all that lead to the same file, which need not exist.
 pub fn identity(path: &Path) -> PathBuf {
     let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
     fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
 }
 
-/// The folder as a path that the system takes: a bare file name lies in "", which it does not.
+/// The folder as a path that the system takes: the folder of a bare file name is "", which it does not take.
 pub fn non_empty(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// Repeats an absolute path only: any other text might be the secret itself, taken for the path of its file.
+/// The message for a file that cannot be read. It repeats an absolute path only: any other text might be the secret
+/// itself, pasted where the path of its file belongs.
 pub fn unreadable(field: &Field, error: &io::Error) -> String {
     match field {
         Field::Text(text) if Path::new(text).is_absolute() => format!("cannot read {}: {error}", quoted(text)),
-        _ => format!("cannot read this file, seen from the configuration file's folder: {error}"),
+        _ => format!("cannot read this file (relative to the configuration file's folder): {error}"),
     }
-}
-
-/// Text without its trailing line break, which editors add and nobody means.
-fn without_line_break(text: &str) -> &str {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    line.strip_suffix('\r').unwrap_or(line)
 }

@@ -1,7 +1,7 @@
 //! Where in a YAML text a key is.
 //!
-//! `serde_yaml` tells no places of what it reads, but its errors do. So the text is read again, down the way to the key
-//! and past everything else, with a visitor that fails on purpose once it is there.
+//! `serde_yaml` gives no places with what it reads, but its errors have them. So the text is read again, down the way to
+//! the key and past everything else, with a visitor that fails on purpose once it is there.
 
 use std::fmt;
 
@@ -29,17 +29,19 @@ impl Key {
     }
 
     /// The key `name` inside this one.
+    #[must_use]
     pub fn then(&self, name: &str) -> Self {
         self.with(Step::Name(name.to_owned()))
     }
 
     /// The entry `index` of this one, counted from 0.
+    #[must_use]
     pub fn at(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
-    /// What [`Display`](fmt::Display) wrote, for names without dots and brackets.
-    pub fn parse(text: &str) -> Self {
+    /// Reads what [`Display`](fmt::Display) wrote, for names without dots and brackets.
+    pub(crate) fn parse(text: &str) -> Self {
         text.split(['.', '[']).filter(|step| !step.is_empty()).fold(Self::root(), |key, step| {
             match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
                 Some(index) => key.at(index),
@@ -48,7 +50,8 @@ impl Key {
         })
     }
 
-    pub fn is_under(&self, name: &str) -> bool {
+    /// Whether it is in the section `name`, or that section itself.
+    pub(crate) fn is_under(&self, name: &str) -> bool {
         matches!(self.0.first(), Some(Step::Name(first)) if first == name)
     }
 
@@ -139,7 +142,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// Whether a key is `name`; if it is, and the `last` one of the way, the error that tells where.
+/// Whether a key is `name`; if it is, and the `last` one of the way, the error that has its place.
 struct Name<'w> {
     name: &'w str,
     last: bool,
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repetition_is_told_from_the_first_place() {
+    fn a_repetition_is_not_taken_for_the_first_place() {
         let text = "a:\n  b: 1\n  c: 2\n  b: 3\n";
         assert_eq!(line(text, "a.b"), Some(2));
         assert_eq!(of_repetition(text, &Key::parse("a.b")), Some(4));

@@ -5,12 +5,16 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::error::{Problem, Problems, Refused};
-use super::line::{self, Key};
-use super::value::quoted;
+use crate::error::{Problem, Problems, Refused};
+use crate::line::{self, Key};
+use crate::value::quoted;
 
-/// Reads the shape of `text`; `None` where it holds nothing but comments. Of an error in it, the parser knows no more
-/// than the first. Unknown keys in one of the `secretive` sections are not repeated.
+/// Reads the shape of `text`; `None` if it holds nothing but comments. Unknown keys in one of the `secretive` sections are
+/// not repeated, since a secret may have slipped to where a key belongs.
+///
+/// # Errors
+///
+/// The text is not YAML, or has another shape. The parser stops at the first such problem, so it is the only one added.
 pub fn parse<D: DeserializeOwned>(
     text: &str,
     secretive: &[&str],
@@ -28,14 +32,14 @@ pub fn parse<D: DeserializeOwned>(
 fn syntax(error: &serde_yaml::Error) -> Problem {
     let text = error.to_string();
     let message = if text.contains("more than one document") {
-        "holds more than one document; take out the `---`".to_owned()
+        "holds more than one document; remove the `---`".to_owned()
     } else {
         format!("is not YAML: {text}")
     };
     Problem { line: line_of(error), key: String::new(), message }
 }
 
-/// What is wrong with the shape, from an error such as
+/// What is wrong with the shape, by an error such as
 /// ``customers[0]: unknown field `nam`, expected one of `id`, `name` at line 3 column 5``.
 fn misfit(text: &str, secretive: &[&str], error: &serde_yaml::Error) -> Problem {
     let shown = error.to_string();
@@ -54,13 +58,13 @@ fn misfit(text: &str, secretive: &[&str], error: &serde_yaml::Error) -> Problem 
     if let Some(doubled) = message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
         let key = key.then(doubled);
         let line = line::of_repetition(text, &key);
-        return Problem { line, key: key.to_string(), message: "is there twice; keep one of them".to_owned() };
+        return Problem { line, key: key.to_string(), message: "appears twice; keep one of them".to_owned() };
     }
     let message = match expected {
-        _ if message.contains("limit exceeded") => "is nested too deeply, or its aliases unfold too far",
-        _ if expected.starts_with("a mapping") => "expected a mapping, that is lines of `key: value`",
-        _ if expected.starts_with("a sequence") => "expected a list, that is lines which begin with `- `",
-        _ => "is not what belongs here",
+        _ if message.contains("limit exceeded") => "is nested too deeply, or its aliases expand too far",
+        _ if expected.starts_with("a mapping") => "expected a mapping: lines of `key: value`",
+        _ if expected.starts_with("a sequence") => "expected a list: lines that begin with `- `",
+        _ => "has an unexpected form",
     };
     Problem { line: line_of(error), key: key.to_string(), message: message.to_owned() }
 }
@@ -71,11 +75,11 @@ fn unknown_key(section: &Key, unknown: &str, known: &[&str], secretive: &[&str])
     let near = |name: &&&str| distance(name) <= 2 && distance(name) * 2 <= name.len();
     match known.iter().filter(near).min_by_key(distance) {
         Some(nearest) => format!("{} is an unknown key; did you mean `{nearest}`?", quoted(unknown)),
-        // A secret that slipped to the wrong place can be a key, too; a key of ours is of letters, and has no digit.
+        // A secret that slipped to the wrong place can be a key, too; a real key is made of letters, and has no digit.
         None if !is_name(unknown) || secretive.iter().any(|name| section.is_under(name)) => {
-            format!("holds an unknown key; known are {}", known.join(", "))
+            format!("holds an unknown key; known keys are {}", known.join(", "))
         }
-        None => format!("{} is an unknown key; known are {}", quoted(unknown), known.join(", ")),
+        None => format!("{} is an unknown key; known keys are {}", quoted(unknown), known.join(", ")),
     }
 }
 

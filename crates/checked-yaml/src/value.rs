@@ -1,15 +1,16 @@
-//! What the value of a setting may be. Each message says what was expected; only [`duration`] repeats what was found.
+//! What the value of a setting may be. Each message says what was expected; only that of [`duration`] repeats what was
+//! found. An error is such a message, for [`Problems::read`](crate::Problems::read) to add.
 
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::field::Field;
+use crate::field::Field;
 
 /// Above it, no arithmetic with a few durations overflows.
 const MAX_DURATION: Duration = Duration::from_hours(8784);
 
-/// A value that was found, for a message: on one line, cut where it is long, and never a password in a URL.
+/// A value that was found, for a message: on one line, cut if it is long, and never with the password of a URL.
 pub fn quoted(text: &str) -> String {
     const MAX_CHARS: usize = 128;
     if names_a_user(text) {
@@ -26,7 +27,7 @@ pub fn names_a_user(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
-/// The message for a value that is not `what`.
+/// The refusal of a value that is not `what`.
 pub fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
     Err(match found {
         Field::Null => format!("has no value: expected {what}"),
@@ -34,16 +35,17 @@ pub fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
     })
 }
 
-/// Text that is not empty.
+/// Text that is not blank.
 pub fn text(field: &Field) -> Result<&str, String> {
     match field {
-        Field::Text(text) if text.trim().is_empty() => Err("is empty: expected a text".to_owned()),
+        Field::Text(text) if text.trim().is_empty() => Err("is empty: expected text".to_owned()),
         Field::Text(text) => Ok(text),
-        Field::Number(_) | Field::Bool(_) => expected("a text: put this in quotes", field),
-        _ => expected("a text", field),
+        Field::Number(_) | Field::Bool(_) => expected("text: put this in quotes", field),
+        _ => expected("text", field),
     }
 }
 
+/// `true` or `false`.
 pub fn flag(field: &Field) -> Result<bool, String> {
     match field {
         Field::Bool(flag) => Ok(*flag),
@@ -51,6 +53,7 @@ pub fn flag(field: &Field) -> Result<bool, String> {
     }
 }
 
+/// A whole number in `range`.
 pub fn number<N: TryFrom<u64>>(field: &Field, range: RangeInclusive<u64>) -> Result<N, String> {
     let number = match field {
         Field::Number(Some(number)) if range.contains(number) => N::try_from(*number).ok(),
@@ -65,7 +68,7 @@ pub fn positive<N: TryFrom<NonZeroU64>>(field: &Field, max: u64) -> Result<N, St
     N::try_from(number).or_else(|_| expected("a smaller number", field))
 }
 
-/// A duration above zero.
+/// A duration above zero, with its unit.
 pub fn duration(field: &Field) -> Result<Duration, String> {
     let seconds = match field {
         Field::Number(number) => *number,
@@ -82,7 +85,7 @@ pub fn duration(field: &Field) -> Result<Duration, String> {
     }
 }
 
-/// As [`duration`], repeating nothing.
+/// As [`duration`], with a message that repeats nothing.
 pub fn unrepeated_duration(field: &Field) -> Result<Duration, String> {
     duration(field).or_else(|_| expected(DURATION, field))
 }
