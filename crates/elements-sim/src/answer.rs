@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, interval};
 
 /// An answer in JSON.
-pub(super) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }
 
-/// A refusal by the API. The vendor does not document its form, so nobody may read anything in it.
-pub(super) fn error(status: StatusCode, message: &str) -> Response<Bytes> {
+/// An error of the API. The vendor does not document its body, so no client may rely on it.
+pub(crate) fn error(status: StatusCode, message: &str) -> Response<Bytes> {
     json(status, &json!({ "message": message }))
 }
 
-/// A refusal of every method but `allowed`.
-pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
+/// The answer to every method but `allowed`.
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
@@ -36,7 +36,7 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
 
 /// The body of an answer. It counts its bytes as the connection takes them.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(crate) struct Body {
     pace: Pace,
     rest: Bytes,
     sent: Arc<AtomicU64>,
@@ -51,16 +51,16 @@ enum Pace {
 }
 
 impl Body {
-    pub(super) fn whole(rest: Bytes, sent: Arc<AtomicU64>) -> Self {
+    pub(crate) fn whole(rest: Bytes, sent: Arc<AtomicU64>) -> Self {
         Self { pace: Pace::Whole, rest, sent }
     }
 
-    pub(super) fn drip(rest: Bytes, every: Duration, sent: Arc<AtomicU64>) -> Self {
+    pub(crate) fn drip(rest: Bytes, every: Duration, sent: Arc<AtomicU64>) -> Self {
         // An interval of nothing would panic.
         Self { pace: Pace::Drip(interval(every.max(Duration::from_nanos(1)))), rest, sent }
     }
 
-    pub(super) fn flood(rest: Bytes, mebibytes: u64, sent: Arc<AtomicU64>) -> Self {
+    pub(crate) fn flood(rest: Bytes, mebibytes: u64, sent: Arc<AtomicU64>) -> Self {
         Self { pace: Pace::Flood(mebibytes << 20), rest, sent }
     }
 }

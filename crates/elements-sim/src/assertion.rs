@@ -1,6 +1,6 @@
 //! Client assertions: JSON Web Tokens (RFC 7519, RFC 7523), checked with the registered certificate.
 //!
-//! Taken apart by hand, because the exporter's side uses a JWT library, and two sides with one library share its faults.
+//! Taken apart by hand: a client uses a JWT library, and two sides with one library would share its faults.
 
 use std::fmt::Write as _;
 
@@ -11,27 +11,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What an assertion is held against.
+/// What an assertion is checked against.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The DER of the registered certificate.
-    pub(super) certificate: &'a [u8],
-    pub(super) client_id: &'a str,
+    pub(crate) certificate: &'a [u8],
+    pub(crate) client_id: &'a str,
     /// The token URL.
-    pub(super) audience: &'a str,
+    pub(crate) audience: &'a str,
     /// Seconds since 1970, by the server's clock.
-    pub(super) now: u64,
+    pub(crate) now: u64,
 }
 
 /// What has to be remembered of a good assertion, so that it is not accepted twice.
 #[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) jti: String,
-    pub(super) exp: u64,
+pub(crate) struct Accepted {
+    pub(crate) jti: String,
+    pub(crate) exp: u64,
 }
 
 /// Checks everything that the vendor documents. The error says what is wrong.
-pub(super) fn verify(assertion: &str, expected: &Expected<'_>) -> Result<Accepted, &'static str> {
+pub(crate) fn verify(assertion: &str, expected: &Expected<'_>) -> Result<Accepted, &'static str> {
     let mut parts = assertion.split('.');
     let (Some(head), Some(body), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -123,8 +123,8 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::testing::Identity;
     use super::*;
+    use crate::testing::Identity;
 
     const AUDIENCE: &str = "http://127.0.0.1:1/connect/token";
 

@@ -11,25 +11,25 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fault::{Asked, Effect, Faults, Rule};
-use super::record::{Exchange, Operation, Record};
-use super::world::World;
+use crate::fault::{Asked, Effect, Faults, Rule};
+use crate::record::{Exchange, Operation, Record};
+use crate::world::World;
 
-/// Changes a simulator while it runs, and tells what it was asked. Clones work on the same simulator.
+/// Changes a simulator while it runs, and shows what it was asked. Clones work on the same simulator.
 #[derive(Debug, Clone)]
 pub struct Control(Arc<Shared>);
 
 impl Control {
-    /// Changes the account: the next answer knows.
+    /// Changes the account, from the next answer on.
     pub fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
         change(&mut self.state().world)
     }
 
-    /// Sets what one product's `purchasedUserSeat` says; see [`Customer::seats`](super::Customer::seats).
+    /// Sets what one product's `purchasedUserSeat` says; see [`Customer::seats`](crate::Customer::seats).
     ///
     /// # Panics
     ///
-    /// There is no such customer: a test's typing error must not pass for an answer.
+    /// There is no such customer: a typing error in a test must not pass for an answer.
     #[expect(clippy::panic, reason = "for tests, see above; the demo changes only customers that it has just read")]
     pub fn set_seats(&self, customer: &str, product: u32, seats: impl Into<Value>) {
         match self.state().world.customers.get_mut(customer) {
@@ -91,7 +91,7 @@ impl Control {
         }
     }
 
-    pub(super) fn new(world: World, token_url: String) -> Self {
+    pub(crate) fn new(world: World, token_url: String) -> Self {
         let state = State {
             world,
             token_url,
@@ -106,13 +106,13 @@ impl Control {
     }
 
     /// The state. Never held across an await.
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // A test that panicked in `change` shall see its own panic, not one of every later caller.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panicked in `change` should see its own panic, and not that of every later caller.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in a request: records it, and decides what will happen to it.
-    pub(super) fn arrive(&self, asked: &Asked<'_>, request: Arc<Request<Bytes>>, arrived: Instant) -> Arrival {
+    /// Takes a request: records it, and decides what will happen to it.
+    pub(crate) fn arrive(&self, asked: &Asked<'_>, request: Arc<Request<Bytes>>, arrived: Instant) -> Arrival {
         let mut state = self.state();
         let limit = state.world.record_limit;
         let (number, sent) = state.record.arrived(asked.operation, request, arrived, limit);
@@ -126,25 +126,25 @@ impl Control {
     }
 }
 
-/// A request that was taken in.
+/// A request that was taken.
 #[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) effect: Option<Effect>,
-    pub(super) latency: Duration,
-    pub(super) request_id: String,
-    pub(super) sent: Arc<AtomicU64>,
-    pub(super) in_flight: InFlight,
+pub(crate) struct Arrival {
+    pub(crate) effect: Option<Effect>,
+    pub(crate) latency: Duration,
+    pub(crate) request_id: String,
+    pub(crate) sent: Arc<AtomicU64>,
+    pub(crate) in_flight: InFlight,
 }
 
-/// Counts a request as in flight until it is dropped, be it because the client went away.
+/// Counts a request as in flight until it is dropped, even if the client goes away.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     control: Control,
     number: u64,
 }
 
 impl InFlight {
-    pub(super) fn answered(self, status: StatusCode) {
+    pub(crate) fn answered(self, status: StatusCode) {
         self.control.state().record.answered(self.number, status);
     }
 }
@@ -163,13 +163,13 @@ struct Shared {
 
 /// Everything that changes while a simulator runs.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) world: World,
-    pub(super) token_url: String,
-    pub(super) tokens: HashMap<String, Token>,
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) token_url: String,
+    pub(crate) tokens: HashMap<String, Token>,
     /// The `jti` of every assertion that was accepted, with its `exp`.
-    pub(super) assertions: HashMap<String, u64>,
-    pub(super) tokens_issued: u64,
+    pub(crate) assertions: HashMap<String, u64>,
+    pub(crate) tokens_issued: u64,
     faults: Faults,
     record: Record,
     requests: u64,
@@ -177,7 +177,7 @@ pub(super) struct State {
 
 impl State {
     /// The server's clock.
-    pub(super) fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         let skew = Duration::from_secs(self.world.clock_skew.unsigned_abs());
         if self.world.clock_skew < 0 { SystemTime::now() - skew } else { SystemTime::now() + skew }
     }
@@ -185,7 +185,7 @@ impl State {
 
 /// What a bearer token stands for.
 #[derive(Debug)]
-pub(super) struct Token {
-    pub(super) scopes: Vec<&'static str>,
-    pub(super) expires: Instant,
+pub(crate) struct Token {
+    pub(crate) scopes: Vec<&'static str>,
+    pub(crate) expires: Instant,
 }

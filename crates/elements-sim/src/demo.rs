@@ -9,7 +9,7 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 use serde_json::Value;
 
-use super::{Control, Customer, Effect, Operation, Rule, World};
+use crate::{Control, Customer, Effect, Operation, Rule, World};
 
 /// A partner's dozen customers, with the products and numbers that such customers have.
 pub fn world() -> World {
@@ -25,14 +25,14 @@ pub fn world() -> World {
     World { latency: Duration::from_millis(40), record_limit: 0, ..World::with(customers) }
 }
 
-/// Changes something about once per `pace`, mostly seats and sometimes the weather, until it is dropped.
+/// Changes seats about once per `pace`, and makes a request fail now and then, until it is dropped.
 pub async fn live(control: Control, pace: Duration) -> Infallible {
     let mut rng: StdRng = rand::make_rng();
     loop {
         tokio::time::sleep(pace.mul_f64(rng.random_range(0.5..1.5))).await;
         control.change(|world| move_seats(world, &mut rng));
         if rng.random_bool(FAULT_PROBABILITY) {
-            // One that met no request must not pile up with the next.
+            // A fault that met no request must not add up with the next one.
             control.clear_faults();
             control.inject(Rule::on(Operation::Overview, fault(&mut rng)).once());
         }
@@ -88,7 +88,7 @@ const CUSTOMERS: [Line; 12] = [
 /// The organization and the product type that are answered `"N/A"`.
 const NOT_APPLICABLE: (&str, u32) = ("Litware", CLOUD_ARCHIVING);
 
-/// Seats stay within what the dozen began with.
+/// Seats stay within the range that the dozen began with.
 const FEWEST: u64 = 5;
 const MOST: u64 = 2500;
 
@@ -117,8 +117,8 @@ mod tests {
 
     use rand::SeedableRng;
 
-    use super::super::Simulator;
     use super::*;
+    use crate::Simulator;
 
     fn seats(world: &World) -> Vec<Value> {
         world.customers.iter().flat_map(|customer| customer.seats.values().cloned()).collect()

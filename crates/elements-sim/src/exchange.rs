@@ -1,4 +1,4 @@
-//! One request from its head to its answer, with whatever goes wrong on the way.
+//! One request, from its head to its answer, with whatever goes wrong on the way.
 
 use std::error::Error;
 use std::fmt;
@@ -15,15 +15,15 @@ use hyper::{Request, Response, StatusCode};
 use tokio::task;
 use tokio::time::{self, Instant};
 
-use super::answer::{Body, error};
-use super::control::{Control, State};
-use super::fault::{Asked, Effect};
-use super::record::Operation;
-use super::{identity, partner};
+use crate::answer::{Body, error};
+use crate::control::{Control, State};
+use crate::fault::{Asked, Effect};
+use crate::record::Operation;
+use crate::{identity, partner};
 
 /// The connection ends without an answer that hyper could write.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// Reset it.
     Reset,
     /// Write this, then close it.
@@ -39,7 +39,7 @@ impl fmt::Display for Broken {
 impl Error for Broken {}
 
 /// Answers `request`, or breaks the connection.
-pub(super) async fn serve(control: Control, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+pub(crate) async fn serve(control: Control, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_REQUEST_BODY).collect().await else { return Err(Broken::Reset) };
@@ -69,8 +69,8 @@ pub(super) async fn serve(control: Control, request: Request<Incoming>) -> Resul
     Ok(Response::from_parts(head, body))
 }
 
-/// Sleeps to a fraction of a millisecond. tokio's timer rounds up to milliseconds, and its wait for events once more:
-/// of 20 ms they make 22, so a thread sleeps the end of them.
+/// Sleeps to a fraction of a millisecond. tokio's timer rounds up to milliseconds, and its wait for events rounds up again,
+/// so that 20 ms become 22: a thread sleeps the last part.
 async fn sleep_exactly(duration: Duration) {
     const ROUNDED_UP: Duration = Duration::from_millis(2);
     let end = Instant::now() + duration;
@@ -83,7 +83,7 @@ async fn sleep_exactly(duration: Duration) {
 
 const MAX_REQUEST_BODY: usize = 1 << 20;
 
-/// Looks like the start of a TLS record, which is what a plain port that turned into a TLS port would send.
+/// Looks like the start of a TLS record, as a port sends that speaks TLS where plain HTTP is expected.
 const GARBAGE: &[u8] = b"\x16\x03\x03\x00\x50\x02\x00\x00\x00\xff\xfe\r\n\r\n";
 
 /// Where a path leads.
@@ -171,9 +171,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    use super::super::testing::{Caller, read, send};
-    use super::super::{Customer, LICENSE_SCOPE, Rule, World};
     use super::*;
+    use crate::testing::{Caller, read, send};
+    use crate::{Customer, LICENSE_SCOPE, Rule, World};
 
     async fn contoso() -> (Caller, String) {
         let caller = Caller::new(World::with([Customer::new("c1", "Contoso").product(4, 25)])).await;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_injected_answer_replaces_the_true_one_as_often_as_told() {
+    async fn an_injected_answer_replaces_the_true_one_as_often_as_the_rule_says() {
         let (caller, token) = contoso().await;
         caller.sim.inject(Rule::on(Operation::Overview, Effect::throttled(7)).times(2));
         for status in [429, 429, 200] {
@@ -219,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_can_fail_alone() {
         let caller = Caller::new(World::sized(3, &[])).await;
-        let token = caller.token_for(super::super::CUSTOMERS_SCOPE).await;
+        let token = caller.token_for(crate::CUSTOMERS_SCOPE).await;
         caller.sim.inject(Rule::on(Operation::Customers, Effect::status(StatusCode::BAD_GATEWAY)).page(2));
         for (page, status) in [(1, 200), (2, 502), (3, 200)] {
             let query = format!("?pageIndex={page}&pageSize=1");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_tells_how_much_of_it_was_taken() {
+    async fn a_flood_counts_how_much_of_it_was_taken() {
         let (caller, token) = contoso().await;
         caller.sim.inject(Rule::new(Effect::Flood { mebibytes: 2 }).once());
         let (status, body) = read(caller.get_overview(&token, "c1", 4)).await;
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_record_tells_what_was_asked_and_answered() {
+    async fn the_record_has_what_was_asked_and_answered() {
         let (caller, token) = contoso().await;
         caller.sim.change(|world| world.latency = Duration::from_millis(5));
         read(caller.get_overview(&token, "c1", 41).header("x-test", "1")).await;

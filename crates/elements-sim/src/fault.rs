@@ -6,9 +6,9 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::record::Operation;
+use crate::record::Operation;
 
-/// What happens to a request instead of, or to, its true answer.
+/// What happens to a request instead of its true answer, or to that answer.
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// This answer. `Date` and `request-id` are added where it has none.
@@ -20,12 +20,15 @@ pub enum Effect {
     /// The true answer with its body a byte at a time, one per this duration.
     Drip(Duration),
     /// The true answer after so much white space, all of it in one body of unannounced length.
-    Flood { mebibytes: u64 },
+    Flood {
+        /// How much of it.
+        mebibytes: u64,
+    },
     /// The true answer's head and half of its body; then the connection closes.
     Truncate,
     /// The connection is reset (a TCP RST) without an answer.
     Reset,
-    /// Bytes that are no HTTP; then the connection closes.
+    /// Bytes that are not HTTP; then the connection closes.
     Garbage,
     /// The token that the request carries is revoked first, so that the true answer is 401.
     ExpireToken,
@@ -59,7 +62,7 @@ impl Effect {
         Self::status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, location)
     }
 
-    /// The answer with one more header; the other effects have none and stay as they are.
+    /// The answer with one more header; other effects stay as they are.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         if let Self::Answer(response) = &mut self {
@@ -75,7 +78,7 @@ impl Effect {
     }
 }
 
-/// An [`Effect`] for some requests: all of them, unless it is narrowed; always, unless it is rationed. Where several
+/// An [`Effect`] for some requests: for all of them unless it is narrowed, and always unless it is rationed. If several
 /// rules apply, the first that was injected wins, and the others do not see that request.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -148,30 +151,30 @@ impl Rule {
     }
 }
 
-/// What a rule can tell requests apart by.
+/// What a rule distinguishes requests by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) operation: Operation,
-    pub(super) customer: Option<&'a str>,
-    pub(super) product: Option<u32>,
-    pub(super) page: Option<usize>,
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) customer: Option<&'a str>,
+    pub(crate) product: Option<u32>,
+    pub(crate) page: Option<usize>,
 }
 
 /// The rules in force.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Rule>);
+pub(crate) struct Faults(Vec<Rule>);
 
 impl Faults {
-    pub(super) fn add(&mut self, rule: Rule) {
+    pub(crate) fn add(&mut self, rule: Rule) {
         self.0.push(rule);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// What happens to this request, if anything does.
-    pub(super) fn strike(&mut self, asked: &Asked<'_>) -> Option<Effect> {
+    pub(crate) fn strike(&mut self, asked: &Asked<'_>) -> Option<Effect> {
         let struck = self.0.iter_mut().find_map(|rule| {
             let strikes = rule.matches(asked) && rule.ration.strikes();
             strikes.then(|| rule.effect.clone())

@@ -9,16 +9,16 @@ use serde_json::json;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::answer::{json, method_not_allowed};
-use super::assertion;
-use super::control::{State, Token};
-use super::world::{CUSTOMERS_SCOPE, LICENSE_SCOPE};
+use crate::answer::{json, method_not_allowed};
+use crate::assertion;
+use crate::control::{State, Token};
+use crate::world::{CUSTOMERS_SCOPE, LICENSE_SCOPE};
 
 /// The path of the token endpoint.
-pub(super) const PATH: &str = "/connect/token";
+pub(crate) const PATH: &str = "/connect/token";
 
 /// Answers a request for a token.
-pub(super) fn token(state: &mut State, request: &Request<Bytes>) -> Response<Bytes> {
+pub(crate) fn token(state: &mut State, request: &Request<Bytes>) -> Response<Bytes> {
     if request.method() != Method::POST {
         return method_not_allowed("POST");
     }
@@ -28,7 +28,7 @@ pub(super) fn token(state: &mut State, request: &Request<Bytes>) -> Response<Byt
     });
     match granted {
         Ok(scopes) => issue(state, scopes),
-        Err(Refusal { error, description }) => {
+        Err(OAuthRefusal { error, description }) => {
             json(StatusCode::BAD_REQUEST, &json!({ "error": error, "error_description": description }))
         }
     }
@@ -40,24 +40,25 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 const SECRET_FIELDS: [&str; 4] = ["client_id", "client_secret", "grant_type", "scope"];
 const ASSERTION_FIELDS: [&str; 5] = ["client_assertion", "client_assertion_type", "client_id", "grant_type", "scope"];
 
-struct Refusal {
+/// OAuth 2.0's error (RFC 6749, section 5.2).
+struct OAuthRefusal {
     error: &'static str,
     description: &'static str,
 }
 
-fn refuse<T>(error: &'static str, description: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { error, description })
+fn refuse<T>(error: &'static str, description: &'static str) -> Result<T, OAuthRefusal> {
+    Err(OAuthRefusal { error, description })
 }
 
 type Form = BTreeMap<String, String>;
 
-fn form(request: &Request<Bytes>) -> Result<Form, Refusal> {
+fn form(request: &Request<Bytes>) -> Result<Form, OAuthRefusal> {
     const INVALID: &str = "invalid_request";
     if request.uri().query().is_some() {
         return refuse(INVALID, "the token endpoint has no query");
     }
     if request.headers().contains_key(header::AUTHORIZATION) {
-        return refuse(INVALID, "credentials belong into the body, not into a header");
+        return refuse(INVALID, "credentials belong in the body, not in a header");
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).map(header::HeaderValue::as_bytes);
     if content_type != Some(b"application/x-www-form-urlencoded") {
@@ -78,7 +79,7 @@ fn form(request: &Request<Bytes>) -> Result<Form, Refusal> {
     Ok(form)
 }
 
-fn authenticate(state: &mut State, form: &Form) -> Result<(), Refusal> {
+fn authenticate(state: &mut State, form: &Form) -> Result<(), OAuthRefusal> {
     const INVALID: &str = "invalid_client";
     if form["client_id"] != state.world.client_id {
         return refuse(INVALID, "the client is unknown");
@@ -109,7 +110,7 @@ fn authenticate(state: &mut State, form: &Form) -> Result<(), Refusal> {
     }
 }
 
-fn scopes(state: &State, form: &Form) -> Result<Vec<&'static str>, Refusal> {
+fn scopes(state: &State, form: &Form) -> Result<Vec<&'static str>, OAuthRefusal> {
     let mut granted = Vec::new();
     for asked in form["scope"].split(' ') {
         let Some(&scope) = [LICENSE_SCOPE, CUSTOMERS_SCOPE].iter().find(|scope| **scope == asked) else {
@@ -143,9 +144,9 @@ fn issue(state: &mut State, scopes: Vec<&'static str>) -> Response<Bytes> {
 mod tests {
     use serde_json::Value;
 
-    use super::super::World;
-    use super::super::testing::{Caller, Identity, read, send};
     use super::*;
+    use crate::World;
+    use crate::testing::{Caller, Identity, read, send};
 
     #[tokio::test]
     async fn the_right_secret_gets_a_token() {

@@ -1,8 +1,33 @@
-//! The vendor's identity service and API, simulated on a loopback port: for tests, benches and the `demo` command.
+//! AvePoint's identity service and Elements API, simulated on a loopback port: for tests, benchmarks and demos of what
+//! talks to them.
 //!
-//! A [`Simulator`] answers over real sockets from a [`World`], is as strict as the vendor's pages, keeps a record of
-//! what it was asked, and breaks in every way that a [`Rule`] tells it to. Its wire format is its own: were it shared
-//! with the client, one wrong field name would agree with itself.
+//! A [`Simulator`] answers over real sockets from a [`World`], as strictly as the vendor documents, records what it was
+//! asked, and fails in every way that a [`Rule`] describes.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
+//!
+//! let world = World::with([Customer::new("c1", "Contoso").product(16_777_216, 25)]);
+//! let simulator = Simulator::start(world).await?;
+//! simulator.inject(Rule::on(Operation::Token, Effect::throttled(7)).once());
+//!
+//! // Stands for the program under test, which is given `base_url` and `token_url`.
+//! let http = reqwest::Client::builder().no_proxy().build()?;
+//! assert_eq!(http.post(simulator.token_url()).send().await?.status(), 429);
+//! assert_eq!(http.post(simulator.token_url()).send().await?.status(), 400);
+//!
+//! assert_eq!(simulator.count(Operation::Token), 2);
+//! assert_eq!(simulator.record()[1].header("content-type"), None);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It implements the token endpoint, product overviews and the listing of customers, and no more of the API. Its wire
+//! format is its own: were it shared with a client, one wrong field name would agree with itself.
+
+#![warn(missing_docs)]
 
 mod answer;
 mod assertion;
@@ -33,8 +58,8 @@ pub use fault::{Effect, Rule};
 pub use record::{Exchange, Operation};
 pub use world::{CUSTOMERS_SCOPE, Customer, Customers, LICENSE_SCOPE, World};
 
-/// A running simulation of the vendor. It is a [`Control`] with a server behind it, and stops when it is dropped: the
-/// port closes and every connection breaks off.
+/// A running simulation of the vendor: a [`Control`] with a server behind it. It stops when it is dropped: the port closes
+/// and every connection breaks.
 #[derive(Debug)]
 pub struct Simulator {
     control: Control,
@@ -46,16 +71,28 @@ pub struct Simulator {
 
 impl Simulator {
     /// Plays `world` over plain HTTP on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
     pub async fn start(world: World) -> io::Result<Self> {
         Self::listen(world, loopback(), None).await
     }
 
     /// Plays `world` over HTTPS on a free port of 127.0.0.1. The certificate should name that address.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
     pub async fn start_tls(world: World, tls: Arc<ServerConfig>) -> io::Result<Self> {
         Self::listen(world, loopback(), Some(tls)).await
     }
 
     /// Plays `world` on `addr`, which may be the address of a simulator that was [stopped](Self::stop) before.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened on.
     pub async fn listen(world: World, addr: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
@@ -145,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_speaks_tls_where_it_is_told_to() {
+    async fn it_speaks_tls_where_it_is_asked_to() {
         let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::answer::{error, json, method_not_allowed};
-use super::control::State;
-use super::world::{CUSTOMERS_SCOPE, Customer, LICENSE_SCOPE};
+use crate::answer::{error, json, method_not_allowed};
+use crate::control::State;
+use crate::world::{CUSTOMERS_SCOPE, Customer, LICENSE_SCOPE};
 
 /// What the paths of both operations begin with.
-pub(super) const CUSTOMERS_PATH: &str = "/partner/external/v3/general/customers/";
+pub(crate) const CUSTOMERS_PATH: &str = "/partner/external/v3/general/customers/";
 
 /// Answers how many seats a customer has purchased of a product.
-pub(super) fn overview(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Response<Bytes> {
+pub(crate) fn overview(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Response<Bytes> {
     if request.method() != Method::GET {
         return method_not_allowed("GET");
     }
@@ -25,7 +25,7 @@ pub(super) fn overview(state: &State, request: &Request<Bytes>, customer: &str, 
 }
 
 /// Answers one page of the customers.
-pub(super) fn customers(state: &State, request: &Request<Bytes>) -> Response<Bytes> {
+pub(crate) fn customers(state: &State, request: &Request<Bytes>) -> Response<Bytes> {
     if request.method() != Method::POST {
         return method_not_allowed("POST");
     }
@@ -33,26 +33,26 @@ pub(super) fn customers(state: &State, request: &Request<Bytes>) -> Response<Byt
 }
 
 /// The bearer token that a request carries (RFC 6750).
-pub(super) fn bearer(request: &Request<Bytes>) -> Option<&str> {
+pub(crate) fn bearer(request: &Request<Bytes>) -> Option<&str> {
     request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// The page that a request asks for, if it can be told.
-pub(super) fn page_index(request: &Request<Bytes>) -> Option<usize> {
+/// The page that a request asks for, if that is clear.
+pub(crate) fn page_index(request: &Request<Bytes>) -> Option<usize> {
     Paging::of(request).ok().map(|paging| paging.index)
 }
 
 /// A status, and why.
-type Refusal = (StatusCode, &'static str);
+type ApiError = (StatusCode, &'static str);
 
-fn answer(outcome: Result<Value, Refusal>) -> Response<Bytes> {
+fn answer(outcome: Result<Value, ApiError>) -> Response<Bytes> {
     match outcome {
         Ok(body) => json(StatusCode::OK, &body),
         Err((status, why)) => error(status, why),
     }
 }
 
-fn authorize(state: &State, request: &Request<Bytes>, scope: &str) -> Result<(), Refusal> {
+fn authorize(state: &State, request: &Request<Bytes>, scope: &str) -> Result<(), ApiError> {
     let token = bearer(request).and_then(|text| state.tokens.get(text)).filter(|token| token.expires > Instant::now());
     match token {
         None => Err((StatusCode::UNAUTHORIZED, "the token is missing, unknown or expired")),
@@ -63,7 +63,7 @@ fn authorize(state: &State, request: &Request<Bytes>, scope: &str) -> Result<(),
     }
 }
 
-fn seats(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Result<Value, Refusal> {
+fn seats(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Result<Value, ApiError> {
     if request.uri().query().is_some() || !request.body().is_empty() {
         return Err((StatusCode::BAD_REQUEST, "an overview has neither query nor body"));
     }
@@ -128,7 +128,7 @@ fn filter(request: &Request<Bytes>) -> Result<Option<HashSet<String>>, &'static 
     Ok(filter.customer_ids.map(|ids| ids.iter().map(|id| id.to_ascii_lowercase()).collect()))
 }
 
-fn page(state: &State, request: &Request<Bytes>) -> Result<Value, Refusal> {
+fn page(state: &State, request: &Request<Bytes>) -> Result<Value, ApiError> {
     let bad_request = |why| (StatusCode::BAD_REQUEST, why);
     let Paging { index, size } = Paging::of(request).map_err(bad_request)?;
     let ids = filter(request).map_err(bad_request)?;
@@ -156,9 +156,9 @@ fn entry(customer: &Customer) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Caller, read, send};
-    use super::super::{Control, World};
     use super::*;
+    use crate::testing::{Caller, read, send};
+    use crate::{Control, World};
 
     async fn contoso() -> Caller {
         let contoso = Customer::new("c1", "Contoso").product(4, 25).product(32, Value::Null).product(40, "N/A");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_overview_tells_the_seats() {
+    async fn an_overview_has_the_seats() {
         let caller = contoso().await;
         assert_eq!(caller.overview("C1", 4).await, (200, json!({ "productType": 4, "purchasedUserSeat": 25 })));
         assert_eq!(caller.overview("c1", 32).await.1["purchasedUserSeat"], Value::Null);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
-/// What a request is about, told by its path alone.
+/// What a request is about, by its path alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// The identity service's token endpoint.
@@ -25,12 +25,13 @@ pub enum Operation {
 /// One request, and its answer if it had one.
 #[derive(Debug, Clone)]
 pub struct Exchange {
+    /// What it is about.
     pub operation: Operation,
     /// With all headers and the whole body.
     pub request: Arc<Request<Bytes>>,
     /// When the request's head was read.
     pub arrived: Instant,
-    /// When the answer's head was written; `None` while it is waited for, and for ever where there was none.
+    /// When the answer's head was written; `None` before that, and for ever if there was no answer.
     pub answered: Option<Instant>,
     /// The answer's status, under the same condition.
     pub status: Option<StatusCode>,
@@ -53,16 +54,16 @@ impl Exchange {
         String::from_utf8_lossy(self.request.body())
     }
 
-    /// How many bytes of the answer's body went to the connection so far: what the client read, and what fitted into
-    /// the buffers between.
+    /// How many bytes of the answer's body went to the connection so far: what the client has read, and what the buffers
+    /// in between hold.
     pub fn bytes_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
 
-/// The newest exchanges, and counts that know all of them.
+/// The newest exchanges, and counts of all of them.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     exchanges: VecDeque<Exchange>,
     /// The number of the oldest exchange that is kept; numbers are never used twice.
     oldest: u64,
@@ -72,8 +73,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Notes a request. The number names it to [`Record::answered`]; the counter is for the bytes of its answer.
-    pub(super) fn arrived(
+    /// Notes a request. The number identifies it to [`Record::answered`]; the counter is for the bytes of its answer.
+    pub(crate) fn arrived(
         &mut self,
         operation: Operation,
         request: Arc<Request<Bytes>>,
@@ -92,7 +93,7 @@ impl Record {
     }
 
     /// Notes the head of an answer.
-    pub(super) fn answered(&mut self, number: u64, status: StatusCode) {
+    pub(crate) fn answered(&mut self, number: u64, status: StatusCode) {
         let index = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok());
         if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
             exchange.answered = Some(Instant::now());
@@ -101,26 +102,26 @@ impl Record {
     }
 
     /// Notes that a request is no longer waited for, answered or not.
-    pub(super) fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         self.in_flight -= 1;
     }
 
     /// Forgets everything but what is in flight.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.forget(self.exchanges.len());
         self.counts.clear();
         self.max_in_flight = self.in_flight;
     }
 
-    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.exchanges.iter().cloned().collect()
     }
 
-    pub(super) fn count(&self, operation: Operation) -> u64 {
+    pub(crate) fn count(&self, operation: Operation) -> u64 {
         self.counts.get(&operation).copied().unwrap_or_default()
     }
 
-    pub(super) fn max_in_flight(&self) -> usize {
+    pub(crate) fn max_in_flight(&self) -> usize {
         self.max_in_flight
     }
 

@@ -1,4 +1,4 @@
-//! Sockets: accept, TLS, HTTP/1.1, and their violent ends.
+//! Sockets: accept, TLS, HTTP/1.1, and connections that break on purpose.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,11 +17,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::control::Control;
-use super::exchange::{self, Broken};
+use crate::control::Control;
+use crate::exchange::{self, Broken};
 
 /// Serves until `stop` is cancelled; then drops every connection and returns.
-pub(super) async fn run(
+pub(crate) async fn run(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     control: Control,
@@ -55,7 +55,7 @@ async fn accept(
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, control: Control) {
     // A socket that is already dead says so again at its first read.
     let _ = stream.set_nodelay(true);
-    // The client sees what became of its connection, and nobody else asks.
+    // The client sees what became of its connection; nobody else needs to know.
     let _ = match tls {
         None => http(stream, control).await,
         Some(tls) => match tls.accept(stream).await {

@@ -11,27 +11,27 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use reqwest::{RequestBuilder, Response, redirect};
 use serde_json::{Value, json};
 
-use super::{CUSTOMERS_SCOPE, LICENSE_SCOPE, Simulator, World};
+use crate::{CUSTOMERS_SCOPE, LICENSE_SCOPE, Simulator, World};
 
 /// A simulator and someone who calls it.
-pub(super) struct Caller {
-    pub(super) sim: Simulator,
-    pub(super) http: reqwest::Client,
+pub(crate) struct Caller {
+    pub(crate) sim: Simulator,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Caller {
-    pub(super) async fn new(world: World) -> Self {
+    pub(crate) async fn new(world: World) -> Self {
         let sim = Simulator::start(world).await.expect("a free port");
         let http = reqwest::Client::builder().no_proxy().redirect(redirect::Policy::none());
         Self { sim, http: http.build().expect("a client") }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.sim.base_url())
     }
 
     /// A form that gets a token.
-    pub(super) fn secret_form(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn secret_form(&self) -> Vec<(&'static str, String)> {
         let (id, secret) = self.sim.change(|world| (world.client_id.clone(), world.client_secret.clone()));
         vec![
             ("grant_type", "client_credentials".to_owned()),
@@ -41,11 +41,11 @@ impl Caller {
         ]
     }
 
-    pub(super) async fn post_form(&self, form: &[(&'static str, String)]) -> (u16, Value) {
+    pub(crate) async fn post_form(&self, form: &[(&'static str, String)]) -> (u16, Value) {
         read(self.http.post(self.sim.token_url()).form(form)).await
     }
 
-    pub(super) async fn token_for(&self, scope: &str) -> String {
+    pub(crate) async fn token_for(&self, scope: &str) -> String {
         let mut form = self.secret_form();
         form[3].1 = scope.to_owned();
         let (status, body) = self.post_form(&form).await;
@@ -53,29 +53,29 @@ impl Caller {
         body["access_token"].as_str().expect("a token").to_owned()
     }
 
-    pub(super) fn get_overview(&self, token: &str, customer: &str, product: u32) -> RequestBuilder {
+    pub(crate) fn get_overview(&self, token: &str, customer: &str, product: u32) -> RequestBuilder {
         let path = format!("/partner/external/v3/general/customers/{customer}/avpt-products/type/{product}/overview");
         self.http.get(self.url(&path)).bearer_auth(token)
     }
 
     /// The answer to the whole way from a token to an overview.
-    pub(super) async fn overview(&self, customer: &str, product: u32) -> (u16, Value) {
+    pub(crate) async fn overview(&self, customer: &str, product: u32) -> (u16, Value) {
         let token = self.token_for(LICENSE_SCOPE).await;
         read(self.get_overview(&token, customer, product)).await
     }
 
-    pub(super) fn post_batch(&self, token: &str, query: &str) -> RequestBuilder {
+    pub(crate) fn post_batch(&self, token: &str, query: &str) -> RequestBuilder {
         let url = self.url(&format!("/partner/external/v3/general/customers/batch{query}"));
         self.http.post(url).bearer_auth(token).header("content-type", "application/json").body("{}")
     }
 }
 
-pub(super) async fn send(request: RequestBuilder) -> Response {
+pub(crate) async fn send(request: RequestBuilder) -> Response {
     request.send().await.expect("an answer")
 }
 
 /// The status, and the body as JSON; null where it is none.
-pub(super) async fn read(request: RequestBuilder) -> (u16, Value) {
+pub(crate) async fn read(request: RequestBuilder) -> (u16, Value) {
     let response = send(request).await;
     let status = response.status().as_u16();
     let body = response.text().await.expect("a body");
@@ -83,13 +83,13 @@ pub(super) async fn read(request: RequestBuilder) -> (u16, Value) {
 }
 
 /// A certificate with its key.
-pub(super) struct Identity {
-    pub(super) certificate: Vec<u8>,
+pub(crate) struct Identity {
+    pub(crate) certificate: Vec<u8>,
     key: RsaKeyPair,
 }
 
 impl Identity {
-    pub(super) fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
         let certificate = CertificateParams::default().self_signed(&key).expect("a certificate");
         let signer = RsaKeyPair::from_pkcs8(&key.serialize_der()).expect("the same key");
@@ -97,7 +97,7 @@ impl Identity {
     }
 
     /// A good assertion's header and claims.
-    pub(super) fn parts(&self, client_id: &str, audience: &str, jti: &str) -> (Value, Value) {
+    pub(crate) fn parts(&self, client_id: &str, audience: &str, jti: &str) -> (Value, Value) {
         let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &self.certificate);
         let hex: Vec<_> = thumbprint.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let x5t = URL_SAFE_NO_PAD.encode(thumbprint);
@@ -110,7 +110,7 @@ impl Identity {
         (header, claims)
     }
 
-    pub(super) fn sign(&self, (header, claims): &(Value, Value)) -> String {
+    pub(crate) fn sign(&self, (header, claims): &(Value, Value)) -> String {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signed = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];

@@ -10,12 +10,13 @@ pub const LICENSE_SCOPE: &str = "elements.license.read.all";
 /// The permission to list customers.
 pub const CUSTOMERS_SCOPE: &str = "elements.customers.read.all";
 
-/// The account that a simulator plays, and its manners. A running one is changed through
-/// [`Control::change`](super::Control::change).
+/// The account that a simulator plays, and how it behaves. A running one is changed through
+/// [`Control::change`](crate::Control::change).
 #[derive(Debug, Clone)]
 pub struct World {
+    /// The id of the app registration.
     pub client_id: String,
-    /// `None` refuses every secret.
+    /// Its secret; `None` refuses every secret.
     pub client_secret: Option<String>,
     /// The DER of the registered certificate; `None` refuses every assertion.
     pub certificate: Option<Vec<u8>>,
@@ -25,12 +26,13 @@ pub struct World {
     pub token_lifetime: Duration,
     /// How long every answer takes.
     pub latency: Duration,
-    /// By how many seconds the server's clock is ahead: in the `Date` header, and when it judges an assertion.
+    /// By how many seconds the server's clock is ahead, in the `Date` header and when it checks an assertion.
     pub clock_skew: i64,
-    /// Writes `productType` and `purchasedUserSeat` as strings where they are numbers: the vendor's page says both.
+    /// Whether numbers in `productType` and `purchasedUserSeat` are written as strings: the vendor's page has both.
     pub numbers_as_text: bool,
     /// The record keeps this many of the newest exchanges.
     pub record_limit: usize,
+    /// Whom the app registration may see.
     pub customers: Customers,
 }
 
@@ -58,8 +60,7 @@ impl World {
         Self { customers: customers.into_iter().collect(), ..Self::default() }
     }
 
-    /// The default registration with `customers` made-up customers who all have all of `products`. Their ids rise as
-    /// they are made.
+    /// The default registration with this many made-up customers, by rising ids, who all have all of `products`.
     pub fn sized(customers: u32, products: &[u32]) -> Self {
         Self::with((1..=customers).map(|number| {
             let id = format!("c0000000-0000-4000-8000-{number:012x}");
@@ -69,11 +70,14 @@ impl World {
     }
 }
 
-/// A customer of the partner.
+/// A customer of the partner whose account it is.
 #[derive(Debug, Clone)]
 pub struct Customer {
+    /// In any case; listed as it is spelt here.
     pub id: String,
+    /// The name of its organization.
     pub organization: String,
+    /// The address of a person, which no program should keep.
     pub owner_email: String,
     /// What `purchasedUserSeat` says, by product type: a number, null, `"N/A"`, or something that the vendor would
     /// never write. A product that is not here is answered 404.
@@ -109,24 +113,26 @@ impl Customers {
         self.0.insert(customer.id.to_ascii_lowercase(), customer);
     }
 
+    /// Removes the customer with this id.
     pub fn remove(&mut self, id: &str) -> Option<Customer> {
         self.0.remove(&id.to_ascii_lowercase())
     }
 
-    pub fn get(&self, id: &str) -> Option<&Customer> {
+    pub(crate) fn get(&self, id: &str) -> Option<&Customer> {
         self.0.get(&id.to_ascii_lowercase())
     }
 
-    pub fn get_mut(&mut self, id: &str) -> Option<&mut Customer> {
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Customer> {
         self.0.get_mut(&id.to_ascii_lowercase())
     }
 
+    /// All of them, by rising id.
     pub fn iter(&self) -> impl Iterator<Item = &Customer> {
         self.0.values()
     }
 
-    /// The ids must stay: the customers are found by those that they were inserted with.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Customer> {
+    /// The ids must not change: customers are found by the one that they were inserted with.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Customer> {
         self.0.values_mut()
     }
 }

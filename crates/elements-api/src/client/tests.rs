@@ -105,7 +105,7 @@ async fn a_429_holds_back_every_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_obeyed_by_the_one_request_it_was_told() {
+async fn retry_after_is_obeyed_by_the_one_request_that_got_it() {
     let vendor = replies([Reply::status(503).retry_after(50), Reply::seats("4", 7)]);
     let start = Instant::now();
     assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)));
