@@ -1,15 +1,3 @@
-//! Work that would hold up everything else if it were done where requests are answered.
+//! The name that [`off_runtime`](crate::off_runtime) had.
 
-use std::panic::resume_unwind;
-
-use tokio::task::spawn_blocking;
-
-/// Does `work` on a thread where it may take its time. Its panic is the caller's; where the runtime goes down before
-/// it is done, nobody waits for it any more.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(_) => std::future::pending().await,
-    }
-}
+pub use crate::off_runtime::off_runtime as aside;

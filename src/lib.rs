@@ -9,10 +9,14 @@ pub mod aside;
 pub mod cli;
 pub mod config;
 pub mod metrics;
+pub mod names;
+pub mod off_runtime;
 pub mod pages;
 pub mod poll;
 pub mod secret;
 pub mod status;
 pub mod store;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod web;

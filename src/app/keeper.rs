@@ -7,32 +7,26 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::aside::aside;
 use crate::config::Config;
+use crate::off_runtime::off_runtime;
+use crate::status::Status;
 use crate::store::Store;
 use crate::store::saved::{Error, Saved, StateFile};
 
-/// The state file, if there is one, and what it holds.
+/// Keeps what is known in the state file, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Keeper {
     file: Option<StateFile>,
     /// A digest of what was saved last: what did not change is not saved again.
     saved: Option<u64>,
 }
 
-impl Kept {
-    /// Opens the configured state file, and tells `store` what it holds of the targets that are watched.
-    pub(super) fn open(config: &Config, store: &Store) -> Result<Self, Error> {
-        let now = SystemTime::now();
-        let (mut kept, mut restored) = (Self::default(), Saved::default());
-        if let Some(path) = &config.state_file {
-            let (file, saved) = StateFile::open(path, config.api.account(), now)?;
-            (kept.file, restored) = (Some(file), saved);
-        }
-        store.begin_account(config.api.account());
-        store.watch(&config.selection.watched(restored.listing.as_deref().unwrap_or_default()).customers);
-        store.restore(&restored.records, restored.listing, now);
-        Ok(kept)
+impl Keeper {
+    /// Opens the configured state file, and reads what an earlier run has saved there.
+    pub(super) fn open(config: &Config) -> Result<(Self, Saved), Error> {
+        let Some(path) = &config.state_file else { return Ok(Default::default()) };
+        let (file, saved) = StateFile::open(path, config.api.account(), SystemTime::now())?;
+        Ok((Self { file: Some(file), saved: None }, saved))
     }
 
     /// Goes on with the file that the configuration names now. What is known stays known, and is saved there.
@@ -66,15 +60,20 @@ impl Kept {
     }
 }
 
-/// Saves after each cycle, and for the last time when `polled` tells that the poller has ended.
-pub(super) async fn keep(kept: Arc<Mutex<Kept>>, store: Arc<Store>, polled: CancellationToken) {
-    while !polled.is_cancelled() {
+/// Saves after each cycle, and for the last time once the poller has ended.
+pub(super) async fn keep(
+    keeper: Arc<Mutex<Keeper>>,
+    store: Arc<Store>,
+    status: Arc<Status>,
+    poller_ended: CancellationToken,
+) {
+    while !poller_ended.is_cancelled() {
         tokio::select! {
-            () = store.cycle_end() => {}
-            () = polled.cancelled() => {}
+            () = status.cycle_end() => {}
+            () = poller_ended.cancelled() => {}
         }
-        let (kept, store) = (kept.clone(), store.clone());
-        let saved = aside(move || kept.lock().unwrap_or_else(PoisonError::into_inner).save(&store)).await;
+        let (keeper, store) = (keeper.clone(), store.clone());
+        let saved = off_runtime(move || keeper.lock().unwrap_or_else(PoisonError::into_inner).save(&store)).await;
         if let Err(error) = saved {
             warn!("{error}");
         }

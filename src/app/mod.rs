@@ -1,8 +1,8 @@
 //! The only place where the parts are wired together.
 
 mod keeper;
-mod parts;
 mod reload;
+mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,25 +13,24 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use self::parts::PartEnded;
 pub use self::reload::{LoadError, Source};
+pub use self::supervisor::TaskEnded;
 
-use self::keeper::{Kept, keep};
-use self::parts::Parts;
+use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
-use crate::config::Config;
+use self::supervisor::Supervisor;
 use crate::metrics::exposition::Exposition;
 use crate::poll::{Plan, Poller};
-use crate::status::{LinesDropped, Stats};
+use crate::status::{LinesDropped, Status};
+use crate::store::Store;
 use crate::store::saved;
-use crate::store::{self, Store};
 use crate::web::settle::Settling;
 use crate::{pages, web};
 use elements_api::Client;
 
-/// What the daemon is told from outside its configuration.
+/// How the daemon is started, besides what its configuration says.
 #[derive(Debug)]
-pub struct Options {
+pub struct Launch {
     pub source: Source,
     /// Load the configuration again when its file changes.
     pub auto_reload: bool,
@@ -45,9 +44,10 @@ pub struct Options {
 pub struct App {
     server: web::Server,
     poller: Poller,
-    kept: Arc<Mutex<Kept>>,
+    keeper: Arc<Mutex<Keeper>>,
     reloader: Reloader,
     store: Arc<Store>,
+    status: Arc<Status>,
 }
 
 /// Why the daemon cannot start, or has ended.
@@ -64,29 +64,30 @@ pub enum Error {
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[from] io::Error),
     #[error(transparent)]
-    Part(#[from] PartEnded),
+    Task(#[from] TaskEnded),
 }
 
 impl App {
     /// Loads the configuration, restores the state file and binds the sockets.
-    pub async fn bind(options: Options) -> Result<Self, Error> {
-        let Options { source, auto_reload, web, log_lines_dropped } = options;
+    pub async fn bind(launch: Launch) -> Result<Self, Error> {
+        let Launch { source, auto_reload, web, log_lines_dropped } = launch;
         // Read before it is loaded: what changes in between is seen as a change.
         let watched = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
-        let stats = Arc::new(Stats::new(log_lines_dropped));
-        let store = Arc::new(Store::new(shown(&config), SystemTime::now()));
-        let client = Arc::new(Client::new(config.api.clone(), stats.clone())?);
-        let kept = Arc::new(Mutex::new(Kept::open(&config, &store)?));
+        let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
+        let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
+        let (keeper, saved) = Keeper::open(&config)?;
+        let keeper = Arc::new(Mutex::new(keeper));
         let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
-        let poller = Poller::new(plan_changes, store.clone(), stats.clone());
+        let poller = Poller::new(plan_changes, saved, status.clone());
+        let store = poller.store();
         let (reload, requests) = pages::ReloadHandle::new();
-        let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
-        let answering = pages::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
+        let exposition = Arc::new(Exposition::new(store.clone(), status.clone()));
+        let answering = pages::Parts { exposition, store: store.clone(), status: status.clone(), reload };
         let server = web::Server::bind(web, answering).await?;
-        let reloader = Reloader { source, watched, plans, kept: kept.clone(), store: store.clone(), stats, requests };
-        Ok(Self { server, poller, kept, reloader, store })
+        let reloader = Reloader { source, watched, plans, keeper: keeper.clone(), status: status.clone(), requests };
+        Ok(Self { server, poller, keeper, reloader, store, status })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -103,72 +104,24 @@ impl App {
     ///
     /// # Errors
     ///
-    /// A part ended or panicked by itself.
+    /// One of its tasks ended by itself.
     pub async fn run(self, shutdown: CancellationToken, reload: mpsc::Receiver<()>) -> Result<(), Error> {
-        let Self { server, poller, kept, reloader, store } = self;
+        let Self { server, poller, keeper, reloader, store, status } = self;
         let stop = CancellationToken::new();
-        let polled = CancellationToken::new();
-        let mut parts = Parts::default();
-        parts.start("web server", server.run(stop.clone()));
+        let poller_ended = CancellationToken::new();
+        let mut supervisor = Supervisor::default();
+        supervisor.start("web server", server.run(stop.clone()));
         let polling = poller.run(stop.clone());
-        let last_answer = polled.clone().drop_guard();
-        parts.start("poller", async move {
+        let ending = poller_ended.clone().drop_guard();
+        supervisor.start("poller", async move {
             polling.await;
-            drop(last_answer);
+            drop(ending);
         });
-        parts.start("state keeper", keep(kept, store.clone(), polled));
-        parts.start("reloader", reloader.run(reload, stop.clone()));
-        parts.run(shutdown, stop).await?;
-        let targets = store.snapshot().records().count();
+        supervisor.start("state keeper", keep(keeper, store.clone(), status, poller_ended));
+        supervisor.start("reloader", reloader.run(reload, stop.clone()));
+        supervisor.run(shutdown, stop).await?;
+        let targets = store.look(|known| known.records().count());
         info!(targets, "stopped");
         Ok(())
-    }
-}
-
-/// What of the configuration the store shows and needs.
-fn shown(config: &Config) -> store::Settings {
-    store::Settings { interval: config.poll.interval, freshness: config.poll.freshness() }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::poll::{self, ConfiguredCustomer, Selection};
-    use elements_api::testing::{Vendor, settings};
-    use elements_api::{CustomerId, ProductType};
-
-    fn config() -> Config {
-        let interval = Duration::from_mins(15);
-        let customer = ConfiguredCustomer { id: CustomerId::parse("contoso").unwrap(), name: None, products: None };
-        Config {
-            api: settings(),
-            poll: poll::Timing { interval, stale_after: interval * 3, absent_interval: interval },
-            state_file: None,
-            selection: Selection {
-                customers: vec![customer],
-                discovery: None,
-                products: vec![ProductType::new(4).unwrap()],
-            },
-        }
-    }
-
-    #[tokio::test]
-    async fn a_part_that_panics_ends_the_daemon_with_its_reason() {
-        let web = web::Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            telemetry_path: pages::TelemetryPath::default(),
-            enable_lifecycle: false,
-            config_file: None,
-        };
-        let source = Source::Fixed(Box::new(config()));
-        let mut app = App::bind(Options { source, auto_reload: false, web, log_lines_dropped: None }).await.unwrap();
-        let client = Vendor::new(|_| panic!("out of cheese")).client(|_| {});
-        let plan = Plan { client, selection: Arc::new(config().selection), timing: config().poll };
-        app.poller = Poller::new(watch::channel(plan).1, app.store.clone(), Arc::new(Stats::default()));
-        let (_wishes, reload) = mpsc::channel(1);
-        let error = app.run(CancellationToken::new(), reload).await.unwrap_err();
-        assert_eq!(error.to_string(), "the poller panicked: out of cheese");
     }
 }

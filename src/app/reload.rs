@@ -8,14 +8,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::keeper::Kept;
-use super::{Error, shown};
-use crate::aside::aside;
+use super::Error;
+use super::keeper::Keeper;
 use crate::config::{self, Config};
+use crate::off_runtime::off_runtime;
 use crate::pages;
 use crate::poll::Plan;
-use crate::status::Stats;
-use crate::store::Store;
+use crate::status::Status;
 use crate::web::settle::{Settling, looks};
 use elements_api::{Client, CredentialError, check_credential};
 
@@ -67,9 +66,8 @@ pub(super) struct Reloader {
     /// The text of the file; `None`: changes of the file are not looked for.
     pub(super) watched: Option<Settling<Vec<u8>>>,
     pub(super) plans: watch::Sender<Plan>,
-    pub(super) kept: Arc<Mutex<Kept>>,
-    pub(super) store: Arc<Store>,
-    pub(super) stats: Arc<Stats>,
+    pub(super) keeper: Arc<Mutex<Keeper>>,
+    pub(super) status: Arc<Status>,
     /// From `/-/reload`, each with a place for the answer.
     pub(super) requests: mpsc::Receiver<pages::ReloadRequest>,
 }
@@ -101,7 +99,9 @@ impl Reloader {
 
     async fn has_changed(&mut self) -> bool {
         let source = self.source.clone();
-        let (Some(text), Some(watched)) = (aside(move || source.text()).await, &mut self.watched) else { return false };
+        let (Some(text), Some(watched)) = (off_runtime(move || source.text()).await, &mut self.watched) else {
+            return false;
+        };
         let Some(settled) = watched.look(text).cloned() else { return false };
         *watched = Settling::new(settled);
         true
@@ -114,7 +114,7 @@ impl Reloader {
                 Ok(())
             }
             Err(problem) => {
-                self.store.reload_failed();
+                self.status.reload_failed();
                 let problem = problem.to_string();
                 error!("the configuration was not reloaded, and the one before goes on: {problem}");
                 Err(problem)
@@ -126,27 +126,27 @@ impl Reloader {
     async fn load_and_swap(&mut self) -> Result<(), Error> {
         let source = self.source.clone();
         let before = self.plans.borrow().clone();
-        let (stats, kept) = (self.stats.clone(), self.kept.clone());
-        let loading = aside(move || {
+        let (status, keeper) = (self.status.clone(), self.keeper.clone());
+        let loading = off_runtime(move || {
             let config = source.load()?;
-            let client = next_client(&before, &config, stats)?;
-            kept.lock().unwrap_or_else(PoisonError::into_inner).follow(&config)?;
+            let client = next_client(&before, &config, status)?;
+            keeper.lock().unwrap_or_else(PoisonError::into_inner).follow(&config)?;
             Ok::<_, Error>((config, client))
         });
         let (config, client) = loading.await?;
-        self.store.reloaded(shown(&config), SystemTime::now());
+        self.status.reloaded(config.poll.interval, SystemTime::now());
         self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), timing: config.poll });
         Ok(())
     }
 }
 
 /// The same client where nothing of it changed: it keeps its token, and its requests on their way.
-fn next_client(before: &Plan, config: &Config, stats: Arc<Stats>) -> Result<Arc<Client>, Error> {
+fn next_client(before: &Plan, config: &Config, status: Arc<Status>) -> Result<Arc<Client>, Error> {
     // The text of a CA file may change under its name.
     if *before.client.settings() == config.api && config.api.ca_file.is_none() {
         return Ok(before.client.clone());
     }
-    let client = Client::new(config.api.clone(), stats)?;
+    let client = Client::new(config.api.clone(), status)?;
     client.keep_hold_of(&before.client);
     Ok(Arc::new(client))
 }

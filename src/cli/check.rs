@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::{Options, Outcome, client};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
-use crate::poll::{SomeOf, overload};
+use crate::names::SomeOf;
+use crate::poll::overload;
 use crate::store::WatchedCustomer;
 use crate::web::WebConfig;
 use elements_api::{Answer, ListedCustomer};
@@ -70,7 +71,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
         })?;
         listing = listed.unwrap_or_default();
     }
-    let watched = config.selection.watched(&listing);
+    let watched = config.selection.watch_list(&listing);
     for id in &watched.hidden {
         report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
     }

@@ -31,7 +31,6 @@ use self::logging::Log;
 use crate::app::{self, App, Source};
 use crate::config::Config;
 use crate::status::Build;
-use crate::status::Stats;
 use crate::web;
 use elements_api::{Client, Round};
 
@@ -94,7 +93,7 @@ async fn bind(options: &Options, source: Source, default_address: &str, log: &Lo
         config_file: options.web_config_file.clone(),
     };
     let log_lines_dropped = Some(log.lines_dropped());
-    let app = App::bind(app::Options { source, auto_reload: options.auto_reload, web, log_lines_dropped }).await?;
+    let app = App::bind(app::Launch { source, auto_reload: options.auto_reload, web, log_lines_dropped }).await?;
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");
     Ok(app)
 }
@@ -149,7 +148,7 @@ fn round(config: &Config) -> Result<Arc<Round>> {
 }
 
 fn client(config: &Config) -> Result<Arc<Client>> {
-    Ok(Arc::new(Client::new(config.api.clone(), Arc::new(Stats::default()))?))
+    Ok(Arc::new(Client::new(config.api.clone(), Arc::new(()))?))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

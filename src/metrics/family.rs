@@ -1,10 +1,7 @@
 //! Every family that this exporter exports, and how samples of them are made.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use prometheus::core::Desc;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::status;
@@ -123,20 +120,7 @@ catalogue! {
          path wherever it is; handler other is every path that is no route.";
 }
 
-/// In the order of [`CATALOGUE`].
-static DESCS: LazyLock<Vec<(&'static str, Desc)>> = LazyLock::new(|| {
-    let desc = |family: &Family| {
-        let labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
-        Desc::new(family.name.to_owned(), family.help.to_owned(), labels, HashMap::new())
-    };
-    CATALOGUE.iter().filter_map(|family| Some((family.name, desc(family).ok()?))).collect()
-});
-
 impl Family {
-    pub(super) fn desc(&self) -> Option<&'static Desc> {
-        DESCS.iter().find(|(name, _)| *name == self.name).map(|(_, desc)| desc)
-    }
-
     /// The family with these samples.
     pub(super) fn of(&self, samples: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();

@@ -1,19 +1,19 @@
-//! Families for Prometheus, over what the [`Store`](crate::store::Store) knows and what
-//! [`Stats`](crate::status::Stats) counted.
+//! Families for Prometheus, over what the [`Store`](crate::store::Store) knows of targets and how the exporter does by
+//! its [`Status`](crate::status::Status).
 //!
 //! Every family is made anew from those two when it is asked for: there is no registry, and no gauge that somebody
-//! must remember to remove. [`polled`] has what only the poller changes, which is large and worth keeping; [`Always`]
-//! has the rest, which is small. A family stands in one of them only.
+//! must remember to remove. [`target_families`] has what only the poller changes, which is large and worth keeping;
+//! [`StatusFamilies`] has the rest, which is small. A family stands in one of them only.
 
-mod always;
 pub mod exposition;
 mod family;
-mod polled;
 mod process;
+mod status;
+mod targets;
 
-pub use always::{Always, Moment, Requests};
 pub use family::{CATALOGUE, Family, Kind};
-pub use polled::{Polled, polled};
+pub use status::{Readings, RequestCounts, StatusFamilies};
+pub use targets::{Chunk, target_families};
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

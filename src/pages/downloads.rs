@@ -17,7 +17,7 @@ use crate::table::{Cell, Form, List};
 
 /// The download, in pieces that are made one after the other: a client that reads slowly costs one of them.
 pub(super) fn download(known: Snapshot, form: Form, now: SystemTime) -> impl Iterator<Item = Bytes> + Send + 'static {
-    let freshness = known.settings.freshness;
+    let freshness = known.freshness;
     let customers = known.customers.into_values().map(Part::Customer);
     let mut parts = once(Part::Begin).chain(customers).chain(once(Part::End));
     let mut list = List::new(form, COLUMNS);
@@ -82,8 +82,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::metrics::tests::{at, scene, settings, watched};
     use crate::store::Store;
+    use crate::testing::{at, scene, store, watched};
 
     fn downloaded(store: &Store, form: Form) -> String {
         String::from_utf8(download(store.snapshot(), form, at(1_000)).flatten().collect()).unwrap()
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_large_download_comes_in_small_pieces_and_is_whole() {
-        let store = Store::new(settings(), at(0));
+        let store = store();
         let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
         store.watch(&customers);
         let pieces: Vec<_> = download(store.snapshot(), Form::Json, at(0)).collect();

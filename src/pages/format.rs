@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::{format_duration, format_rfc3339_seconds};
 
+pub(super) use crate::names::count;
 use elements_api::Reason;
 
 /// A moment, seen from another one.
@@ -48,11 +49,6 @@ pub(super) fn span(duration: Duration) -> String {
     format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
-/// "1 target", "2 targets".
-pub(super) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Why a target has no answer, and what would help. `None`: it was answered, but too long ago.
 pub(super) const fn why(failure: Option<Reason>) -> &'static str {
     match failure {
@@ -83,7 +79,7 @@ fn roughly(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tests::at;
+    use crate::testing::at;
 
     #[test]
     fn a_moment_tells_how_far_away_it_is_in_the_unit_that_a_person_would() {

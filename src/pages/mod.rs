@@ -15,7 +15,7 @@ pub(crate) use routes::Routes;
 pub use telemetry_path::{TelemetryPath, TelemetryPathError, reserved};
 
 use crate::metrics::exposition::Exposition;
-use crate::status::Stats;
+use crate::status::Status;
 use crate::store::Store;
 
 /// What the routes answer from.
@@ -23,6 +23,6 @@ use crate::store::Store;
 pub struct Parts {
     pub exposition: Arc<Exposition>,
     pub store: Arc<Store>,
-    pub stats: Arc<Stats>,
+    pub status: Arc<Status>,
     pub reload: ReloadHandle,
 }

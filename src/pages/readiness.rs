@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::store::{Snapshot, State, Store};
+use crate::status::Status;
+use crate::store::{Snapshot, Store, TargetState};
 
 /// # Errors
 ///
 /// The reason in words for which there is nothing to see yet.
-pub(super) fn readiness(store: &Store, now: SystemTime) -> Result<(), String> {
-    if store.look(|known| known.ready) { Ok(()) } else { Err(reason(&store.snapshot(), now)) }
+pub(super) fn readiness(store: &Store, status: &Status, now: SystemTime) -> Result<(), String> {
+    if store.look(|known| known.ready) { Ok(()) } else { Err(reason(&store.snapshot(), status, now)) }
 }
 
 /// The answer to anybody who asks, which looks at all targets at most once a second: it needs no password.
@@ -23,7 +24,7 @@ impl Readiness {
     /// # Errors
     ///
     /// The reason in words, as it was within the last second.
-    pub(super) fn ask(&self, store: &Store) -> Result<(), String> {
+    pub(super) fn ask(&self, store: &Store, status: &Status) -> Result<(), String> {
         if store.look(|known| known.ready) {
             return Ok(());
         }
@@ -31,13 +32,13 @@ impl Readiness {
         if let Some((_, reason)) = last.as_ref().filter(|(at, _)| at.elapsed() < Duration::from_secs(1)) {
             return Err(reason.clone());
         }
-        readiness(store, SystemTime::now()).inspect_err(|reason| *last = Some((Instant::now(), reason.clone())))
+        readiness(store, status, SystemTime::now()).inspect_err(|reason| *last = Some((Instant::now(), reason.clone())))
     }
 }
 
-fn reason(known: &Snapshot, now: SystemTime) -> String {
+fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
     if known.customers.is_empty() {
-        return match known.discovery.and_then(|discovery| discovery.success) {
+        return match status.snapshot().discovery.and_then(|discovery| discovery.success) {
             Some(false) => "no customer is known: the last listing of customers failed, and the log says why",
             _ => "no customer is known yet: the first listing of customers has not come",
         }
@@ -45,7 +46,7 @@ fn reason(known: &Snapshot, now: SystemTime) -> String {
     }
     let states = known.states(now);
     let number = |state| states.get(&state).copied().unwrap_or_default();
-    let (failing, pending) = (number(State::Failing), number(State::Pending));
+    let (failing, pending) = (number(TargetState::Failing), number(TargetState::Pending));
     if failing == 0 {
         return format!("no answer yet: {pending} targets are not polled yet");
     }
@@ -63,30 +64,30 @@ fn reason(known: &Snapshot, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tests::{at, seats, settings, target, watched};
+    use crate::testing::{self, at, seats, status, target, watched};
     use elements_api::Reason;
 
     fn store() -> Store {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4])]);
         store
     }
 
     #[test]
     fn the_reason_tells_what_is_missing() {
-        let empty = Store::new(settings(), at(0));
+        let (empty, status) = (testing::store(), status());
         let store = store();
         assert_eq!(
-            readiness(&empty, at(0)).unwrap_err(),
+            readiness(&empty, &status, at(0)).unwrap_err(),
             "no customer is known yet: the first listing of customers has not come"
         );
-        assert_eq!(readiness(&store, at(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
+        assert_eq!(readiness(&store, &status, at(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
         store.record(&target("a", 1), Err(Reason::Auth), at(0));
         assert_eq!(
-            readiness(&store, at(0)).unwrap_err(),
+            readiness(&store, &status, at(0)).unwrap_err(),
             "no answer yet: 1 targets failed (auth: 1), 1 are not polled yet"
         );
         store.record(&target("a", 4), seats(1), at(0));
-        assert_eq!(readiness(&store, at(0)), Ok(()));
+        assert_eq!(readiness(&store, &status, at(0)), Ok(()));
     }
 }

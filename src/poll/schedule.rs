@@ -63,13 +63,13 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elements_api::{CustomerId, ProductType, Seats};
+    use crate::testing::{self, answer};
 
     const INTERVAL: Duration = Duration::from_secs(10);
     const ABSENT_INTERVAL: Duration = Duration::from_mins(1);
 
     fn target(id: &str) -> Target {
-        Target { customer: CustomerId::parse(id).unwrap(), product: ProductType::new(1).unwrap() }
+        testing::target(id, 1)
     }
 
     fn schedule(ids: &[&str]) -> Schedule {
@@ -106,7 +106,7 @@ mod tests {
         let start = Instant::now();
         let mut schedule = schedule(&["a", "b"]);
         schedule.asked(&target("a"), start, Some(Answer::NotFound));
-        schedule.asked(&target("b"), start, Some(Answer::Seats(Seats::new(0).unwrap())));
+        schedule.asked(&target("b"), start, Some(answer(0)));
         assert_eq!(due(&schedule, start + INTERVAL), ["b"]);
         assert_eq!(due(&schedule, start + ABSENT_INTERVAL), ["a", "b"]);
         schedule.asked(&target("a"), start + ABSENT_INTERVAL, None);

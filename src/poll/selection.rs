@@ -32,13 +32,13 @@ pub struct Discovery {
 
 /// Who is watched, and who cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchList {
     pub customers: Vec<WatchedCustomer>,
     /// Discovered, but with a label that another customer has: both at once would spoil the whole scrape.
     pub hidden: Vec<CustomerId>,
 }
 
-impl Watched {
+impl WatchList {
     pub fn targets(&self) -> usize {
         self.customers.iter().map(|watched| watched.products.len()).sum()
     }
@@ -46,7 +46,7 @@ impl Watched {
 
 impl Selection {
     /// Joins the configuration with the last complete listing: entries of the configuration name, narrow or add.
-    pub fn watched(&self, listing: &[ListedCustomer]) -> Watched {
+    pub fn watch_list(&self, listing: &[ListedCustomer]) -> WatchList {
         let listing = if self.discovery.is_some() { listing } else { &[] };
         let organizations: HashMap<_, _> =
             listing.iter().filter_map(|listed| Some((&listed.id, listed.organization.as_deref()?))).collect();
@@ -75,24 +75,17 @@ impl Selection {
                 hidden.push(id.clone());
             }
         }
-        Watched { customers, hidden }
+        WatchList { customers, hidden }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn id(text: &str) -> CustomerId {
-        CustomerId::parse(text).unwrap()
-    }
-
-    fn product(number: u32) -> ProductType {
-        ProductType::new(number).unwrap()
-    }
+    use crate::testing::{self, customer_id as id, product};
 
     fn listed(text: &str, organization: &str) -> ListedCustomer {
-        ListedCustomer { id: id(text), organization: Some(organization.to_owned()) }
+        testing::listed(text, Some(organization))
     }
 
     fn configured(text: &str, name: Option<&str>, products: Option<&[u32]>) -> ConfiguredCustomer {
@@ -105,7 +98,7 @@ mod tests {
         Selection { customers, discovery: Some(Discovery { exclude }), products: vec![product(1), product(4)] }
     }
 
-    fn shown(watched: &Watched) -> Vec<(&str, &str, &str, usize)> {
+    fn shown(watched: &WatchList) -> Vec<(&str, &str, &str, usize)> {
         let shown = watched.customers.iter().map(|WatchedCustomer { customer, products }| {
             (customer.id.as_str(), customer.label.as_str(), customer.name.as_str(), products.len())
         });
@@ -116,7 +109,7 @@ mod tests {
     fn the_configuration_names_narrows_and_adds_to_what_was_discovered() {
         let selection =
             selection(vec![configured("A", Some("contoso"), Some(&[32])), configured("mine", None, None)], &["c"]);
-        let watched = selection.watched(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")]);
+        let watched = selection.watch_list(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")]);
         assert_eq!(
             shown(&watched),
             [("A", "contoso", "Contoso Ltd", 1), ("mine", "mine", "mine", 2), ("b", "b", "Fabrikam", 2)]
@@ -127,18 +120,21 @@ mod tests {
     fn without_discovery_a_listing_adds_nobody_and_names_nobody() {
         let mut selection = selection(vec![configured("a", None, None)], &[]);
         selection.discovery = None;
-        assert_eq!(shown(&selection.watched(&[listed("a", "Contoso"), listed("b", "Fabrikam")])), [("a", "a", "a", 2)]);
+        assert_eq!(
+            shown(&selection.watch_list(&[listed("a", "Contoso"), listed("b", "Fabrikam")])),
+            [("a", "a", "a", 2)]
+        );
     }
 
     #[test]
     fn two_customers_of_one_organization_keep_apart() {
-        let watched = selection(vec![], &[]).watched(&[listed("a", "Contoso"), listed("b", "Contoso")]);
+        let watched = selection(vec![], &[]).watch_list(&[listed("a", "Contoso"), listed("b", "Contoso")]);
         assert_eq!(shown(&watched), [("a", "a", "Contoso", 2), ("b", "b", "Contoso", 2)]);
     }
 
     #[test]
     fn a_discovered_id_that_is_anothers_name_is_hidden_and_told() {
-        let watched = selection(vec![configured("a", Some("b"), None)], &[]).watched(&[listed("b", "Fabrikam")]);
+        let watched = selection(vec![configured("a", Some("b"), None)], &[]).watch_list(&[listed("b", "Fabrikam")]);
         assert_eq!(shown(&watched).len(), 1);
         assert_eq!(watched.hidden, [id("b")]);
     }

@@ -1,56 +1,56 @@
 //! Targets that are asked for, as many at a time as there are slots.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::panic::resume_unwind;
+use std::future::pending;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use crate::store::Target;
-use elements_api::Answer;
-use elements_api::{Error, Round};
+use elements_api::{Answer, Error, Round};
 
 /// One after the other, targets become requests, and requests outcomes. Dropped, it drops its requests.
 #[derive(Debug)]
-pub struct Sweep {
+pub(super) struct Sweep {
     round: Arc<Round>,
     queue: VecDeque<Target>,
     on_their_way: BTreeSet<Target>,
-    polls: JoinSet<Polled>,
+    polls: JoinSet<Outcome>,
 }
 
 /// A target, and what asking for it came to.
-pub type Polled = (Target, Result<Answer, Error>);
+pub(super) type Outcome = (Target, Result<Answer, Error>);
 
 impl Sweep {
-    pub fn new(round: Arc<Round>) -> Self {
+    pub(super) fn new(round: Arc<Round>) -> Self {
         Self { round, queue: VecDeque::new(), on_their_way: BTreeSet::new(), polls: JoinSet::new() }
     }
 
     /// The round that requests begin in.
-    pub fn round(&self) -> Arc<Round> {
+    pub(super) fn round(&self) -> Arc<Round> {
         self.round.clone()
     }
 
     /// From now on requests begin in `round`. Those on their way stay where they are.
-    pub fn continue_in(&mut self, round: Arc<Round>) {
+    pub(super) fn continue_in(&mut self, round: Arc<Round>) {
         self.round = round;
     }
 
     /// These wait to be asked for from now on, save those on their way already; whoever waited before does no longer.
-    pub fn wait_for(&mut self, targets: impl IntoIterator<Item = Target>) {
+    pub(super) fn wait_for(&mut self, targets: impl IntoIterator<Item = Target>) {
         self.queue = targets.into_iter().filter(|target| !self.on_their_way.contains(target)).collect();
     }
 
     /// The next outcome, in the order in which they come; `None` once nothing is on its way, and nothing waits or the
     /// round is over. It may be dropped and called again.
-    pub async fn next(&mut self) -> Option<Polled> {
+    pub(super) async fn next(&mut self) -> Option<Outcome> {
         let mut round_is_over = false;
         loop {
             tokio::select! {
                 biased;
                 Some(polled) = self.polls.join_next() => {
-                    let (target, outcome) = polled.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+                    // A panic ends the process.
+                    let Ok((target, outcome)) = polled else { return pending().await };
                     self.on_their_way.remove(&target);
                     return Some((target, outcome));
                 }

@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::store::{CycleTargets, Record, Settings as StoreSettings, State};
+use crate::status::CycleTargets;
+use crate::store::{Record, TargetState};
+use crate::testing::{INTERVAL, answer, customer_id, product, target};
 use elements_api::testing::{Reply, Vendor};
-use elements_api::{Answer, CustomerId, ProductType, Reason, Seats};
+use elements_api::{CustomerId, Reason, Seats};
 
-const INTERVAL: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);
 
 fn timing() -> Timing {
@@ -20,22 +21,15 @@ fn timing() -> Timing {
 }
 
 fn selection(customers: usize) -> Selection {
-    let customer = |number| ConfiguredCustomer {
-        id: CustomerId::parse(&format!("c{number:04}")).unwrap(),
-        name: None,
-        products: None,
-    };
-    Selection {
-        customers: (0..customers).map(customer).collect(),
-        discovery: None,
-        products: vec![ProductType::new(4).unwrap()],
-    }
+    let id = |number| customer_id(&format!("c{number:04}"));
+    let customer = |number| ConfiguredCustomer { id: id(number), name: None, products: None };
+    Selection { customers: (0..customers).map(customer).collect(), discovery: None, products: vec![product(4)] }
 }
 
 /// A running poller and what can be seen of it.
 struct Running {
     store: Arc<Store>,
-    stats: Arc<Stats>,
+    status: Arc<Status>,
     plans: watch::Sender<Plan>,
     task: JoinHandle<()>,
     shutdown: CancellationToken,
@@ -43,16 +37,16 @@ struct Running {
 
 impl Running {
     fn start(client: Arc<Client>, selection: Selection, timing: Timing) -> Self {
-        let store = StoreSettings { interval: timing.interval, freshness: timing.freshness() };
-        Self::start_with(client, selection, timing, Store::new(store, SystemTime::now()))
+        Self::start_with(client, selection, timing, Saved::default())
     }
 
-    fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, store: Store) -> Self {
+    fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, saved: Saved) -> Self {
         let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
-        let (store, stats, shutdown) = (Arc::new(store), Arc::new(Stats::default()), CancellationToken::new());
-        let poller = Poller::new(receiver, store.clone(), stats.clone());
+        let status = Arc::new(Status::new(timing.interval, SystemTime::now(), None));
+        let poller = Poller::new(receiver, saved, status.clone());
+        let (store, shutdown) = (poller.store(), CancellationToken::new());
         let task = tokio::spawn(poller.run(shutdown.clone()));
-        Self { store, stats, plans, task, shutdown }
+        Self { store, status, plans, task, shutdown }
     }
 
     fn change_plan(&self, change: impl FnOnce(&mut Plan)) {
@@ -61,16 +55,15 @@ impl Running {
 
     fn record(&self, customer: &str) -> Record {
         let snapshot = self.store.snapshot();
-        let known = &snapshot.customers[&CustomerId::parse(customer).unwrap()];
-        known.products[&ProductType::new(4).unwrap()]
+        snapshot.customers[&customer_id(customer)].products[&product(4)]
     }
 
     fn cycles(&self) -> u64 {
-        self.stats.counts().poll_cycles
+        self.status.snapshot().counts.poll_cycles
     }
 
     fn failures(&self, reason: Reason) -> u64 {
-        self.stats.counts().poll_failures[&reason]
+        self.status.snapshot().counts.poll_failures[&reason]
     }
 }
 
@@ -88,10 +81,10 @@ async fn a_cycle_begins_at_once_and_then_every_interval() {
     for (index, asked) in vendor.asked().iter().filter(|asked| asked.what == "c0000/4").enumerate() {
         assert_eq!(asked.at.as_secs(), index as u64 * 900);
     }
-    let known = running.store.snapshot();
-    assert_eq!(known.api_up, Some(true));
-    assert_eq!(known.cycle.unwrap().targets, CycleTargets { answered: 3, ..CycleTargets::default() });
-    assert_eq!(known.next_cycle(), Some(known.cycle_began.unwrap() + INTERVAL));
+    let status = running.status.snapshot();
+    assert_eq!(status.api_up, Some(true));
+    assert_eq!(status.cycle.unwrap().targets, CycleTargets { answered: 3, ..CycleTargets::default() });
+    assert_eq!(status.next_cycle(), Some(status.cycle_began.unwrap() + INTERVAL));
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +109,7 @@ async fn results_are_published_as_they_arrive_and_one_bad_target_spoils_nothing(
         assert_eq!(running.record(customer).failure, Some(reason));
         assert_eq!(running.failures(reason), 1);
     }
-    let targets = running.store.snapshot().cycle.unwrap().targets;
+    let targets = running.status.snapshot().cycle.unwrap().targets;
     assert_eq!(targets, CycleTargets { answered: 3, failed: 3, left: 0 });
 }
 
@@ -152,7 +145,7 @@ async fn cycles_end_in_bounded_time_however_the_api_behaves() {
             sleep(INTERVAL + Duration::from_secs(31)).await;
             assert!(running.cycles() >= cycle, "{} cycles instead of {cycle}", running.cycles());
         }
-        assert_eq!(running.store.snapshot().api_up, Some(false));
+        assert_eq!(running.status.snapshot().api_up, Some(false));
     }
 }
 
@@ -182,7 +175,7 @@ async fn an_absent_product_is_asked_for_less_often() {
     let asked = |wanted| vendor.whats().iter().filter(|what| *what == wanted).count();
     assert_eq!((asked("c0000/4"), asked("c0001/4")), (3, 9));
     let now = SystemTime::now();
-    assert_eq!(running.record("c0000").state(now, timing.freshness()), State::Absent);
+    assert_eq!(running.record("c0000").state(now, timing.freshness()), TargetState::Absent);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,18 +203,13 @@ async fn while_credentials_are_refused_a_cycle_costs_one_token_request_and_recov
 #[tokio::test(start_paused = true)]
 async fn restored_targets_that_are_young_are_not_due() {
     let vendor = healthy();
-    let store = StoreSettings { interval: INTERVAL, freshness: timing().freshness() };
-    let store = Store::new(store, SystemTime::now());
-    let selection = selection(3);
-    store.watch(&selection.watched(&[]).customers);
     let records = [("c0000", INTERVAL / 2), ("c0001", INTERVAL * 2)].map(|(customer, age)| {
         let mut record = Record::default();
-        record.take(Ok(Answer::Seats(Seats::new(5).unwrap())), SystemTime::now() - age);
-        let customer = CustomerId::parse(customer).unwrap();
-        (Target { customer, product: ProductType::new(4).unwrap() }, record)
+        record.take(Ok(answer(5)), SystemTime::now() - age);
+        (target(customer, 4), record)
     });
-    store.restore(&BTreeMap::from(records), None, SystemTime::now());
-    let running = Running::start_with(vendor.client(|_| {}), selection, timing(), store);
+    let saved = Saved { listing: None, records: BTreeMap::from(records) };
+    let running = Running::start_with(vendor.client(|_| {}), selection(3), timing(), saved);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(vendor.whats(), ["c0002/4", "c0001/4"]);
     assert_eq!(running.record("c0000").last_seats, Seats::new(5));
@@ -352,7 +340,8 @@ async fn discovered_customers_are_polled_in_the_same_cycle_and_those_gone_lose_t
     let watched: Vec<_> = snapshot.customers.keys().map(CustomerId::as_str).collect();
     assert_eq!(watched, ["b", "c", "c0000"]);
     assert_eq!(running.record("c").last_seats, Seats::new(7));
-    assert_eq!(snapshot.discovery.unwrap().customers, Some(2));
+    assert_eq!(snapshot.listing.unwrap().len(), 2);
+    assert_eq!(running.status.snapshot().discovery.unwrap().success, Some(true));
 }
 
 #[tokio::test(start_paused = true)]

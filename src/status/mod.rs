@@ -1,7 +1,298 @@
-//! How the exporter itself does: what it has counted, and what it was built from.
+//! How the exporter itself does: its cycles, the API, discovery, reloads, what it has counted, and its build.
+//!
+//! Whoever does something says so here: the poller, the client of the API, who loads the configuration, and who answers
+//! requests. Metrics and pages read it.
 
 mod build;
 mod counts;
+mod lines_dropped;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
 
 pub use build::Build;
-pub use counts::{Counts, Histogram, LinesDropped, Stats};
+pub use counts::{Counts, Histogram};
+pub use lines_dropped::LinesDropped;
+
+use elements_api::{Code, Observer, Operation, Reason};
+
+/// How the exporter does, for all who change it and all who show it.
+#[derive(Debug)]
+pub struct Status {
+    now: Mutex<StatusSnapshot>,
+    cycle_end: Notify,
+    /// The log counts for itself.
+    log_lines_dropped: Option<LinesDropped>,
+}
+
+/// How the exporter did at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusSnapshot {
+    /// Between the starts of two cycles, as configured.
+    pub interval: Duration,
+    pub cycle: Option<Cycle>,
+    /// When the interval last began a cycle. Cycles that a reload began do not count: the next one comes when it would
+    /// have come without them.
+    pub cycle_began: Option<SystemTime>,
+    /// Whether the last cycle that asked anything got any answer.
+    pub api_up: Option<bool>,
+    /// `None` where discovery is off.
+    pub discovery: Option<DiscoveryStatus>,
+    pub reload: ReloadStatus,
+    pub counts: Counts,
+}
+
+/// The last cycle that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cycle {
+    pub completed: SystemTime,
+    pub duration: Duration,
+    pub targets: CycleTargets,
+}
+
+/// How many targets a cycle asked for, and with what success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CycleTargets {
+    pub answered: usize,
+    pub failed: usize,
+    /// Not asked for in time: they lead the next cycle.
+    pub left: usize,
+}
+
+/// How the listings of customers went. What they listed is in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiscoveryStatus {
+    /// Of the last attempt; `None` before the first.
+    pub success: Option<bool>,
+    pub last_success: Option<SystemTime>,
+}
+
+/// How the last reload of the configuration went. The first load counts as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadStatus {
+    /// Of `exporter.yaml`.
+    pub last_success: SystemTime,
+    /// Whether the last change of `exporter.yaml` was refused.
+    refused: bool,
+    /// Whether the last change of the web configuration file was.
+    web_refused: bool,
+}
+
+impl ReloadStatus {
+    /// Whether both files are in force as they are now. One that is right says nothing about the other.
+    pub const fn is_successful(&self) -> bool {
+        !self.refused && !self.web_refused
+    }
+}
+
+impl StatusSnapshot {
+    /// About when the next cycle begins: an interval after the last one began.
+    pub fn next_cycle(&self) -> Option<SystemTime> {
+        self.cycle_began?.checked_add(self.interval)
+    }
+
+    /// Since when a cycle runs that the interval began; `None` between two.
+    pub fn cycle_runs_since(&self) -> Option<SystemTime> {
+        let ended = self.cycle.map(|cycle| cycle.completed);
+        self.cycle_began.filter(|began| ended.is_none_or(|ended| ended < *began))
+    }
+}
+
+impl Status {
+    /// Of an exporter whose configuration was loaded at `now`, and has this interval. The log counts the lines that it
+    /// drops, where there is a log.
+    pub fn new(interval: Duration, now: SystemTime, log_lines_dropped: Option<LinesDropped>) -> Self {
+        let now = StatusSnapshot {
+            interval,
+            cycle: None,
+            cycle_began: None,
+            api_up: None,
+            discovery: None,
+            reload: ReloadStatus { last_success: now, refused: false, web_refused: false },
+            counts: Counts::default(),
+        };
+        Self { now: Mutex::new(now), cycle_end: Notify::new(), log_lines_dropped }
+    }
+
+    /// How the exporter does now.
+    pub fn snapshot(&self) -> StatusSnapshot {
+        let mut now = self.lock().clone();
+        now.counts.log_lines_dropped = self.log_lines_dropped.as_ref().map_or(0, LinesDropped::get);
+        now
+    }
+
+    /// A cycle begins now because the interval is over.
+    pub fn cycle_began(&self, now: SystemTime) {
+        self.lock().cycle_began = Some(now);
+    }
+
+    /// A cycle has ended. `api_up` is `None` where it asked nothing.
+    pub fn cycle_ended(&self, cycle: Cycle, api_up: Option<bool>) {
+        let mut now = self.lock();
+        now.cycle = Some(cycle);
+        now.api_up = api_up.or(now.api_up);
+        now.counts.poll_cycles += 1;
+        self.cycle_end.notify_one();
+    }
+
+    /// Waits for the end of a cycle that was not waited for yet.
+    pub async fn cycle_end(&self) {
+        self.cycle_end.notified().await;
+    }
+
+    /// A target has ended a cycle without an answer.
+    pub fn poll_failed(&self, reason: Reason) {
+        *self.lock().counts.poll_failures.entry(reason).or_default() += 1;
+    }
+
+    /// From now on discovery is on, or off; off, what it came to is forgotten.
+    pub fn set_discovery(&self, on: bool) {
+        let mut now = self.lock();
+        now.discovery = on.then(|| now.discovery.unwrap_or_default());
+    }
+
+    /// A complete listing of customers came at `now`.
+    pub fn listed(&self, now: SystemTime) {
+        let discovery = DiscoveryStatus { success: Some(true), last_success: Some(now) };
+        self.lock().discovery = Some(discovery);
+    }
+
+    /// A listing of customers was asked for, and did not come completely.
+    pub fn listing_failed(&self) {
+        self.lock().discovery.get_or_insert_default().success = Some(false);
+    }
+
+    /// The configuration was loaded again at `now`, and has this interval.
+    pub fn reloaded(&self, interval: Duration, now: SystemTime) {
+        let mut status = self.lock();
+        status.interval = interval;
+        status.reload.last_success = now;
+        status.reload.refused = false;
+    }
+
+    /// The configuration could not be loaded again, and the one before goes on.
+    pub fn reload_failed(&self) {
+        self.lock().reload.refused = true;
+    }
+
+    /// The web configuration has changed, and the change is in force or was refused.
+    pub fn web_reloaded(&self, successful: bool) {
+        self.lock().reload.web_refused = !successful;
+    }
+
+    /// `handler` may answer requests with `code`: that counter starts at 0, so that its first increase is seen.
+    pub fn http_handler(&self, handler: &'static str, code: u16) {
+        self.lock().counts.http_requests.entry((handler, code)).or_default();
+    }
+
+    /// This exporter has answered a request.
+    pub fn http_request(&self, handler: &'static str, code: u16) {
+        *self.lock().counts.http_requests.entry((handler, code)).or_default() += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StatusSnapshot> {
+        // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Status {
+    fn request(&self, operation: Operation, code: Code, duration: Duration) {
+        let mut now = self.lock();
+        *now.counts.api_requests.entry((operation, code)).or_default() += 1;
+        now.counts.api_durations.entry(operation).or_default().observe(duration);
+    }
+
+    fn retry(&self, reason: Reason) {
+        *self.lock().counts.api_retries.entry(reason).or_default() += 1;
+    }
+
+    fn token_expires(&self, at: Option<SystemTime>) {
+        self.lock().counts.token_expiry = at;
+    }
+
+    fn certificate_expires(&self, at: Option<SystemTime>) {
+        self.lock().counts.client_certificate_expiry = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    fn status() -> Status {
+        Status::new(INTERVAL, NOW, None)
+    }
+
+    fn cycle(completed: SystemTime) -> Cycle {
+        Cycle { completed, duration: Duration::ZERO, targets: CycleTargets::default() }
+    }
+
+    #[test]
+    fn a_cycle_that_asked_nothing_leaves_the_api_as_it_was() {
+        let status = status();
+        status.cycle_ended(cycle(NOW), None);
+        assert_eq!(status.snapshot().api_up, None);
+        status.cycle_ended(cycle(NOW), Some(false));
+        status.cycle_ended(cycle(NOW), None);
+        assert_eq!(status.snapshot().api_up, Some(false));
+    }
+
+    #[test]
+    fn a_reload_is_successful_while_neither_file_is_refused() {
+        let status = status();
+        let is_successful = || status.snapshot().reload.is_successful();
+        status.web_reloaded(false);
+        assert!(!is_successful());
+        status.reloaded(INTERVAL, NOW);
+        assert!(!is_successful(), "the web configuration is still refused");
+        status.reload_failed();
+        status.web_reloaded(true);
+        assert!(!is_successful(), "now it is the other file");
+        status.reloaded(INTERVAL, NOW);
+        assert!(is_successful());
+    }
+
+    #[test]
+    fn the_next_cycle_comes_an_interval_after_the_last_began() {
+        let status = status();
+        assert_eq!((status.snapshot().next_cycle(), status.snapshot().cycle_runs_since()), (None, None));
+        let began = NOW + Duration::from_secs(1);
+        status.cycle_began(began);
+        assert_eq!(status.snapshot().next_cycle(), Some(NOW + Duration::from_secs(11)));
+        assert_eq!(status.snapshot().cycle_runs_since(), Some(began));
+        status.cycle_ended(cycle(began), None);
+        assert_eq!(status.snapshot().cycle_runs_since(), None);
+    }
+
+    #[test]
+    fn a_failed_listing_leaves_when_the_last_one_came() {
+        let status = status();
+        assert_eq!(status.snapshot().discovery, None);
+        status.set_discovery(true);
+        assert_eq!(status.snapshot().discovery, Some(DiscoveryStatus::default()));
+        status.listed(NOW);
+        status.listing_failed();
+        status.set_discovery(true);
+        let failed = DiscoveryStatus { success: Some(false), last_success: Some(NOW) };
+        assert_eq!(status.snapshot().discovery, Some(failed));
+        status.set_discovery(false);
+        assert_eq!(status.snapshot().discovery, None);
+    }
+
+    #[test]
+    fn buckets_are_cumulative_and_bounds_are_inclusive() {
+        let status = status();
+        status.request(Operation::Overview, Code::Status(200), Duration::from_millis(100));
+        status.request(Operation::Overview, Code::Error, Duration::from_hours(1));
+        let histogram = status.snapshot().counts.api_durations[&Operation::Overview];
+        assert_eq!(histogram.buckets, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(histogram.count, 2);
+        assert!((histogram.sum_seconds - 3600.1).abs() < 1e-9);
+    }
+}

@@ -52,7 +52,7 @@ impl Freshness {
 
 /// How a target is. The text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+pub enum TargetState {
     /// Its number is known and fresh.
     Ok,
     /// That there is no number is known and fresh.
@@ -63,7 +63,7 @@ pub enum State {
     Pending,
 }
 
-impl State {
+impl TargetState {
     pub const ALL: [Self; 4] = [Self::Ok, Self::Absent, Self::Failing, Self::Pending];
 
     pub const fn as_str(self) -> &'static str {
@@ -99,15 +99,15 @@ impl Record {
         self.fresh_answer(now, freshness)?.seats()
     }
 
-    pub fn state(&self, now: SystemTime, freshness: Freshness) -> State {
+    pub fn state(&self, now: SystemTime, freshness: Freshness) -> TargetState {
         if self.failure.is_some() {
-            return State::Failing;
+            return TargetState::Failing;
         }
         match (self.answer, self.fresh_answer(now, freshness)) {
-            (None, _) => State::Pending,
-            (Some(_), None) => State::Failing,
-            (Some(_), Some(Answer::Seats(_))) => State::Ok,
-            (Some(_), Some(Answer::NotApplicable | Answer::NotFound)) => State::Absent,
+            (None, _) => TargetState::Pending,
+            (Some(_), None) => TargetState::Failing,
+            (Some(_), Some(Answer::Seats(_))) => TargetState::Ok,
+            (Some(_), Some(Answer::NotApplicable | Answer::NotFound)) => TargetState::Absent,
         }
     }
 
@@ -174,17 +174,17 @@ mod tests {
         record.take(Ok(answer(5)), at(0));
         record.take(Err(Reason::Network), at(50));
         assert_eq!(record.seats(at(100), FRESHNESS), Some(number(5)));
-        assert_eq!(record.state(at(100), FRESHNESS), State::Failing);
+        assert_eq!(record.state(at(100), FRESHNESS), TargetState::Failing);
         assert_eq!(record.seats(at(101), FRESHNESS), None);
     }
 
     #[test]
     fn an_answer_that_nobody_renewed_is_failing_once_stale() {
         let mut record = Record::default();
-        assert_eq!(record.state(at(0), FRESHNESS), State::Pending);
+        assert_eq!(record.state(at(0), FRESHNESS), TargetState::Pending);
         record.take(Ok(answer(5)), at(0));
-        assert_eq!(record.state(at(100), FRESHNESS), State::Ok);
-        assert_eq!(record.state(at(101), FRESHNESS), State::Failing);
+        assert_eq!(record.state(at(100), FRESHNESS), TargetState::Ok);
+        assert_eq!(record.state(at(101), FRESHNESS), TargetState::Failing);
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         record.take(Ok(answer(5)), at(7_200));
         assert_eq!(record.seats(at(7_140), FRESHNESS), Some(number(5)));
         assert_eq!(record.seats(at(7_139), FRESHNESS), None);
-        assert_eq!(record.state(at(0), FRESHNESS), State::Failing);
+        assert_eq!(record.state(at(0), FRESHNESS), TargetState::Failing);
     }
 
     #[test]
@@ -203,8 +203,8 @@ mod tests {
             record.take(Ok(answer(5)), at(0));
             record.take(Ok(absent), at(1));
             assert_eq!(record.seats(at(1), FRESHNESS), None);
-            assert_eq!(record.state(at(1_001), FRESHNESS), State::Absent);
-            assert_eq!(record.state(at(1_002), FRESHNESS), State::Failing);
+            assert_eq!(record.state(at(1_001), FRESHNESS), TargetState::Absent);
+            assert_eq!(record.state(at(1_002), FRESHNESS), TargetState::Failing);
         }
     }
 }

@@ -1,19 +1,20 @@
 //! The text format 0.0.4 and OpenMetrics 1.0.0.
 //!
-//! The `prometheus` crate's encoder knows only the first, and repeats the header of a family that comes in pieces.
+//! The `prometheus` crate's encoder knows only the first, and repeats the header of a family that comes in chunks.
 
 use std::io::Write as _;
 
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use super::Format;
+use crate::metrics::family::count;
 
 /// Writes families one after the other.
 #[derive(Debug)]
 pub(super) struct Encoder {
     format: Format,
     out: Vec<u8>,
-    /// The name of the family that was written last, whose next piece needs no header.
+    /// The name of the family that was written last, whose next chunk needs no header.
     family: String,
 }
 
@@ -25,7 +26,7 @@ impl Encoder {
         Self { format, out: Vec::new(), family: String::new() }
     }
 
-    /// Writes a family, or the next piece of the family before. One without samples is left out.
+    /// Writes a family, or the next chunk of the family before. One without samples is left out.
     pub(super) fn family(&mut self, family: &MetricFamily) {
         if family.get_metric().is_empty() {
             return;
@@ -82,9 +83,9 @@ impl Encoder {
                 Format::Text => bucket.upper_bound().to_string(),
                 Format::OpenMetrics => format!("{:?}", bucket.upper_bound()),
             };
-            self.sample(name, "_bucket", metric, Some(("le", &bound)), float(bucket.cumulative_count()));
+            self.sample(name, "_bucket", metric, Some(("le", &bound)), count(bucket.cumulative_count()));
         }
-        let count = float(histogram.get_sample_count());
+        let count = count(histogram.get_sample_count());
         self.sample(name, "_bucket", metric, Some(("le", "+Inf")), count);
         self.sample(name, "_sum", metric, None, histogram.get_sample_sum());
         self.sample(name, "_count", metric, None, count);
@@ -134,9 +135,4 @@ impl Encoder {
     fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
-const fn float(count: u64) -> f64 {
-    count as f64
 }

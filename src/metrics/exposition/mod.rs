@@ -1,47 +1,49 @@
 //! Bytes for a scrape.
 //!
-//! What only the poller changes is large: it is kept as bytes, made anew at the first scrape after a change, but at
-//! most once a second, and shared by all scrapes without a copy. What changes at any time is small: it is made anew
-//! where it is not what it was at the scrape before. Only the count of requests, which every scrape changes, is made
+//! The target families are large: they are kept as bytes, encoded anew at the first scrape after a change, but at most
+//! once a second, and shared by all scrapes without a copy. The status families are small: they are encoded anew where
+//! they are not what they were at the scrape before. Only the count of requests, which every scrape changes, is encoded
 //! for each one.
 
 mod accept;
 mod encode;
+mod encoded_text;
 mod gzip;
-mod part;
-mod piece;
-mod recent;
+mod status_cache;
+mod target_cache;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use prometheus::core::Collector;
 
 pub use accept::{Encoding, Format};
 
-use crate::metrics::{Always, polled};
-use crate::status::Stats;
+use crate::metrics::{StatusFamilies, target_families};
+use crate::status::Status;
 use crate::store::{Snapshot, Store};
 use encode::Encoder;
-use part::Kept;
-use recent::Recent;
+use status_cache::StatusCache;
+use target_cache::TargetCache;
 
-/// Renders what the store knows and what was counted.
+/// Renders what the store knows and how the exporter does.
 #[derive(Debug)]
 pub struct Exposition {
-    always: Always,
-    plain: Encoded,
-    gzip: Encoded,
+    status: StatusFamilies,
+    plain: Caches,
+    gzip: Caches,
 }
 
 /// What scrapes in one encoding share.
 #[derive(Debug)]
-struct Encoded {
-    kept: Arc<Kept>,
-    text: Recent,
-    openmetrics: Recent,
+struct Caches {
+    targets: Arc<TargetCache>,
+    text: StatusCache,
+    openmetrics: StatusCache,
 }
+
+/// The time of day, by which numbers become stale.
+type Clock = fn() -> SystemTime;
 
 /// The answer to one scrape: the chunks together are the body.
 #[derive(Debug)]
@@ -52,58 +54,54 @@ pub struct Rendered {
 }
 
 impl Exposition {
-    pub fn new(store: Arc<Store>, stats: Arc<Stats>) -> Self {
-        Self::with(Always::new(store.clone(), stats), store)
+    pub fn new(store: Arc<Store>, status: Arc<Status>) -> Self {
+        Self::with(StatusFamilies::new(store.clone(), status), store, SystemTime::now)
     }
 
-    fn with(always: Always, store: Arc<Store>) -> Self {
-        let plain = Encoded::new(store.clone(), Encoding::Identity);
-        Self { always, plain, gzip: Encoded::new(store, Encoding::Gzip) }
+    fn with(status: StatusFamilies, store: Arc<Store>, clock: Clock) -> Self {
+        let plain = Caches::new(store.clone(), Encoding::Identity, clock);
+        Self { status, plain, gzip: Caches::new(store, Encoding::Gzip, clock) }
     }
 
-    /// # Panics
-    ///
-    /// Where making the bytes panicked. The next scrape tries again.
+    /// The answer to a scrape.
     pub async fn render(&self, format: Format, encoding: Encoding) -> Rendered {
-        let Encoded { kept, text, openmetrics } = match encoding {
+        let Caches { targets, text, openmetrics } = match encoding {
             Encoding::Identity => &self.plain,
             Encoding::Gzip => &self.gzip,
         };
-        let recent = match format {
+        let status = match format {
             Format::Text => text,
             Format::OpenMetrics => openmetrics,
         };
-        // The large part is gauges alone, which all formats write alike.
-        let part = kept.get().await;
-        let (moment, requests) = self.always.now();
-        let rest = recent.rest(&part, moment);
+        // They are gauges alone, which all formats write alike.
+        let targets = targets.get().await;
+        let (readings, requests) = self.status.read();
+        let status = status.get(readings, &targets);
         let mut encoder = Encoder::new(format);
-        requests.collect().iter().for_each(|family| encoder.family(family));
+        encoder.family(&requests.family());
         encoder.end();
         let end = encoder.finish();
-        let pieces = part.chunks().chain([rest.piece.bytes.clone()]);
+        let chunks = targets.chunks().chain([status.text.bytes]);
         let chunks = match encoding {
-            Encoding::Identity => pieces.chain([Bytes::from(end)]).collect(),
-            Encoding::Gzip => gzip::join(pieces, rest.checksum.clone(), &end),
+            Encoding::Identity => chunks.chain([Bytes::from(end)]).collect(),
+            Encoding::Gzip => gzip::join(chunks, status.checksum, &end),
         };
         Rendered { chunks, format, encoding }
     }
 }
 
-impl Encoded {
-    fn new(store: Arc<Store>, encoding: Encoding) -> Self {
-        let recent = |format| Recent::new(format, encoding);
-        let kept = Arc::new(Kept::new(store, encoding));
-        Self { kept, text: recent(Format::Text), openmetrics: recent(Format::OpenMetrics) }
+impl Caches {
+    fn new(store: Arc<Store>, encoding: Encoding, clock: Clock) -> Self {
+        let status = |format| StatusCache::new(format, encoding);
+        let targets = Arc::new(TargetCache::new(store, encoding, clock));
+        Self { targets, text: status(Format::Text), openmetrics: status(Format::OpenMetrics) }
     }
 }
 
 /// What is known, in the text format, as of `at`: the families that only the poller changes.
 pub fn text(known: &Snapshot, at: SystemTime) -> String {
     let mut encoder = Encoder::new(Format::Text);
-    for piece in polled(known, at).flatten() {
-        piece.collect().iter().for_each(|family| encoder.family(family));
-    }
+    target_families(known, at).flatten().for_each(|chunk| encoder.family(&chunk.family()));
     String::from_utf8_lossy(&encoder.finish()).into_owned()
 }
 

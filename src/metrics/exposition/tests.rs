@@ -1,26 +1,35 @@
 use std::io::Read as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::TextEncoder;
 use tokio::time::{Instant, advance};
 
 use super::*;
-use crate::metrics::tests::{always, at, scene, seats, settings, target, watched};
+use crate::metrics::tests::families;
+use crate::testing::{at, freshness, scene, seats, status, target, watched};
 
-fn exposition(store: &Arc<Store>, stats: &Arc<Stats>) -> Exposition {
-    Exposition::with(Always::reproducible(store.clone(), stats.clone()), store.clone())
+/// A time of day that goes on as the paused clock does.
+fn clock() -> SystemTime {
+    static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    at(0) + Instant::now().into_std().saturating_duration_since(*START)
+}
+
+fn exposition(store: &Arc<Store>, status: &Arc<Status>) -> Exposition {
+    let status = StatusFamilies::reproducible(store.clone(), status.clone());
+    Exposition::with(status, store.clone(), clock)
 }
 
 /// One customer of one product.
 fn small() -> (Arc<Store>, Exposition) {
-    let store = Arc::new(Store::new(settings(), at(0)));
+    let store = Arc::new(crate::testing::store());
     store.watch(&[watched("a", "a", "a", &[1])]);
-    let exposition = exposition(&store, &Arc::default());
+    let exposition = exposition(&store, &Arc::new(status()));
     (store, exposition)
 }
 
 fn answer(store: &Store, number: u64) {
-    store.record(&target("a", 1), seats(number), SystemTime::now()).unwrap();
+    store.record(&target("a", 1), seats(number), clock()).unwrap();
 }
 
 async fn scrape(exposition: &Exposition) -> String {
@@ -31,18 +40,14 @@ fn shows(text: &str, number: u64) -> bool {
     text.contains(&format!("avepoint_purchased_user_seats{{customer=\"a\",product=\"DocAve Online\"}} {number}\n"))
 }
 
-fn families() -> Vec<prometheus::proto::MetricFamily> {
-    let (store, stats) = scene();
-    let known = store.snapshot();
-    let mut families: Vec<_> = polled(&known, at(1_000)).flatten().flat_map(|piece| piece.collect()).collect();
-    families.extend(always(&store, &stats));
-    families.retain(|family| !family.get_metric().is_empty());
-    families
+fn of_the_scene() -> Vec<prometheus::proto::MetricFamily> {
+    let (store, status) = scene();
+    families(&store, &status, at(1_000))
 }
 
 fn encoded(format: Format) -> String {
     let mut encoder = Encoder::new(format);
-    for family in &families() {
+    for family in &of_the_scene() {
         encoder.family(family);
     }
     encoder.end();
@@ -51,7 +56,7 @@ fn encoded(format: Format) -> String {
 
 #[test]
 fn text_is_what_the_prometheus_crate_writes() {
-    assert_eq!(encoded(Format::Text), TextEncoder::new().encode_to_string(&families()).unwrap());
+    assert_eq!(encoded(Format::Text), TextEncoder::new().encode_to_string(&of_the_scene()).unwrap());
 }
 
 #[test]
@@ -75,15 +80,12 @@ fn what_is_known_can_be_printed_without_a_server() {
 }
 
 #[test]
-fn all_formats_write_the_kept_part_alike() {
+fn all_formats_write_the_target_families_alike() {
     let (store, _) = scene();
     let known = store.snapshot();
     let encode = |format| {
         let mut encoder = Encoder::new(format);
-        polled(&known, at(1_000))
-            .flatten()
-            .flat_map(|piece| piece.collect())
-            .for_each(|family| encoder.family(&family));
+        target_families(&known, at(1_000)).flatten().for_each(|chunk| encoder.family(&chunk.family()));
         encoder.finish()
     };
     assert!(encode(Format::OpenMetrics) == encode(Format::Text));
@@ -91,7 +93,7 @@ fn all_formats_write_the_kept_part_alike() {
 
 #[test]
 fn numbers_beyond_all_bounds_are_written_as_prometheus_reads_them() {
-    let mut family = families().swap_remove(0);
+    let mut family = of_the_scene().swap_remove(0);
     for (value, expected) in [(f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf"), (f64::NAN, "NaN"), (0.5, "0.5")] {
         let mut gauge = prometheus::proto::Gauge::default();
         gauge.set_value(value);
@@ -105,8 +107,8 @@ fn numbers_beyond_all_bounds_are_written_as_prometheus_reads_them() {
 
 #[tokio::test]
 async fn gzip_holds_the_same_text_in_every_format() {
-    let (store, stats) = scene();
-    let exposition = exposition(&store, &stats);
+    let (store, status) = scene();
+    let exposition = exposition(&store, &status);
     for format in [Format::Text, Format::OpenMetrics] {
         let plain = exposition.render(format, Encoding::Identity).await.chunks.concat();
         let zipped = exposition.render(format, Encoding::Gzip).await.chunks.concat();
@@ -119,11 +121,11 @@ async fn gzip_holds_the_same_text_in_every_format() {
 
 #[tokio::test]
 async fn what_is_counted_shows_at_the_next_scrape() {
-    let (store, stats) = scene();
-    let exposition = exposition(&store, &stats);
+    let (store, status) = scene();
+    let exposition = exposition(&store, &status);
     for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Identity] {
-        stats.poll_cycle();
-        let cycles = stats.counts().poll_cycles;
+        status.cycle_ended(status.snapshot().cycle.unwrap(), None);
+        let cycles = status.snapshot().counts.poll_cycles;
         let body = exposition.render(Format::Text, encoding).await.chunks.concat();
         let text = match encoding {
             Encoding::Identity => body,
@@ -135,7 +137,7 @@ async fn what_is_counted_shows_at_the_next_scrape() {
         };
         assert!(String::from_utf8(text).unwrap().contains(&format!("avepoint_poll_cycles_total {cycles}\n")));
     }
-    store.reloaded(settings(), at(5));
+    status.reloaded(crate::testing::INTERVAL, at(5));
     assert!(scrape(&exposition).await.contains("avepoint_exporter_config_last_reload_successful 1\n"));
 }
 
@@ -167,7 +169,7 @@ async fn scrapes_share_the_bytes_until_something_changes() {
     answer(&store, 5);
     let chunk = async || exposition.render(Format::Text, Encoding::Identity).await.chunks[0].as_ptr();
     let first = chunk().await;
-    advance(Duration::from_hours(1)).await;
+    advance(freshness().stale_after - Duration::from_secs(2)).await;
     assert_eq!(chunk().await, first);
 }
 
@@ -178,10 +180,9 @@ async fn a_family_that_a_change_leaves_alone_keeps_its_bytes() {
     let chunks = async || exposition.render(Format::Text, Encoding::Gzip).await.chunks;
     let before = chunks().await;
     advance(Duration::from_secs(1)).await;
-    std::thread::sleep(Duration::from_millis(2));
     answer(&store, 5);
     let after = chunks().await;
-    // The header of the stream comes first, then the seats, which stayed, and as the fifth family when they were told.
+    // The header of the stream comes first, then the seats, which stayed, and as the fifth family when they were answered.
     assert_eq!(before[1].as_ptr(), after[1].as_ptr());
     assert_ne!(before[5], after[5]);
 }
@@ -193,26 +194,23 @@ async fn who_comes_while_bytes_are_made_gets_those_before() {
     scrape(&exposition).await;
     answer(&store, 6);
     advance(Duration::from_secs(1)).await;
-    let turn = exposition.plain.kept.take_turn().await;
+    let held = exposition.plain.targets.hold().await;
     assert!(shows(&scrape(&exposition).await, 5));
-    drop(turn);
+    drop(held);
     assert!(shows(&scrape(&exposition).await, 6));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_gets_a_stale_number_even_while_bytes_are_made() {
     let (store, exposition) = small();
-    let mut short = settings();
-    short.freshness.stale_after = Duration::from_millis(500);
-    store.reloaded(short, at(0));
-    store.record(&target("a", 1), seats(5), SystemTime::now() - Duration::from_millis(300)).unwrap();
+    store.set_freshness(crate::store::Freshness { stale_after: Duration::from_millis(500), ..freshness() });
+    store.record(&target("a", 1), seats(5), clock() - Duration::from_millis(300)).unwrap();
     assert!(shows(&scrape(&exposition).await, 5));
-    // Staleness goes by the system's clock, which cannot be paused.
-    std::thread::sleep(Duration::from_millis(250));
-    let turn = exposition.plain.kept.take_turn().await;
+    advance(Duration::from_millis(250)).await;
+    let held = exposition.plain.targets.hold().await;
     let (text, ()) = tokio::join!(scrape(&exposition), async {
         tokio::task::yield_now().await;
-        drop(turn);
+        drop(held);
     });
     assert!(!text.contains("avepoint_purchased_user_seats{"), "{text}");
     assert!(text.contains("avepoint_poll_targets{state=\"failing\"} 1\n"));

@@ -7,8 +7,8 @@ use humantime::format_duration;
 
 use super::headline::Scene;
 use crate::pages::format::{Moment, count, span};
-use crate::status::Build;
-use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Freshness, Snapshot};
+use crate::status::{Build, Cycle, CycleTargets, DiscoveryStatus, StatusSnapshot};
+use crate::store::{Freshness, Snapshot};
 
 /// Facts under one heading.
 #[derive(Debug)]
@@ -45,20 +45,20 @@ pub(super) fn facts(scene: &Scene<'_>) -> [Group; 4] {
 }
 
 fn polling(scene: &Scene<'_>) -> Vec<Fact> {
-    let known = scene.known;
-    let last = match known.cycle {
+    let status = scene.status;
+    let last = match status.cycle {
         Some(cycle) => {
             Fact::new("Last cycle", format!("took {}, ended", span(cycle.duration))).with(scene.moment(cycle.completed))
         }
         None => Fact::new("Last cycle", "none has ended yet"),
     };
-    let next = match (known.cycle_runs_since(), known.next_cycle()) {
+    let next = match (status.cycle_runs_since(), status.next_cycle()) {
         (Some(since), _) => Fact::new("Next cycle", "runs now, began").with(scene.moment(since)),
         // A late one begins when the one before it ends.
         (None, Some(next)) => Fact::new("Next cycle", "about").with(scene.moment(next.max(scene.now))),
         (None, None) => Fact::new("Next cycle", "at once"),
     };
-    let outcome = known.cycle.map(outcome);
+    let outcome = status.cycle.map(outcome);
     [Some(last), outcome, Some(next)].into_iter().flatten().collect()
 }
 
@@ -69,16 +69,17 @@ fn outcome(Cycle { targets, .. }: Cycle) -> Fact {
 }
 
 fn api(scene: &Scene<'_>) -> Vec<Fact> {
-    let answers = match scene.known.api_up {
+    let StatusSnapshot { api_up, counts, .. } = scene.status;
+    let answers = match api_up {
         Some(true) => "answers",
         Some(false) => "does not answer",
         None => "not asked yet",
     };
-    let token = match scene.token_expiry {
+    let token = match counts.token_expiry {
         Some(expiry) => expires("Token", expiry, scene),
         None => Fact::new("Token", "none in hand"),
     };
-    let certificate = scene.certificate_expiry.map(|expiry| expires("Certificate", expiry, scene));
+    let certificate = counts.client_certificate_expiry.map(|expiry| expires("Certificate", expiry, scene));
     let facts = [Some(Fact::new("State", answers)), Some(token), certificate, Some(discovery(scene))];
     facts.into_iter().flatten().collect()
 }
@@ -90,10 +91,11 @@ fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
 
 fn discovery(scene: &Scene<'_>) -> Fact {
     let fact = |text: String| Fact::new("Discovery", text);
-    let Some(DiscoveryStatus { success, last_success, customers }) = scene.known.discovery else {
+    let Some(DiscoveryStatus { success, last_success }) = scene.status.discovery else {
         return fact("off".to_owned());
     };
-    let found = customers.map_or_else(|| "no listing yet".to_owned(), |found| count(found, "customer"));
+    let listing = scene.known.listing.as_ref();
+    let found = listing.map_or_else(|| "no listing yet".to_owned(), |listing| count(listing.len(), "customer"));
     let text = if success == Some(false) { format!("failed; {found} before") } else { found };
     match last_success {
         Some(at) => fact(format!("{text}, listed")).with(scene.moment(at)),
@@ -102,19 +104,20 @@ fn discovery(scene: &Scene<'_>) -> Fact {
 }
 
 fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
-    let Snapshot { customers, settings, reload, .. } = scene.known;
+    let Snapshot { customers, freshness, .. } = scene.known;
+    let StatusSnapshot { interval, reload, .. } = scene.status;
     let products: BTreeSet<_> = customers.values().flat_map(|known| known.products.keys()).collect();
     let counted =
         [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
-    let loaded = if reload.successful { "" } else { "the last reload was refused; in force is that of" };
-    let Freshness { stale_after, absent_stale_after } = settings.freshness;
+    let loaded = if reload.is_successful() { "" } else { "the last reload was refused; in force is that of" };
+    let Freshness { stale_after, absent_stale_after } = *freshness;
     let mut stale = format_duration(stale_after).to_string();
     if absent_stale_after != stale_after {
         stale = format!("{stale}, absent ones after {}", format_duration(absent_stale_after));
     }
     vec![
         Fact::new("Watched", counted.join(", ")),
-        Fact::new("Interval", format_duration(settings.interval).to_string()),
+        Fact::new("Interval", format_duration(*interval).to_string()),
         Fact::new("Stale after", stale),
         Fact::new("Loaded", loaded).with(scene.moment(reload.last_success)),
     ]
@@ -130,14 +133,15 @@ fn build() -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tests::{at, scene, settings};
+    use crate::status::Status;
     use crate::store::Store;
+    use crate::testing::{INTERVAL, at, scene, store};
+    use elements_api::Observer as _;
 
-    fn text(store: &Store, token_expiry: Option<SystemTime>) -> String {
-        let (known, now) = (store.snapshot(), at(1_000));
+    fn text(store: &Store, status: &Status) -> String {
+        let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));
         let by_state = known.states(now);
-        let scene =
-            Scene { known: &known, by_state: &by_state, not_ready: None, token_expiry, certificate_expiry: None, now };
+        let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: None, now };
         let line = |fact: &Fact| {
             let at = fact.at.as_ref().map(|at| at.relative.as_str()).unwrap_or_default();
             format!("{}: {} {at}\n", fact.name, fact.text)
@@ -147,8 +151,9 @@ mod tests {
 
     #[test]
     fn the_facts_tell_the_last_cycle_and_the_next_and_what_is_configured() {
-        let (store, _) = scene();
-        let text = text(&store, Some(at(4_600)));
+        let (store, status) = scene();
+        status.token_expires(Some(at(4_600)));
+        let text = text(&store, &status);
         for fact in [
             "Last cycle: took 1.2 s, ended 50 s ago",
             "Came to: 3 answered, 2 failed",
@@ -167,28 +172,22 @@ mod tests {
 
     #[test]
     fn at_the_start_nothing_is_made_up() {
-        let store = Store::new(settings(), at(1_000));
-        let before = text(&store, None);
+        let (store, status) = (store(), Status::new(INTERVAL, at(1_000), None));
+        let before = text(&store, &status);
         for fact in ["Last cycle: none has ended yet", "Next cycle: at once", "Token: none", "Discovery: off"] {
             assert!(before.contains(fact), "{fact}\n{before}");
         }
-        store.cycle_began(at(700));
-        assert!(text(&store, Some(at(990))).contains("Next cycle: runs now, began 5 min ago"));
+        status.cycle_began(at(700));
+        status.token_expires(Some(at(990)));
+        assert!(text(&store, &status).contains("Next cycle: runs now, began 5 min ago"));
     }
 
     #[test]
     fn a_next_cycle_that_is_late_is_not_in_the_past() {
-        let (store, _) = scene();
-        let (known, now) = (store.snapshot(), at(9_000));
+        let (store, status) = scene();
+        let (known, status, now) = (store.snapshot(), status.snapshot(), at(9_000));
         let by_state = known.states(now);
-        let scene = Scene {
-            known: &known,
-            by_state: &by_state,
-            not_ready: None,
-            token_expiry: None,
-            certificate_expiry: None,
-            now,
-        };
+        let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: None, now };
         assert_eq!(polling(&scene)[2].at.as_ref().unwrap().relative, "now");
     }
 }

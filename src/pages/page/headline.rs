@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::pages::format::{Moment, count, why};
-use crate::store::{Snapshot, State};
+use crate::status::StatusSnapshot;
+use crate::store::{Snapshot, TargetState};
 use elements_api::Reason;
 
 /// What a visitor must know first, and what else is wrong.
@@ -70,15 +71,14 @@ const CERTIFICATE_NOTICE: Duration = Duration::from_hours(14 * 24);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) known: &'a Snapshot,
-    pub(super) by_state: &'a BTreeMap<State, usize>,
+    pub(super) status: &'a StatusSnapshot,
+    pub(super) by_state: &'a BTreeMap<TargetState, usize>,
     pub(super) not_ready: Option<&'a str>,
-    pub(super) token_expiry: Option<SystemTime>,
-    pub(super) certificate_expiry: Option<SystemTime>,
     pub(super) now: SystemTime,
 }
 
 impl Scene<'_> {
-    pub(super) fn number(&self, state: State) -> usize {
+    pub(super) fn number(&self, state: TargetState) -> usize {
         self.by_state.get(&state).copied().unwrap_or_default()
     }
 
@@ -101,11 +101,12 @@ impl Headline {
 
 /// What is not well, the worst first.
 fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let Scene { known, now, .. } = scene;
-    let (failing, pending, targets) = (scene.number(State::Failing), scene.number(State::Pending), scene.targets());
+    let Scene { status, now, .. } = scene;
+    let (failing, pending, targets) =
+        (scene.number(TargetState::Failing), scene.number(TargetState::Pending), scene.targets());
     let mut findings = Vec::new();
     let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
-    if known.api_up == Some(false) {
+    if status.api_up == Some(false) {
         let detail = "The last cycle got no answer at all. What is shown is what was answered before.";
         find(Mood::Bad, "The API does not answer".to_owned(), detail.to_owned());
     }
@@ -118,15 +119,15 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
             format!("{failing} of {} {}", count(targets, "target"), if failing == 1 { "fails" } else { "fail" });
         find(Mood::Warning, title, "A failing target keeps its last number until that is stale.".to_owned());
     }
-    if known.discovery.is_some_and(|discovery| discovery.success == Some(false)) {
+    if status.discovery.is_some_and(|discovery| discovery.success == Some(false)) {
         let detail = "The customers stay as they were; the log says why.";
         find(Mood::Warning, "The last listing of customers failed".to_owned(), detail.to_owned());
     }
-    if !known.reload.successful {
+    if !status.reload.is_successful() {
         let detail = "The configuration before it goes on; the log says what is wrong with the new one.";
         find(Mood::Warning, "The last reload was refused".to_owned(), detail.to_owned());
     }
-    if let Some(expiry) = scene.certificate_expiry.filter(|expiry| *expiry < *now + CERTIFICATE_NOTICE) {
+    if let Some(expiry) = status.counts.client_certificate_expiry.filter(|expiry| *expiry < *now + CERTIFICATE_NOTICE) {
         let expires = if expiry < *now { "expired" } else { "expires" };
         let title = format!("The client certificate {expires} {}", scene.moment(expiry).relative);
         find(Mood::Warning, title, "Renew it in the app registration.".to_owned());
@@ -153,8 +154,9 @@ fn well(scene: &Scene<'_>) -> Finding {
 }
 
 fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
-    let freshness = scene.known.settings.freshness;
-    let failing = scene.known.records().filter(|(_, _, record)| record.state(scene.now, freshness) == State::Failing);
+    let freshness = scene.known.freshness;
+    let failing =
+        scene.known.records().filter(|(_, _, record)| record.state(scene.now, freshness) == TargetState::Failing);
     let mut counts: BTreeMap<Option<Reason>, usize> = BTreeMap::new();
     for (_, _, record) in failing {
         *counts.entry(record.failure).or_default() += 1;
@@ -167,20 +169,15 @@ fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tests::{at, seats, settings, target, watched};
-    use crate::store::{Cycle, CycleTargets, DiscoveryStatus, Store};
+    use crate::status::{Cycle, CycleTargets, Status};
+    use crate::store::Store;
+    use crate::testing::{self, at, seats, status, target, watched};
+    use elements_api::Observer as _;
 
-    fn headline(store: &Store, not_ready: Option<&str>, certificate_expiry: Option<SystemTime>) -> Headline {
-        let (known, now) = (store.snapshot(), at(1_000));
+    fn headline(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
+        let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));
         let by_state = known.states(now);
-        Headline::of(&Scene {
-            known: &known,
-            by_state: &by_state,
-            not_ready,
-            token_expiry: None,
-            certificate_expiry,
-            now,
-        })
+        Headline::of(&Scene { known: &known, status: &status, by_state: &by_state, not_ready, now })
     }
 
     fn titles(headline: &Headline) -> Vec<&str> {
@@ -188,14 +185,15 @@ mod tests {
     }
 
     fn store() -> Store {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4])]);
         store
     }
 
-    fn ended(store: &Store, api_up: bool) {
-        let targets = CycleTargets::default();
-        store.cycle_ended(Cycle { completed: at(950), duration: Duration::ZERO, targets }, Some(api_up));
+    fn ended(api_up: bool) -> Status {
+        let (status, targets) = (status(), CycleTargets::default());
+        status.cycle_ended(Cycle { completed: at(950), duration: Duration::ZERO, targets }, Some(api_up));
+        status
     }
 
     #[test]
@@ -203,15 +201,14 @@ mod tests {
         let store = store();
         store.record(&target("a", 1), seats(1), at(900));
         store.record(&target("a", 4), seats(1), at(900));
-        ended(&store, true);
-        let headline = headline(&store, None, None);
+        let headline = headline(&store, &ended(true), None);
         assert_eq!((headline.first.mood, titles(&headline)), (Mood::Well, vec!["All is well"]));
         assert_eq!(headline.first.detail, "All 2 targets are answered.");
     }
 
     #[test]
     fn before_the_first_answer_it_waits_and_says_for_what() {
-        let headline = headline(&store(), Some("no answer yet: 2 targets are not polled yet"), None);
+        let headline = headline(&store(), &status(), Some("no answer yet: 2 targets are not polled yet"));
         assert_eq!((headline.first.mood, titles(&headline)), (Mood::Waiting, vec!["Not ready"]));
         assert_eq!(headline.first.detail, "No answer yet: 2 targets are not polled yet.");
     }
@@ -221,8 +218,7 @@ mod tests {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Auth), at(900));
         store.record(&target("a", 4), Err(Reason::Auth), at(900));
-        ended(&store, false);
-        let headline = headline(&store, Some("no answer yet"), None);
+        let headline = headline(&store, &ended(false), Some("no answer yet"));
         assert_eq!(headline.first.mood, Mood::Bad);
         assert_eq!(titles(&headline), ["The API does not answer", "Not ready", "2 of 2 targets fail"]);
         assert_eq!(headline.causes, [(2, why(Some(Reason::Auth)))]);
@@ -232,9 +228,11 @@ mod tests {
     fn everything_that_is_not_well_is_told() {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Timeout), at(900));
-        store.set_discovery(Some(DiscoveryStatus { success: Some(false), ..DiscoveryStatus::default() }));
-        store.reload_failed();
-        let headline = headline(&store, None, Some(at(1_000 + 86_400)));
+        let status = status();
+        status.listing_failed();
+        status.reload_failed();
+        status.certificate_expires(Some(at(1_000 + 86_400)));
+        let headline = headline(&store, &status, None);
         let expected = [
             "1 of 2 targets fails",
             "The last listing of customers failed",
@@ -248,13 +246,13 @@ mod tests {
 
     #[test]
     fn the_most_frequent_cause_comes_first_and_staleness_is_one() {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4, 32])]);
         store.record(&target("a", 1), seats(1), at(0) - Duration::from_hours(1));
         for product in [4, 32] {
             store.record(&target("a", product), Err(Reason::Throttled), at(900));
         }
-        let causes = headline(&store, None, None).causes;
+        let causes = headline(&store, &status(), None).causes;
         assert_eq!(causes, [(2, why(Some(Reason::Throttled))), (1, why(None))]);
     }
 }

@@ -24,8 +24,8 @@ use self::query::{Query, Sort};
 use self::targets::{Target, Targets};
 use super::format::{Moment, why};
 use super::readiness::readiness;
-use crate::status::Stats;
-use crate::store::{Change, Record, State, Store};
+use crate::status::Status;
+use crate::store::{Change, Record, Store, TargetState};
 use elements_api::Seats;
 
 /// The page, as `query` (of the URL) asks for it.
@@ -35,23 +35,16 @@ use elements_api::Seats;
 /// None that a page could tell: writing to a string does not fail.
 pub(super) fn page(
     store: &Store,
-    stats: &Stats,
+    status: &Status,
     telemetry_path: &str,
     query: &str,
     now: SystemTime,
 ) -> askama::Result<String> {
     let known = store.snapshot();
-    let counts = stats.counts();
-    let not_ready = readiness(store, now).err();
+    let not_ready = readiness(store, status, now).err();
+    let status = status.snapshot();
     let by_state = known.states(now);
-    let scene = Scene {
-        known: &known,
-        by_state: &by_state,
-        not_ready: not_ready.as_deref(),
-        token_expiry: counts.token_expiry,
-        certificate_expiry: counts.client_certificate_expiry,
-        now,
-    };
+    let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: not_ready.as_deref(), now };
     let query = Query::new(query);
     let targets = Targets::find(&known, &query, now);
     let page = Page {
@@ -141,7 +134,7 @@ impl<'a> Row<'a> {
             target,
             sign: Page::sign(target.state),
             product: target.product.label(),
-            why: (target.state == State::Failing).then(|| why(failure)),
+            why: (target.state == TargetState::Failing).then(|| why(failure)),
             answered: answer.map(|answered| Moment::new(answered.at, now)),
             change: change.zip(last_seats).map(changed),
         }
@@ -150,21 +143,21 @@ impl<'a> Row<'a> {
 
 impl Page<'_> {
     /// What stands beside a state for those who do not see colours.
-    const fn sign(state: State) -> &'static str {
+    const fn sign(state: TargetState) -> &'static str {
         match state {
-            State::Ok => "✓",
-            State::Absent => "–",
-            State::Failing => "✕",
-            State::Pending => "…",
+            TargetState::Ok => "✓",
+            TargetState::Absent => "–",
+            TargetState::Failing => "✕",
+            TargetState::Pending => "…",
         }
     }
 
-    const fn meaning(state: State) -> &'static str {
+    const fn meaning(state: TargetState) -> &'static str {
         match state {
-            State::Ok => "the number is known",
-            State::Absent => "answered: nothing to count",
-            State::Failing => "no answer",
-            State::Pending => "not polled yet",
+            TargetState::Ok => "the number is known",
+            TargetState::Absent => "answered: nothing to count",
+            TargetState::Failing => "no answer",
+            TargetState::Pending => "not polled yet",
         }
     }
 }
@@ -172,17 +165,21 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tests::{at, scene, seats, settings, target, watched};
+    use crate::testing::{self, at, scene, seats, status, target, watched};
     use elements_api::Reason;
 
     fn html(store: &Store, query: &str) -> String {
-        page(store, &Stats::default(), "/scrape", query, at(1_000)).unwrap()
+        page(store, &status(), "/scrape", query, at(1_000)).unwrap()
+    }
+
+    fn html_of_the_scene() -> String {
+        let (store, status) = scene();
+        page(&store, &status, "/scrape", "", at(1_000)).unwrap()
     }
 
     #[test]
     fn the_page_says_whether_all_is_well_and_where_to_look() {
-        let (store, _) = scene();
-        let html = html(&store, "");
+        let html = html_of_the_scene();
         for part in [
             "<h2>2 of 5 targets fail</h2>",
             "href=\"./scrape\"",
@@ -199,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_page_says_why_nothing_is_there_yet() {
-        let html = html(&Store::new(settings(), at(0)), "");
+        let html = html(&testing::store(), "");
         for part in ["<h2>Not ready</h2>", "No customer is known yet", "none has ended yet", "No target is known."] {
             assert!(html.contains(part), "{part}\n{html}");
         }
@@ -208,7 +205,7 @@ mod tests {
     #[test]
     fn nothing_that_others_write_becomes_markup() {
         let hostile = "\"><script>alert(1)</script>'&";
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         store.watch(&[watched("a", hostile, hostile, &[1])]);
         store.record(&target("a", 1), seats(1), at(0));
         let html = html(&store, "q=%22%3E%3Cscript%3E&sort=%22%3E%3Cscript%3E");
@@ -218,7 +215,7 @@ mod tests {
 
     #[test]
     fn links_keep_what_was_asked_for() {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         let customers: Vec<_> = (0..120).map(|i| watched(&format!("c{i}"), &format!("c{i}"), "", &[1, 4])).collect();
         store.watch(&customers);
         let html = html(&store, "q=c&state=pending&sort=product&page=2");
@@ -234,7 +231,6 @@ mod tests {
         let policy = PAGE_MAY.to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains("script"), "{policy}");
-        let (store, _) = scene();
-        assert!(html(&store, "").contains(&format!("<style>{STYLE}</style>")), "as it was hashed");
+        assert!(html_of_the_scene().contains(&format!("<style>{STYLE}</style>")), "as it was hashed");
     }
 }

@@ -2,14 +2,14 @@
 
 use url::form_urlencoded::{Serializer, parse};
 
-use crate::store::State;
+use crate::store::TargetState;
 
 /// The parameters of the page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Query {
     /// Part of a customer's label, name or id, or of a product.
     pub(super) search: String,
-    pub(super) state: Option<State>,
+    pub(super) state: Option<TargetState>,
     pub(super) sort: Sort,
     pub(super) descending: bool,
     /// From 0.
@@ -57,7 +57,7 @@ impl Query {
         for (name, value) in parse(text.as_bytes()) {
             match name.as_ref() {
                 "q" => query.search = value.trim().chars().take(Self::MAX_SEARCH).collect(),
-                "state" => query.state = State::ALL.into_iter().find(|state| state.as_str() == value),
+                "state" => query.state = TargetState::ALL.into_iter().find(|state| state.as_str() == value),
                 "sort" => {
                     let named = Sort::COLUMNS.into_iter().find(|sort| sort.as_str() == value);
                     query.sort = named.unwrap_or_default();
@@ -76,7 +76,7 @@ impl Query {
         let page = (self.page > 0).then(|| (self.page + 1).to_string());
         let parameters = [
             ("q", self.search.as_str()),
-            ("state", self.state.map_or("", State::as_str)),
+            ("state", self.state.map_or("", TargetState::as_str)),
             ("sort", self.sort.as_str()),
             ("dir", self.direction()),
             ("page", page.as_deref().unwrap_or_default()),
@@ -98,7 +98,7 @@ impl Query {
     }
 
     /// Only targets of this state, or all again.
-    pub(super) fn of_state(&self, state: Option<State>) -> Self {
+    pub(super) fn of_state(&self, state: Option<TargetState>) -> Self {
         Self { state, page: 0, ..self.clone() }
     }
 

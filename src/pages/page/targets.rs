@@ -6,8 +6,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::query::{Query, Sort};
-use crate::store::Customer;
-use crate::store::{Record, Snapshot, State};
+use crate::store::{Customer, Record, Snapshot, TargetState};
 use elements_api::{ProductType, Seats};
 
 /// So many targets stand on one page.
@@ -29,7 +28,7 @@ pub(super) struct Target<'a> {
     pub(super) customer: &'a Customer,
     pub(super) product: ProductType,
     pub(super) record: &'a Record,
-    pub(super) state: State,
+    pub(super) state: TargetState,
     pub(super) seats: Option<Seats>,
     /// Of the customer among all by label, and of the product among all by name: what stands first among equals.
     places: (usize, usize),
@@ -82,9 +81,9 @@ fn matching<'a>(known: &'a Snapshot, query: &Query, now: SystemTime) -> Vec<Targ
         let customer_is_found = texts.iter().any(|text| search.finds(text));
         for (product, record) in &known_customer.products {
             let Some(&Product { place, is_found }) = products.get(product) else { continue };
-            let state = record.state(now, known.settings.freshness);
+            let state = record.state(now, known.freshness);
             if (customer_is_found || is_found) && query.state.is_none_or(|wanted| wanted == state) {
-                let seats = record.seats(now, known.settings.freshness);
+                let seats = record.seats(now, known.freshness);
                 let places = (customer_place, place);
                 targets.push(Target { customer, product: *product, record, state, seats, places });
             }
@@ -128,12 +127,12 @@ fn sort_by<K: Ord>(targets: &mut [Target<'_>], descending: bool, key: impl Fn(&T
     });
 }
 
-const fn urgency(state: State) -> u8 {
+const fn urgency(state: TargetState) -> u8 {
     match state {
-        State::Failing => 0,
-        State::Pending => 1,
-        State::Ok => 2,
-        State::Absent => 3,
+        TargetState::Failing => 0,
+        TargetState::Pending => 1,
+        TargetState::Ok => 2,
+        TargetState::Absent => 3,
     }
 }
 
@@ -142,8 +141,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::metrics::tests::{at, scene, seats, settings, target, watched};
     use crate::store::Store;
+    use crate::testing::{self, at, scene, seats, status, target, watched};
     use elements_api::Reason;
 
     fn found(store: &Store, query: &str) -> Vec<String> {
@@ -154,7 +153,7 @@ mod tests {
 
     /// As of `at(1_000)`: beta fails for one product, alpha has one without seats, and Gamma waits.
     fn store() -> Store {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         store.watch(&[
             watched("id-2", "alpha", "Umbrella", &[4, 2048]),
             watched("id-1", "beta", "Org B", &[4, 2048]),
@@ -212,7 +211,7 @@ mod tests {
 
     #[test]
     fn pages_join_without_gap_and_a_page_past_the_last_is_the_last() {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         let customers: Vec<_> = (0..201).map(|i| watched(&format!("c{i:03}"), &format!("c{i:03}"), "", &[1])).collect();
         store.watch(&customers);
         let pages = ["", "page=2", "page=3"].map(|page| found(&store, page));
@@ -226,15 +225,15 @@ mod tests {
 
     #[test]
     fn a_page_of_22_000_targets_is_made_at_once() {
-        let store = Store::new(settings(), at(0));
+        let store = testing::store();
         let products: Vec<_> = elements_api::CATALOG.iter().map(|product| product.product_type.number()).collect();
         let customers: Vec<_> =
             (0..1_000).map(|i| watched(&format!("{i:08}"), &format!("c-{i}"), "", &products)).collect();
         store.watch(&customers);
-        let stats = crate::status::Stats::default();
+        let status = status();
         for query in ["", "q=microsoft", "sort=product&dir=desc&page=100", "sort=seats", "sort=age&page=220"] {
             let start = Instant::now();
-            crate::pages::page::page(&store, &stats, "/metrics", query, at(2_000)).unwrap();
+            crate::pages::page::page(&store, &status, "/metrics", query, at(2_000)).unwrap();
             // A few milliseconds in a release build; this is one without optimization, on a busy machine.
             assert!(start.elapsed() < Duration::from_secs(1), "{query}: {:?}", start.elapsed());
         }

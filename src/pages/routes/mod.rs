@@ -97,7 +97,7 @@ impl Routes {
     pub(crate) fn new(parts: Parts, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
         for route in Route::ALL {
             let usual = if route == Route::Other { StatusCode::NOT_FOUND } else { StatusCode::OK };
-            parts.stats.http_handler(route.handler(), usual.as_u16());
+            parts.status.http_handler(route.handler(), usual.as_u16());
         }
         Self {
             parts,
@@ -123,7 +123,7 @@ impl Routes {
             return;
         }
         for route in Route::ALL.into_iter().filter(|route| !route.is_open()) {
-            self.parts.stats.http_handler(route.handler(), StatusCode::UNAUTHORIZED.as_u16());
+            self.parts.status.http_handler(route.handler(), StatusCode::UNAUTHORIZED.as_u16());
         }
     }
 
@@ -158,7 +158,7 @@ impl Routes {
         if request.method() == Method::HEAD {
             *response.body_mut() = Chunks::default();
         }
-        self.parts.stats.http_request(route.handler(), response.status().as_u16());
+        self.parts.status.http_request(route.handler(), response.status().as_u16());
         response
     }
 
@@ -184,7 +184,7 @@ impl Routes {
             }
             Route::SeatsJson => self.seats(Form::Json, "application/json", "attachment; filename=\"seats.json\""),
             Route::Healthy => text(StatusCode::OK, "The exporter runs.\n".to_owned()),
-            Route::Ready => match self.readiness.ask(&self.parts.store) {
+            Route::Ready => match self.readiness.ask(&self.parts.store, &self.parts.status) {
                 Ok(()) => text(StatusCode::OK, "The exporter is ready.\n".to_owned()),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("Not ready: {reason}.\n")),
             },
@@ -211,12 +211,12 @@ impl Routes {
 
     async fn page(&self, query: &str) -> Response<Chunks> {
         let Ok(place) = self.places.clone().try_acquire_owned() else { return no_place() };
-        let (store, stats) = (self.parts.store.clone(), self.parts.stats.clone());
+        let (store, status) = (self.parts.store.clone(), self.parts.status.clone());
         let (telemetry_path, query) = (self.telemetry_path.clone(), query.to_owned());
         // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
         let turn = self.pages.clone().lock_owned().await;
         let made = aside(move || {
-            let made = page(&store, &stats, telemetry_path.as_str(), &query, SystemTime::now());
+            let made = page(&store, &status, telemetry_path.as_str(), &query, SystemTime::now());
             // The turn ends here and not with the request, whose client may leave meanwhile.
             drop(turn);
             made

@@ -1,8 +1,8 @@
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::metrics::tests::{scene, seats, target};
 use crate::pages::{ReloadHandle, ReloadRequest};
+use crate::testing::{scene, seats, target};
 use elements_api::Reason;
 use tokio::sync::mpsc::Receiver;
 
@@ -13,10 +13,10 @@ pub(crate) fn routes() -> (Routes, Receiver<ReloadRequest>) {
 }
 
 pub(crate) fn parts() -> (Parts, Receiver<ReloadRequest>) {
-    let (store, stats) = scene();
-    let exposition = crate::metrics::exposition::Exposition::new(store.clone(), stats.clone());
+    let (store, status) = scene();
+    let exposition = crate::metrics::exposition::Exposition::new(store.clone(), status.clone());
     let (reload, requests) = ReloadHandle::new();
-    (Parts { exposition: exposition.into(), store, stats, reload }, requests)
+    (Parts { exposition: exposition.into(), store, status, reload }, requests)
 }
 
 async fn ask(routes: &Routes, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Chunks> {
@@ -131,8 +131,8 @@ async fn an_unknown_path_says_where_the_metrics_are() {
 #[tokio::test]
 async fn ready_says_why_not() {
     let (parts, _requests) = parts();
-    let store = std::sync::Arc::new(crate::store::Store::new(crate::metrics::tests::settings(), SystemTime::now()));
-    store.watch(&[crate::metrics::tests::watched("a", "a", "a", &[1])]);
+    let store = std::sync::Arc::new(crate::testing::store());
+    store.watch(&[crate::testing::watched("a", "a", "a", &[1])]);
     let routes = Routes::new(Parts { store: store.clone(), ..parts }, TelemetryPath::default(), false);
     store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
     let (status, text) = get(&routes, "/-/ready").await;
@@ -173,7 +173,7 @@ async fn reload_is_refused_unless_enabled() {
 #[tokio::test]
 async fn requests_are_counted_from_zero_by_route_and_status() {
     let (routes, _requests) = routes();
-    let count = |handler, code| routes.parts.stats.counts().http_requests.get(&(handler, code)).copied();
+    let count = |handler, code| routes.parts.status.snapshot().counts.http_requests.get(&(handler, code)).copied();
     for route in Route::ALL.into_iter().filter(|route| *route != Route::Other) {
         assert_eq!(count(route.handler(), 200), Some(0), "{route:?}");
         assert_eq!(count(route.handler(), 401), None, "nobody has to sign in: {route:?}");

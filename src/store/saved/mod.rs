@@ -239,9 +239,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{Customer, Label, WatchedCustomer};
-    use crate::store::{Freshness, Settings, Store};
-    use elements_api::{Answer, CustomerId, ProductType, Reason, Seats};
+    use crate::testing::{answer, listed, store, target, watched};
+    use elements_api::{Answer, Reason, Seats};
 
     fn now() -> SystemTime {
         humantime::parse_rfc3339("2026-11-22T15:30:00.123456789Z").unwrap()
@@ -261,10 +260,6 @@ mod tests {
         StateFile::open(path, account("app"), now()).unwrap()
     }
 
-    fn target(id: &str, product: u32) -> Target {
-        Target { customer: CustomerId::parse(id).unwrap(), product: ProductType::new(product).unwrap() }
-    }
-
     fn answers(answers: &[Answer]) -> Record {
         let mut record = Record::default();
         for answer in answers {
@@ -273,12 +268,8 @@ mod tests {
         record
     }
 
-    fn seats(number: u64) -> Answer {
-        Answer::Seats(Seats::new(number).unwrap())
-    }
-
     fn saved(number: u64) -> Saved {
-        Saved { listing: None, records: BTreeMap::from([(target("a", 1), answers(&[seats(number)]))]) }
+        Saved { listing: None, records: BTreeMap::from([(target("a", 1), answers(&[answer(number)]))]) }
     }
 
     fn save(path: &Path, number: u64) {
@@ -299,15 +290,11 @@ mod tests {
     #[test]
     fn what_was_saved_is_restored_exactly() {
         let (_folder, path) = folder();
-        let listed = |id, organization: Option<&str>| ListedCustomer {
-            id: CustomerId::parse(id).unwrap(),
-            organization: organization.map(ToOwned::to_owned),
-        };
         let everything = Saved {
             listing: Some(Arc::new([listed("B", Some("Contoso \"\\\n\0\u{202e}\u{1f600}")), listed("a", None)])),
             records: BTreeMap::from([
-                (target("a", 1), answers(&[seats(0)])),
-                (target("a", 4), answers(&[seats(5), seats(1 << 53), Answer::NotFound])),
+                (target("a", 1), answers(&[answer(0)])),
+                (target("a", 4), answers(&[answer(5), answer(1 << 53), Answer::NotFound])),
                 (target("B", 1), answers(&[Answer::NotApplicable])),
                 (target("B", u32::MAX), answers(&[Answer::NotFound])),
             ]),
@@ -320,12 +307,9 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_saved_without_failures_and_without_what_was_never_answered() {
-        let freshness = Freshness { stale_after: Duration::ZERO, absent_stale_after: Duration::ZERO };
-        let store = Store::new(Settings { interval: Duration::ZERO, freshness }, now());
-        let customer = Customer { id: target("a", 1).customer, label: Label::from("x"), name: Label::from("x") };
-        let products = [1, 4, 32].map(|number| ProductType::new(number).unwrap()).to_vec();
-        store.watch(&[WatchedCustomer { customer, products }]);
-        for (product, outcome) in [(1, Ok(seats(5))), (1, Err(Reason::Timeout)), (4, Err(Reason::Timeout))] {
+        let store = store();
+        store.watch(&[watched("a", "x", "x", &[1, 4, 32])]);
+        for (product, outcome) in [(1, Ok(answer(5))), (1, Err(Reason::Timeout)), (4, Err(Reason::Timeout))] {
             store.record(&target("a", product), outcome, now()).unwrap();
         }
         assert_eq!(Saved::from(&store.snapshot()), saved(5));

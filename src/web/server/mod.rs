@@ -20,7 +20,7 @@ use super::limits::Limits;
 use super::{BindError, ListenAddress, Settings, WebConfig};
 use crate::pages::Parts;
 use crate::pages::Routes;
-use crate::store::Store;
+use crate::status::Status;
 
 /// A server that listens already, and serves once it runs.
 ///
@@ -36,7 +36,7 @@ pub struct Server {
     watched: Option<Watched>,
     web_config: watch::Sender<Arc<WebConfig>>,
     /// Where it is shown how the web configuration does.
-    store: Arc<Store>,
+    status: Arc<Status>,
     beyond_loopback: bool,
 }
 
@@ -59,7 +59,7 @@ impl Server {
             return Err(BindError::NoAddress);
         }
         let (web_config, live) = watch::channel(Arc::new(config));
-        let store = parts.store.clone();
+        let status = parts.status.clone();
         let routes = Routes::new(parts, settings.telemetry_path, settings.enable_lifecycle).guarded(Guard::new(live));
         Ok(Self {
             listeners,
@@ -68,7 +68,7 @@ impl Server {
             limits: Limits::default(),
             watched,
             web_config,
-            store,
+            status,
             beyond_loopback,
         })
     }
@@ -90,11 +90,11 @@ impl Server {
     /// Where answering a request does: it is a fault of this program, which must not go by in silence.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let (watched, web_config) = (self.watched.take(), self.web_config.clone());
-        let (routes, store, beyond_loopback) = (self.routes.clone(), self.store.clone(), self.beyond_loopback);
+        let (routes, status, beyond_loopback) = (self.routes.clone(), self.status.clone(), self.beyond_loopback);
         let following = async {
             let Some(watched) = watched else { return pending().await };
             let publish = |config: Option<WebConfig>| {
-                store.web_reloaded(config.is_some());
+                status.web_reloaded(config.is_some());
                 if let Some(config) = config {
                     warn_if_open(beyond_loopback, &config);
                     web_config.send_replace(Arc::new(config));

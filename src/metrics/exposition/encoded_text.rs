@@ -5,15 +5,15 @@ use bytes::Bytes;
 use super::Encoding;
 use super::gzip::{Checksum, deflate, stored};
 
-/// A piece of the text in one encoding.
+/// A part of an exposition in one encoding.
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
+pub(super) struct EncodedText {
     pub(super) bytes: Bytes,
     /// Of the text, not of the bytes.
     pub(super) checksum: Checksum,
 }
 
-impl Piece {
+impl EncodedText {
     /// A small text that may be another one at the next scrape: to compress it would cost more than to send it.
     pub(super) fn fleeting(text: Vec<u8>, encoding: Encoding) -> Self {
         let checksum = Checksum::of(&text);
@@ -25,7 +25,7 @@ impl Piece {
     }
 
     /// A text that serves many scrapes.
-    pub(super) fn new(mut text: Vec<u8>, encoding: Encoding) -> Self {
+    pub(super) fn lasting(mut text: Vec<u8>, encoding: Encoding) -> Self {
         let checksum = Checksum::of(&text);
         let bytes = match encoding {
             Encoding::Gzip => deflate(&text),

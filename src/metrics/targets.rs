@@ -3,30 +3,29 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Metric, MetricFamily};
 
 use super::family::{self, Family, count, flag, timestamp};
-use crate::store::{Freshness, KnownCustomer, Record, Snapshot, State};
+use crate::store::{Freshness, KnownCustomer, Record, Snapshot, TargetState};
 
-/// What only the poller changes, as it is at `at`: the families one after the other, each in pieces to collect one
-/// after the other, so that of a large family never more than a piece is there as objects.
-pub fn polled(known: &Snapshot, at: SystemTime) -> impl Iterator<Item = Vec<Polled<'_>>> {
+/// What only the poller changes, as it is at `at`: the families one after the other, each in chunks to make one after
+/// the other, so that of a large family never more than a chunk is there as objects.
+pub fn target_families(known: &Snapshot, at: SystemTime) -> impl Iterator<Item = Vec<Chunk<'_>>> {
     SOURCES.iter().map(move |(family, source)| {
-        let piece = |customers| Polled { family, source: *source, known, customers, at };
+        let chunk = |customers| Chunk { family, source: *source, known, customers, at };
         match source {
             Source::Targets(_) => {
                 let customers: Vec<_> = known.customers.values().map(AsRef::as_ref).collect();
-                customers.chunks(CUSTOMERS_AT_ONCE).map(|customers| piece(customers.to_vec())).collect()
+                customers.chunks(CUSTOMERS_AT_ONCE).map(|customers| chunk(customers.to_vec())).collect()
             }
-            Source::Whole(_) => vec![piece(Vec::new())],
+            Source::Whole(_) => vec![chunk(Vec::new())],
         }
     })
 }
 
-/// A piece of a family.
+/// A part of a family's samples, or all of them.
 #[derive(Debug, Clone)]
-pub struct Polled<'a> {
+pub struct Chunk<'a> {
     family: &'static Family,
     source: Source,
     known: &'a Snapshot,
@@ -34,23 +33,18 @@ pub struct Polled<'a> {
     at: SystemTime,
 }
 
-impl Collector for Polled<'_> {
-    fn desc(&self) -> Vec<&Desc> {
-        self.family.desc().into_iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
+impl Chunk<'_> {
+    /// The family with these samples alone.
+    pub fn family(&self) -> MetricFamily {
         let samples = match self.source {
             Source::Whole(samples) => samples(self.family, self.known, self.at),
             Source::Targets(value) => self.targets(value).collect(),
         };
-        vec![self.family.of(samples)]
+        self.family.of(samples)
     }
-}
 
-impl Polled<'_> {
     fn targets(&self, value: Value) -> impl Iterator<Item = Metric> {
-        let freshness = self.known.settings.freshness;
+        let freshness = self.known.freshness;
         self.customers.iter().flat_map(move |known| {
             known.products.iter().filter_map(move |(product, record)| {
                 let value = value(record, self.at, freshness)?;
@@ -84,9 +78,9 @@ const SOURCES: [(Family, Source); 8] = [
 
 fn poll_success(record: &Record, at: SystemTime, freshness: Freshness) -> Option<f64> {
     match record.state(at, freshness) {
-        State::Ok | State::Absent => Some(flag(true)),
-        State::Failing => Some(flag(false)),
-        State::Pending => None,
+        TargetState::Ok | TargetState::Absent => Some(flag(true)),
+        TargetState::Failing => Some(flag(false)),
+        TargetState::Pending => None,
     }
 }
 

@@ -7,11 +7,10 @@ use std::time::{Duration, SystemTime};
 use tracing::{debug, info, warn};
 
 use super::cycle::Tally;
-use super::roster::Verdict;
-use crate::store::Target;
-use crate::store::{Record, Snapshot, State};
-use elements_api::Error;
-use elements_api::{Answer, CustomerId, Reason};
+use super::discovery::Verdict;
+use crate::names::SomeOf;
+use crate::store::{Record, Snapshot, Target, TargetState};
+use elements_api::{Answer, CustomerId, Error, Reason};
 
 /// More changes than these in one cycle become one line.
 const MOST_LINES: usize = 10;
@@ -21,7 +20,7 @@ const SOME_NAMES: usize = 5;
 
 /// What was told, so that it is not told again, and what the end of the cycle will tell.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct PollLog {
     turns: Vec<(Target, Turn)>,
     overload: Option<String>,
     hidden: Vec<CustomerId>,
@@ -43,7 +42,7 @@ enum Turn {
     Present,
 }
 
-impl Journal {
+impl PollLog {
     /// A cycle that cannot fit its interval is told once, until the numbers change.
     pub(super) fn overload(&mut self, overload: Option<String>) {
         if self.overload != overload {
@@ -135,8 +134,9 @@ impl Journal {
 
     /// A target whose turn did not come for too long fails without a poll that could tell it.
     fn tell_stale_targets(&mut self, known: &Snapshot) {
-        let (now, freshness) = (SystemTime::now(), known.settings.freshness);
-        let is_stale = |record: &Record| record.failure.is_none() && record.state(now, freshness) == State::Failing;
+        let (now, freshness) = (SystemTime::now(), known.freshness);
+        let is_stale =
+            |record: &Record| record.failure.is_none() && record.state(now, freshness) == TargetState::Failing;
         let stale = known.records().filter(|(_, _, record)| is_stale(record)).count();
         if stale > self.stale {
             warn!(stale, "targets were not polled for too long: their numbers are gone");
@@ -233,24 +233,6 @@ impl fmt::Display for Named<'_> {
         match known.customers.get(id).map(|known| known.customer.label.as_str()) {
             Some(label) if label != id.as_str() => write!(f, "{label} ({id})"),
             _ => write!(f, "{id}"),
-        }
-    }
-}
-
-/// The first few names, at most so many, and how many there are besides.
-#[derive(Debug)]
-pub struct SomeOf<'a, T>(pub &'a [T], pub usize);
-
-impl<T: fmt::Display> fmt::Display for SomeOf<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(names, most) = self;
-        for (index, name) in names.iter().take(*most).enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}")?;
-        }
-        match names.len().saturating_sub(*most) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
         }
     }
 }
