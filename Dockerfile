@@ -5,17 +5,23 @@
 FROM rust:1.91.0-slim-bookworm AS build
 WORKDIR /build
 
-# The dependencies, in a layer that only Cargo.toml and Cargo.lock can spoil: an empty program is built with them.
+# The dependencies, in a layer that only Cargo.lock and the manifests can spoil: an empty program is built with them, of
+# empty crates. COPY would put the manifests of all crates into one place, so that each has a line of its own.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && echo 'fn main() {}' | tee build.rs > src/main.rs && touch src/lib.rs \
-    && cargo build --release --locked
+COPY crates/bounded-file/Cargo.toml crates/bounded-file/
+COPY crates/checked-yaml/Cargo.toml crates/checked-yaml/
+COPY crates/elements-api/Cargo.toml crates/elements-api/
+COPY crates/elements-sim/Cargo.toml crates/elements-sim/
+RUN for folder in . crates/*; do mkdir $folder/src && touch $folder/src/lib.rs || exit; done \
+    && echo 'fn main() {}' | tee build.rs > src/main.rs && cargo build --release --locked
 
 COPY build.rs askama.toml ./
+COPY crates crates
 COPY src src
 # The build has no git: who wants the revision in avepoint_exporter_build_info says it here.
 ARG AVEPOINT_EXPORTER_REVISION=unknown
-# Cargo goes by the time of a file, and the true sources may be older than the empty program.
-RUN touch build.rs src/main.rs src/lib.rs && cargo build --release --locked
+# Cargo goes by the time of a file, and the true sources may be older than the empty ones.
+RUN touch build.rs src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --locked
 
 # An empty folder, for a state file on a volume that the exporter's user may write to.
 RUN mkdir /state

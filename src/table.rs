@@ -1,15 +1,16 @@
-//! Lists of cells for a spreadsheet or a program: CSV (RFC 4180) and JSON.
+//! Tables for a spreadsheet or a program: CSV (RFC 4180) and JSON.
 
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-/// What stands in one place of a list.
+/// One cell of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Cell {
     Text(String),
     Number(u64),
+    /// No value, which is not 0 and not an empty text.
     Nothing,
 }
 
@@ -19,16 +20,16 @@ impl From<&str> for Cell {
     }
 }
 
-/// How a list is written.
+/// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Text that a spreadsheet would take for a formula gets a leading quote, and nothing is an empty field.
+    /// Text that a spreadsheet would take for a formula gets a leading quote; an empty cell is an empty field.
     Csv,
-    /// An array with an object a line. Text is as it is, and nothing is null.
+    /// An array of objects, one a line. Text stays as it is; an empty cell is null.
     Json,
 }
 
-/// Writes all of a list.
+/// Writes a whole table.
 ///
 /// # Errors
 ///
@@ -45,7 +46,7 @@ pub fn write<const N: usize>(
     list.end(to)
 }
 
-/// A list that is written piece by piece: its beginning, rows as often as there are some, its end.
+/// A table that is written piece by piece: its beginning, rows as they come, its end.
 #[derive(Debug)]
 pub struct List<const N: usize> {
     form: Form,
@@ -112,13 +113,13 @@ fn field(cell: Cell) -> String {
     }
 }
 
-/// Spreadsheets take for a formula what begins so, also in the wide forms of these characters.
+/// A spreadsheet takes what begins so for a formula, and with the wide forms of these characters, too.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
-/// Where much of Europe's spreadsheets, which expect no comma between fields, begin another one all the same.
+/// Where a spreadsheet that expects no comma between fields, as in much of Europe, begins another field.
 const SEPARATORS: [char; 5] = [';', '|', '\t', '\r', '\n'];
 
-/// A quote before a formula tells a spreadsheet that it is text.
+/// With a quote before what a spreadsheet would take for a formula, so that it takes it for text.
 fn no_formula(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut begins = true;

@@ -7,9 +7,11 @@ mod harness;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use avepoint_exporter::cli::Arguments;
 use clap::CommandFactory;
+use elements_api::CATALOG;
 
 use crate::harness::dockerfile::Dockerfile;
 use crate::harness::{read, root};
@@ -57,20 +59,53 @@ fn whatever_the_image_copies_exists_and_is_not_ignored() {
     let sent: Vec<_> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
     assert!(ignore.lines().any(|line| line == "*"), "everything else stays out of the build");
     let image = Dockerfile::read();
+    let copied = copied(&image);
+    for name in &copied {
+        assert!(root().join(name).exists(), "{name} is copied and does not exist");
+        assert!(sent.iter().any(|sent| Path::new(name).starts_with(sent)), "{name} is copied and ignored");
+    }
+    for name in &sent {
+        assert!(copied.contains(name), "{name} is sent and not copied");
+    }
+    // What the build reads besides Rust: a template outside of these would be missing in the image only.
+    for (_, folder) in read("askama.toml").lines().filter_map(|line| line.split_once("dirs = [\"")) {
+        assert!(folder.starts_with("src/"), "{folder} is not copied");
+    }
+}
+
+/// What the image copies from the repository, in order.
+fn copied(image: &Dockerfile) -> Vec<&str> {
     let mut copied = Vec::new();
     for arguments in image.all("COPY").into_iter().filter(|arguments| !arguments.starts_with("--from=")) {
         let mut names: Vec<_> = arguments.split_whitespace().collect();
         names.pop();
         copied.append(&mut names);
     }
-    for name in &copied {
-        assert!(root().join(name).exists(), "{name} is copied and does not exist");
-        assert!(sent.contains(name), "{name} is copied and ignored");
-    }
-    assert_eq!(copied.len(), sent.len(), "{copied:?} is copied, {sent:?} is sent");
-    // What the build reads besides Rust: a template outside of these would be missing in the image only.
-    for (_, folder) in read("askama.toml").lines().filter_map(|line| line.split_once("dirs = [\"")) {
-        assert!(folder.starts_with("src/"), "{folder} is not copied");
+    copied
+}
+
+#[test]
+fn the_image_builds_the_dependencies_from_the_manifests_of_all_crates() {
+    let mut manifests = vec!["Cargo.toml".to_owned(), "Cargo.lock".to_owned()];
+    let crates = fs::read_dir(root().join("crates")).expect("the crates");
+    let mut crates: Vec<_> = crates.map(|entry| entry.expect("an entry").file_name()).collect();
+    crates.sort();
+    manifests.extend(crates.iter().map(|name| format!("crates/{}/Cargo.toml", name.display())));
+    let image = Dockerfile::read();
+    let copied = copied(&image);
+    assert_eq!(copied[..manifests.len()], manifests, "whatever else is copied first spoils that layer");
+    assert_eq!(copied[manifests.len()], "build.rs");
+}
+
+#[test]
+fn the_demo_has_a_dozen_customers_with_products_that_the_vendor_knows() {
+    let world = elements_sim::demo::world();
+    assert_eq!(world.customers.iter().count(), 12);
+    for product in world.customers.iter().flat_map(|customer| customer.seats.keys()) {
+        assert!(
+            CATALOG.iter().any(|known| known.product_type.number() == *product),
+            "{product} is not in the catalogue"
+        );
     }
 }
 

@@ -1,23 +1,23 @@
-//! The section `api`. No message repeats a value of it.
+//! The section `api`. No message repeats a value of it, which may be a secret.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
 use ::url::Url;
-
-use super::document;
-use super::url::url;
 use checked_yaml::value::{self, expected, number, positive, text};
 use checked_yaml::{Field, Key, Problems, Refused, file};
 use elements_api::{CertificateSource, Credential, Secret, SecretSource, Settings};
 
-/// Instead of `api.client_id`.
-pub const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
-/// Instead of `api.client_secret`.
-pub const CLIENT_SECRET_VARIABLE: &str = "AVEPOINT_CLIENT_SECRET";
+use super::document;
+use super::url::url;
 
-/// What a configuration is read with, besides its text.
+/// The variable that may take the place of `api.client_id`.
+const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
+/// The variable that may take the place of `api.client_secret`.
+const CLIENT_SECRET_VARIABLE: &str = "AVEPOINT_CLIENT_SECRET";
+
+/// What a configuration depends on besides its text.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'s> {
     /// Where relative paths begin.

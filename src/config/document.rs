@@ -1,8 +1,7 @@
-//! The shape of `exporter.yaml`: which keys there are and where, before anything is said about their values.
-
-use serde::Deserialize;
+//! The shape of `exporter.yaml`: which keys there are and where, before their values are judged.
 
 use checked_yaml::Field;
+use serde::Deserialize;
 
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, Deserialize)]

@@ -7,17 +7,16 @@ mod state_file;
 mod timing;
 mod url;
 
-pub use api::{CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE};
-pub use checked_yaml::{Error, Problem};
-
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::poll;
-use api::Surroundings;
+pub use checked_yaml::Error;
 use checked_yaml::{Key, Problems, file, parse};
 
-/// What `exporter.yaml` says, with the defaults of what it leaves out.
+use self::api::Surroundings;
+use crate::poll;
+
+/// What `exporter.yaml` says, with defaults for what it leaves out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub api: elements_api::Settings,
@@ -27,11 +26,11 @@ pub struct Config {
     pub selection: poll::Selection,
 }
 
-/// How much a configuration watches, before discovery adds to it.
+/// How much a configuration watches, without what discovery adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     pub customers: usize,
-    /// The different products of all customers, and of those that discovery adds.
+    /// The distinct products of these customers, and of those that discovery would add.
     pub products: usize,
     /// The products of each customer, added up.
     pub targets: usize,

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::document;
-use crate::poll::{ConfiguredCustomer, Discovery, Selection};
-use crate::store::Label;
 use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
 use checked_yaml::{Field, Key, Problems, Refused};
 use elements_api::{CATALOG, CustomerId, ProductType};
+
+use super::document;
+use crate::poll::{ConfiguredCustomer, Discovery, Selection};
+use crate::store::Label;
 
 pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
     let entries = raw.customers.as_deref().unwrap_or_default();

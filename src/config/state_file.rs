@@ -1,5 +1,6 @@
 //! The key `state_file`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use checked_yaml::value::quoted;
@@ -30,12 +31,12 @@ fn usable(path: &Path, others: Others<'_>) -> Result<(), String> {
     if path.exists() && !path.is_file() {
         return Err(format!("{} is not a regular file; name a file that may be replaced", shown(path)));
     }
-    let parent = path.parent().map_or(Path::new("."), file::non_empty);
+    let parent = path.parent().map_or(Path::new("."), non_empty);
     if !parent.is_dir() {
         return Err(format!("there is no folder {}; create it, or name another file", shown(parent)));
     }
-    let identity = file::identity(path);
-    match others.named().into_iter().find(|(_, other)| file::identity(other) == identity) {
+    let own = identity(path);
+    match others.named().into_iter().find(|(_, other)| identity(other) == own) {
         Some((name, _)) => Err(format!("{} is {name}, which would be overwritten; name another file", shown(path))),
         None => Ok(()),
     }
@@ -60,4 +61,15 @@ impl<'o> Others<'o> {
         }
         named
     }
+}
+
+/// One path for all that lead to the same file, which need not exist.
+fn identity(path: &Path) -> PathBuf {
+    let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
+}
+
+/// The folder as a path that the system takes: the folder of a bare file name is "", which it does not take.
+fn non_empty(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use checked_yaml::value::duration;
+use checked_yaml::{Key, Problems, Refused};
 use humantime::format_duration;
 
 use super::document;
 use crate::poll::Timing;
-use checked_yaml::value::duration;
-use checked_yaml::{Key, Problems, Refused};
 
 pub(super) fn timing(raw: &document::Poll, problems: &mut Problems<'_>) -> Result<Timing, Refused> {
     let key = |name| Key::of("poll").then(name);

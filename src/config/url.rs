@@ -1,12 +1,11 @@
-//! Where the vendor is.
-
-use url::Url;
+//! The addresses of the vendor.
 
 use checked_yaml::Field;
 use checked_yaml::value::{expected, text};
 use elements_api::is_loopback;
+use url::Url;
 
-/// Where the API or its tokens are, without a trailing slash.
+/// The URL of the API or of its tokens, without a trailing slash.
 pub(super) fn url(field: &Field) -> Result<Url, String> {
     let Some(mut url) = text(field)?.parse::<Url>().ok().filter(Url::has_host) else {
         return expected("a URL such as https://graph.avepointonlineservices.com", field);

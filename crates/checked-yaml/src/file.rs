@@ -1,13 +1,13 @@
 //! The file itself, and the files that it names. Each is read with the limits of [`bounded_file`].
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use bounded_file::{LARGEST, LARGEST_SECRET, read, without_line_break};
 
 use crate::error::Problem;
 use crate::field::Field;
 use crate::value::{quoted, text};
-use bounded_file::{LARGEST, LARGEST_SECRET, read, without_line_break};
 
 /// The text of the configuration file at `path`.
 ///
@@ -96,17 +96,6 @@ pub fn plain(secret: &str) -> Result<(), String> {
         return Err("holds a line break or another character that is not text".to_owned());
     }
     Ok(())
-}
-
-/// One path for all that lead to the same file, which need not exist.
-pub fn identity(path: &Path) -> PathBuf {
-    let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
-    fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
-}
-
-/// The folder as a path that the system takes: the folder of a bare file name is "", which it does not take.
-pub fn non_empty(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// The message for a file that cannot be read. It repeats an absolute path only: any other text might be the secret

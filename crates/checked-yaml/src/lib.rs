@@ -2,7 +2,7 @@
 //! key, what would be right, and no value that may be a secret.
 //!
 //! A configuration is read in three steps: [`file::configuration`] gives its text, [`parse`] its shape (a struct of
-//! [`Field`]s, in which any value fits), and [`Problems::read`] each value, judged by one of [`value`], of [`file`], or by
+//! [`Field`]s, in which any value fits), and [`Problems::read`] each value, judged by one of [`value`], of [`mod@file`], or by
 //! a function of your own. A setting that is refused is a [`Refused`], and reading goes on with the others;
 //! [`Problems::accept`] gives the whole, or an [`Error`] that lists every problem.
 //!

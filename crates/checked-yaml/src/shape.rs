@@ -1,4 +1,4 @@
-//! The shape of a YAML text: which keys there are and where, before anything is said about their values.
+//! The shape of a YAML text: which keys there are and where, before their values are judged.
 //!
 //! An error of `serde_yaml` repeats what it found, which may be a secret. Nothing of such an error is shown but names
 //! that the shape knows itself.

@@ -8,6 +8,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bounded_file::LARGEST;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as Pkcs12Error;
@@ -20,7 +21,6 @@ use crate::credential_file::{read_file, read_line};
 use crate::error::CredentialError;
 use crate::secret::Secret;
 use crate::{CertificateSource, Settings};
-use bounded_file::LARGEST;
 
 /// How long an assertion is good. It is made for one request, which takes no longer.
 const ASSERTION_LIFETIME: Duration = Duration::from_mins(5);

@@ -97,7 +97,7 @@ impl Error {
     }
 
     /// How long the vendor asks to wait (RFC 9110, section 10.2.3).
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,

@@ -74,7 +74,7 @@ impl fmt::Debug for CustomerId {
     }
 }
 
-/// Whose numbers these are: another account has other customers.
+/// Whose numbers these are: another account sees other customers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Account {
     /// Where its API is.
@@ -92,7 +92,7 @@ pub struct ListedCustomer {
     pub organization: Option<String>,
 }
 
-/// A number of purchased user seats. Every value is exact as a float, which is what a sample holds.
+/// A number of purchased user seats. Every value is exact as a float, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seats(u64);
 
@@ -100,7 +100,7 @@ impl Seats {
     /// 2^53: above it, floats skip whole numbers.
     const MAX: u64 = 1 << f64::MANTISSA_DIGITS;
 
-    /// `None` for a number that a sample could not hold exactly.
+    /// `None` for a number that a float could not hold exactly.
     pub const fn new(number: u64) -> Option<Self> {
         if number > Self::MAX { None } else { Some(Self(number)) }
     }
@@ -110,7 +110,7 @@ impl Seats {
         self.0
     }
 
-    /// The number as a sample's value.
+    /// The number as a float, exactly.
     #[expect(clippy::cast_precision_loss, reason = "`new` refuses what a float cannot hold")]
     pub const fn as_sample(self) -> f64 {
         self.0 as f64
@@ -123,7 +123,7 @@ impl fmt::Display for Seats {
     }
 }
 
-/// What the API says of a target.
+/// What the API says of one customer's product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// So many were purchased.

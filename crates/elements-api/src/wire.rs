@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Quantity {
             Found::NotApplicable => Ok(Self(None)),
             Found::Number(number) => match Seats::new(number) {
                 Some(seats) => Ok(Self(Some(seats))),
-                None => Err(de::Error::custom("more seats than a sample can hold")),
+                None => Err(de::Error::custom("more seats than a float can hold exactly")),
             },
         }
     }
