@@ -2,8 +2,8 @@
 
 use std::io::{Write as _, stderr};
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
-use std::{panic, thread};
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -78,15 +78,5 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
     };
     registry().with(layer.with_filter(filter)).init();
-    log_panics();
     Log { writer, lines_dropped }
-}
-
-/// A panic is logged like everything else; whoever waits for the task ends the process.
-fn log_panics() {
-    panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panic: {message}");
-    }));
 }
