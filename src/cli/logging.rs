@@ -70,7 +70,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
     let filter = OURS
         .into_iter()
         .fold(Targets::new(), |targets, krate| targets.with_target(krate, level))
-        // It tells every failed handshake, which is told with its target already.
+        // It logs every failed handshake, which is logged with its target already.
         .with_target("rustls_platform_verifier", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN));
     let layer = match format {
