@@ -1,4 +1,4 @@
-//! Where the configuration comes from, and comes from again.
+//! Where the configuration comes from, at the start and at each reload.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +38,7 @@ impl Source {
     /// Loads and validates the configuration and the credential's files.
     ///
     /// A certificate out of its time is no error here: it may be renewed under the same name at any time, and until
-    /// then the exporter must tell so rather than be gone.
+    /// then the exporter must say so rather than be gone.
     pub fn load(&self) -> Result<Config, LoadError> {
         let config = match self {
             Self::File(path) => Config::load(path)?,
@@ -59,7 +59,7 @@ impl Source {
     }
 }
 
-/// Loads the configuration again when it is told to.
+/// Loads the configuration again when it is asked to.
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) source: Source,

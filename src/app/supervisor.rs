@@ -55,13 +55,11 @@ impl Supervisor {
             }
             panicked
         });
-        match stopped.await {
-            Ok(panicked) => outcome.and(panicked),
-            Err(_) => {
-                warn!("some tasks did not stop in time and are left behind");
-                outcome
-            }
-        }
+        let panicked = stopped.await.unwrap_or_else(|_| {
+            warn!("some tasks did not stop in time and are left behind");
+            Ok(())
+        });
+        outcome.and(panicked)
     }
 
     fn by_itself(&self, ended: Result<(Id, ()), JoinError>) -> TaskEnded {
@@ -127,9 +125,9 @@ mod tests {
     async fn a_panic_while_stopping_is_no_clean_stop() {
         let (mut supervisor, stop, shutdown) =
             (Supervisor::default(), CancellationToken::new(), CancellationToken::new());
-        let told = stop.clone();
+        let stopping = stop.clone();
         supervisor.start("state keeper", async move {
-            told.cancelled().await;
+            stopping.cancelled().await;
             panic!("no");
         });
         shutdown.cancel();

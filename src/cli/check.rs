@@ -12,15 +12,12 @@ use tokio::time::Instant;
 use super::{Options, Outcome, client};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
-use crate::names::SomeOf;
+use crate::names::{SomeOf, count};
 use crate::poll::overload;
-use crate::store::WatchedCustomer;
+use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
 use crate::web::WebConfig;
 use elements_api::{Answer, ListedCustomer};
 use elements_api::{Client, Error, Round, check_credential};
-
-/// A clock that is wrong by more makes assertions fail, and timestamps lie.
-const CLOCK_TOLERANCE_SECONDS: u64 = 60;
 
 /// So many customers stand for all that have one problem.
 const MOST_NAMES: usize = 10;
@@ -51,7 +48,9 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     };
 
     let signed_in = round.sign_in().await;
-    if let Some(skew) = client.clock_skew_seconds().filter(|skew| skew.unsigned_abs() > CLOCK_TOLERANCE_SECONDS) {
+    // A clock that is wrong by more makes assertions fail, and timestamps lie.
+    let is_wrong = |skew: &i64| skew.unsigned_abs() > CLOCK_TOLERANCE.as_secs();
+    if let Some(skew) = client.clock_skew_seconds().filter(is_wrong) {
         let direction = if skew > 0 { "behind" } else { "ahead of" };
         let problem = format!("clock: this machine's clock is {} s {direction} the vendor's", skew.unsigned_abs());
         report(Err(problem))?;
@@ -66,7 +65,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     if config.selection.discovery.is_some() {
         let listed = round.customers().await;
         report(match &listed {
-            Ok(listed) => Ok(format!("discovery: the credentials can see {} customers", listed.len())),
+            Ok(listed) => Ok(format!("discovery: the credentials can see {}", count(listed.len(), "customer"))),
             Err(error) => Err(format!("discovery: {error}")),
         })?;
         listing = listed.unwrap_or_default();
@@ -77,6 +76,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     }
     for (problem, customers) in ask_each(&round, &watched.customers, &listing).await {
         report(match problem {
+            None if customers.len() == 1 => Ok("overview: 1 customer answers".to_owned()),
             None => Ok(format!("overview: {} customers answer", customers.len())),
             Some(problem) => Err(format!("overview of {}: {problem}", SomeOf(&customers, MOST_NAMES))),
         })?;
@@ -135,11 +135,7 @@ async fn ask_each(
         asking.spawn(async move {
             let problem = match ask(&round, &watched).await {
                 Err(error) => Some(error.without_request_id().to_string()),
-                Ok(Answer::NotFound) if !is_listed => Some(format!(
-                    "customer not found: none of its {} products exists; is the id right? (the command `customers` \
-                     lists those that the credentials can see)",
-                    watched.products.len()
-                )),
+                Ok(Answer::NotFound) if !is_listed => Some(not_found(watched.products.len())),
                 Ok(_) => None,
             };
             (problem, watched.customer.label.to_string())
@@ -168,10 +164,22 @@ async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> 
     Ok(Answer::NotFound)
 }
 
+fn not_found(products: usize) -> String {
+    let missing = match products {
+        1 => "its only product does not exist".to_owned(),
+        products => format!("none of its {products} products exists"),
+    };
+    format!(
+        "customer not found: {missing}; is the id right? (the command `customers` lists those that the credentials can \
+         see)"
+    )
+}
+
 fn counted(summary: Summary) -> String {
     let Summary { customers, products, targets, discovery } = summary;
     let more = if discovery { ", and what discovery adds" } else { "" };
-    format!("{customers} customers, {products} products, {targets} targets{more}")
+    let counted = [count(customers, "customer"), count(products, "product"), count(targets, "target")];
+    format!("{}{more}", counted.join(", "))
 }
 
 fn warn_of_overload(config: &Config, targets: usize) -> Result<()> {
@@ -183,4 +191,19 @@ fn warn_of_overload(config: &Config, targets: usize) -> Result<()> {
 
 fn say(line: &str) -> Result<()> {
     Ok(writeln!(stdout().lock(), "{line}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_singular() {
+        let one = Summary { customers: 1, products: 1, targets: 1, discovery: true };
+        assert_eq!(counted(one), "1 customer, 1 product, 1 target, and what discovery adds");
+        let more = Summary { customers: 0, products: 2, targets: 3, discovery: false };
+        assert_eq!(counted(more), "0 customers, 2 products, 3 targets");
+        assert!(not_found(1).starts_with("customer not found: its only product does not exist; is"));
+        assert!(not_found(2).starts_with("customer not found: none of its 2 products exists; is"));
+    }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
-use std::{panic, thread};
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -91,7 +91,7 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
     let filter = OURS
         .into_iter()
         .fold(Targets::new(), |targets, krate| targets.with_target(krate, level))
-        // It tells every failed handshake, which is told with its target already.
+        // It logs every failed handshake, which is logged with its target already.
         .with_target("rustls_platform_verifier", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN));
     let layer = match format {
@@ -99,15 +99,5 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
     };
     registry().with(layer.with_filter(filter)).init();
-    log_panics();
     Log { writer, lines_dropped }
-}
-
-/// A panic is logged like everything else; whoever waits for the task ends the process.
-fn log_panics() {
-    panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panic: {message}");
-    }));
 }

@@ -6,6 +6,7 @@ mod demo;
 mod lists;
 mod logging;
 mod output;
+mod panics;
 mod poll;
 
 use std::future::Future;
@@ -42,12 +43,13 @@ enum Outcome {
     Failed,
 }
 
-/// Parses the command line, runs the command, and tells the process's exit code: 0 done or stopped by a signal, 1
+/// Parses the command line, runs the command, and returns the process's exit code: 0 done or stopped by a signal, 1
 /// failed, 2 misused.
 pub fn main() -> ExitCode {
     let Arguments { options, command } = Arguments::parse();
     let log = logging::start(options.log_level, options.log_format);
-    let (code, last_word) = match run(&options, command.as_ref(), &log) {
+    panics::log_and_remember();
+    let (code, last_word) = match panics::unless_any(|| run(&options, command.as_ref(), &log)) {
         Ok(Outcome::Done) => (ExitCode::SUCCESS, None),
         Ok(Outcome::Failed) => (ExitCode::FAILURE, None),
         // Whoever reads the output has enough of it, as `head` has.
@@ -135,7 +137,15 @@ fn on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let runtime = runtime::Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;
-    let outcome = runtime.block_on(work);
+    let outcome = panics::unless_any(|| {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                panic = panics::first() => Err(panic),
+                outcome = work => outcome,
+            }
+        })
+    });
     // A thread may wait for a file on a disk that does not answer: the process ends all the same.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use humantime::{format_duration, format_rfc3339_seconds};
+use humantime::format_duration;
 
 pub(super) use crate::names::count;
+use crate::rfc3339;
 use elements_api::Reason;
 
 /// A moment, seen from another one.
@@ -32,10 +33,9 @@ impl Moment {
     }
 }
 
-/// RFC 3339 in UTC, to the second. It can write four digits of a year, and no time before 1970.
+/// RFC 3339 in UTC, to the second.
 pub(super) fn exact(at: SystemTime) -> String {
-    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    format_rfc3339_seconds(at.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+    rfc3339::seconds(at).to_string()
 }
 
 /// A duration, no finer than a person would say it.

@@ -44,8 +44,8 @@ fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
         }
         .to_owned();
     }
-    let states = known.states(now);
-    let number = |state| states.get(&state).copied().unwrap_or_default();
+    let by_state = known.states(now);
+    let number = |state| by_state.get(&state).copied().unwrap_or_default();
     let (failing, pending) = (number(TargetState::Failing), number(TargetState::Pending));
     if failing == 0 {
         return format!("no answer yet: {pending} targets are not polled yet");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
+use crate::names::count;
 use elements_api::Settings;
 
 /// A warning, where asking for so many `targets` takes longer than the interval: the arithmetic, and what would help.
@@ -21,9 +22,12 @@ pub fn overload(targets: usize, requests_per_second: NonZeroU32, interval: Durat
     } else {
         String::new()
     };
+    let per_second = if requests_per_second.get() == 1 { "request" } else { "requests" };
     Some(format!(
-        "{targets} targets at {requests_per_second} requests per second take {}, longer than the interval of {}: raise \
+        "{} at {requests_per_second} {per_second} per second {} {}, longer than the interval of {}: raise \
          {rate}poll.interval to at least {}",
+        count(targets, "target"),
+        if targets == 1 { "takes" } else { "take" },
         format_duration(Duration::from_secs(seconds)),
         format_duration(interval),
         format_duration(Duration::from_secs(rounded_up(seconds))),
@@ -47,12 +51,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_that_cannot_fit_is_told_with_what_would_help() {
+    fn a_cycle_that_cannot_fit_is_reported_with_what_would_help() {
         assert_eq!(
             at(22_000, 20, 900).expect("too much"),
             "22000 targets at 20 requests per second take 18m 20s, longer than the interval of 15m: raise \
              api.requests_per_second to at least 25, or poll.interval to at least 19m"
         );
+    }
+
+    #[test]
+    fn one_target_takes_one_request() {
+        let advice = overload(1, NonZeroU32::MIN, Duration::from_millis(500)).expect("too much");
+        let expected = "1 target at 1 request per second takes 1s, longer than the interval of 500ms: raise";
+        assert!(advice.starts_with(expected), "{advice}");
     }
 
     #[test]

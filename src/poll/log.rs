@@ -1,4 +1,4 @@
-//! What the poller tells the log: one line a cycle, and one for each change of a target, as long as they are few.
+//! What the poller logs: one line a cycle, and one for each change of a target, as long as they are few.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,10 +18,10 @@ const MOST_LINES: usize = 10;
 /// So many names stand for all in a line that speaks of many.
 const SOME_NAMES: usize = 5;
 
-/// What was told, so that it is not told again, and what the end of the cycle will tell.
+/// What was logged, so that it is not logged again, and what is left for the end of the cycle.
 #[derive(Debug, Default)]
 pub(super) struct PollLog {
-    turns: Vec<(Target, Turn)>,
+    changes: Vec<(Target, StateChange)>,
     overload: Option<String>,
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
@@ -32,7 +32,7 @@ pub(super) struct PollLog {
 
 /// How a target's state has changed.
 #[derive(Debug)]
-enum Turn {
+enum StateChange {
     Failing(Error),
     /// It is answered again, with a number.
     Recovered,
@@ -43,7 +43,7 @@ enum Turn {
 }
 
 impl PollLog {
-    /// A cycle that cannot fit its interval is told once, until the numbers change.
+    /// A cycle that cannot fit its interval is logged once, until the numbers change.
     pub(super) fn overload(&mut self, overload: Option<String>) {
         if self.overload != overload {
             if let Some(overload) = &overload {
@@ -74,7 +74,7 @@ impl PollLog {
             }
             Verdict::Failed(error) => debug!(%error, "discovery failed again"),
             Verdict::HeldBack { before, lost } => {
-                warn!(before, lost, "a listing without more than half of the customers is held back for one cycle");
+                warn!(before, lost, "a listing that lacks more than half of the customers is held back for one cycle");
             }
             Verdict::Believed(listing) if listing.is_empty() && !self.lists_nobody => {
                 warn!("the listing has no customer: these credentials may belong to another account");
@@ -103,51 +103,53 @@ impl PollLog {
             let (customer_id, product) = (&target.customer, target.product.label());
             debug!(%customer_id, %product, before = %change.previous, %now, "seats changed");
         }
-        let turn = match (error, before.failure) {
-            (Some(error), None) => Some(Turn::Failing(error)),
+        let change = match (error, before.failure) {
+            (Some(error), None) => Some(StateChange::Failing(error)),
             (Some(_), Some(_)) => None,
-            (None, Some(_)) => Some(if has_seats(after) == Some(true) { Turn::Recovered } else { Turn::Absent }),
+            (None, Some(_)) => {
+                Some(if has_seats(after) == Some(true) { StateChange::Recovered } else { StateChange::Absent })
+            }
             (None, None) => match (has_seats(before), has_seats(after)) {
-                (Some(true), Some(false)) => Some(Turn::Absent),
-                (Some(false), Some(true)) => Some(Turn::Present),
+                (Some(true), Some(false)) => Some(StateChange::Absent),
+                (Some(false), Some(true)) => Some(StateChange::Present),
                 _ => None,
             },
         };
-        self.turns.extend(turn.map(|turn| (target, turn)));
+        self.changes.extend(change.map(|change| (target, change)));
     }
 
-    /// Tells what the cycle changed, and what it came to.
+    /// Logs what the cycle changed, and what it came to.
     pub(super) fn cycle_ended(&mut self, tally: Tally, duration: Duration, known: &Snapshot) {
-        let turns = std::mem::take(&mut self.turns);
-        if turns.len() > MOST_LINES {
-            tell_many(&turns, known);
+        let changes = std::mem::take(&mut self.changes);
+        if changes.len() > MOST_LINES {
+            log_many(&changes, known);
         } else {
-            for (target, turn) in &turns {
-                tell_one(target, turn, known);
+            for (target, change) in &changes {
+                log_one(target, change, known);
             }
         }
-        self.tell_stale_targets(known);
-        self.tell_unknown_customers(known);
+        self.log_stale_targets(known);
+        self.log_unknown_customers(known);
         let Tally { seats, absent, failed, left, .. } = tally;
         info!(seats, absent, failed, left, duration_seconds = duration.as_secs_f64(), "cycle ended");
     }
 
-    /// A target whose turn did not come for too long fails without a poll that could tell it.
-    fn tell_stale_targets(&mut self, known: &Snapshot) {
+    /// A target that has waited too long to be polled fails without a poll that could say so.
+    fn log_stale_targets(&mut self, known: &Snapshot) {
         let (now, freshness) = (SystemTime::now(), known.freshness);
         let is_stale =
             |record: &Record| record.failure.is_none() && record.state(now, freshness) == TargetState::Failing;
         let stale = known.records().filter(|(_, _, record)| is_stale(record)).count();
         if stale > self.stale {
-            warn!(stale, "targets were not polled for too long: their numbers are gone");
+            warn!(stale, "targets have waited too long to be polled: their numbers are gone");
         } else if stale == 0 && self.stale > 0 {
             info!("no target waits too long any more");
         }
         self.stale = stale;
     }
 
-    /// A configured customer none of whose products exist is probably none: told once, until it has one.
-    fn tell_unknown_customers(&mut self, known: &Snapshot) {
+    /// A configured customer none of whose products exist is probably none: logged once, until it has one.
+    fn log_unknown_customers(&mut self, known: &Snapshot) {
         let listed: BTreeSet<_> = known.listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
         let unknown: BTreeSet<CustomerId> = known
             .customers
@@ -180,43 +182,43 @@ fn was_not_found(record: &Record) -> bool {
     record.answer.is_some_and(|answered| answered.answer == Answer::NotFound)
 }
 
-fn tell_one(target: &Target, turn: &Turn, known: &Snapshot) {
+fn log_one(target: &Target, change: &StateChange, known: &Snapshot) {
     let (customer, product) = (Named(&target.customer, known), target.product.label());
-    match turn {
-        Turn::Failing(error) => {
+    match change {
+        StateChange::Failing(error) => {
             let reason = error.reason().map(Reason::as_str);
             let request_id = error.request_id();
             warn!(%customer, %product, state = "failing", reason, request_id, %error, "target fails");
         }
-        Turn::Recovered => info!(%customer, %product, state = "ok", "target is answered again"),
-        Turn::Absent => info!(%customer, %product, state = "absent", "the customer has no such product"),
-        Turn::Present => info!(%customer, %product, state = "ok", "the customer has the product now"),
+        StateChange::Recovered => info!(%customer, %product, state = "ok", "target is answered again"),
+        StateChange::Absent => info!(%customer, %product, state = "absent", "the customer has no such product"),
+        StateChange::Present => info!(%customer, %product, state = "ok", "the customer has the product now"),
     }
 }
 
-fn tell_many(turns: &[(Target, Turn)], known: &Snapshot) {
+fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let mut failing = 0;
-    for (_, turn) in turns {
-        let word = match turn {
-            Turn::Failing(error) => {
+    for (_, change) in all {
+        let word = match change {
+            StateChange::Failing(error) => {
                 failing += 1;
                 error.reason().map_or("failing", Reason::as_str)
             }
-            Turn::Recovered | Turn::Present => "ok",
-            Turn::Absent => "absent",
+            StateChange::Recovered | StateChange::Present => "ok",
+            StateChange::Absent => "absent",
         };
         *reasons.entry(word).or_default() += 1;
     }
     let reasons: Vec<_> = reasons.into_iter().map(|(word, count)| format!("{word}: {count}")).collect();
     let reasons = reasons.join(", ");
-    let customers: BTreeSet<_> = turns.iter().map(|(target, _)| &target.customer).collect();
+    let customers: BTreeSet<_> = all.iter().map(|(target, _)| &target.customer).collect();
     let customers: Vec<_> = customers.into_iter().map(|id| Named(id, known)).collect();
-    let example = turns.iter().find_map(|(_, turn)| match turn {
-        Turn::Failing(error) => Some(error.to_string()),
+    let example = all.iter().find_map(|(_, change)| match change {
+        StateChange::Failing(error) => Some(error.to_string()),
         _ => None,
     });
-    let (changed, some) = (turns.len(), SomeOf(&customers, SOME_NAMES));
+    let (changed, some) = (all.len(), SomeOf(&customers, SOME_NAMES));
     if failing > 0 {
         warn!(changed, failing, %reasons, %some, example, "many targets changed");
     } else {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discovered_id_that_is_anothers_name_is_hidden_and_told() {
+    fn a_discovered_id_that_is_anothers_name_is_hidden_and_reported() {
         let watched = selection(vec![configured("a", Some("b"), None)], &[]).watch_list(&[listed("b", "Fabrikam")]);
         assert_eq!(shown(&watched).len(), 1);
         assert_eq!(watched.hidden, [id("b")]);

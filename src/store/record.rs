@@ -132,6 +132,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::answer;
 
     const FRESHNESS: Freshness =
         Freshness { stale_after: Duration::from_secs(100), absent_stale_after: Duration::from_secs(1000) };
@@ -142,10 +143,6 @@ mod tests {
 
     fn number(seats: u64) -> Seats {
         Seats::new(seats).unwrap()
-    }
-
-    fn answer(seats: u64) -> Answer {
-        Answer::Seats(number(seats))
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Customer {
     pub id: CustomerId,
     /// The `customer` label: the configured name, or else the id.
     pub label: Label,
-    /// The `name` of `avepoint_customer_info`: the organization that discovery told, or else the label.
+    /// The `name` of `avepoint_customer_info`: the organization that discovery found, or else the label.
     pub name: Label,
 }
 

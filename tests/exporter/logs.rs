@@ -110,6 +110,6 @@ async fn a_cycle_that_cannot_fit_is_warned_of_with_the_arithmetic() {
     let yaml = Yaml::new(&simulator).with_api("requests_per_second", 1);
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
     let line = exporter.until_logged("cannot fit its interval").await;
-    assert!(line.contains("4 targets at 1 requests per second take 4s"), "{line}");
+    assert!(line.contains("4 targets at 1 request per second take 4s"), "{line}");
     exporter.stop().await;
 }

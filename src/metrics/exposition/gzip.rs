@@ -82,7 +82,7 @@ pub(super) fn join(parts: impl Iterator<Item = Bytes>, mut checksum: Checksum, r
 /// Deflate, without a name, without a time, from no system in particular.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// A stored block is at most this long, since its length is told in 16 bits.
+/// A stored block is at most this long, since 16 bits hold its length.
 const STORED_MAX: usize = u16::MAX as usize;
 const STORED_HEADER: usize = 5;
 

@@ -108,7 +108,9 @@ impl TargetCache {
         let mut checksum = Checksum::default();
         for chunks in target_families(&known, at) {
             let mut encoder = Encoder::new(Format::Text);
-            chunks.iter().for_each(|chunk| encoder.family(&chunk.family()));
+            for chunk in chunks {
+                encoder.family(&chunk.family());
+            }
             let text = encoder.finish();
             let hash = self.hasher.hash_one(&text);
             let same = reusable.clone().find(|(before, _)| *before == hash);

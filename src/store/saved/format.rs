@@ -9,11 +9,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, Unusable};
-use crate::store::Target;
-use crate::store::{Answered, Change, Record};
-use elements_api::Account;
-use elements_api::Object;
-use elements_api::{Answer, CustomerId, ListedCustomer, ProductType, Seats};
+use crate::rfc3339;
+use crate::store::{Answered, Change, Record, Target};
+use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
 
 /// Raised with every change to the format: an exporter reads its own alone.
 pub(super) const VERSION: u64 = 1;
@@ -47,7 +45,7 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
 
 /// `at` as a part of a file name.
 pub(super) fn stamp(at: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(timestamp::writable(at)).to_string().replace(['-', ':'], "")
+    rfc3339::seconds(at).to_string().replace(['-', ':'], "")
 }
 
 #[derive(Deserialize)]
@@ -219,21 +217,15 @@ fn damaged(flaw: Flaw) -> Unusable {
 /// RFC 3339 with nanoseconds: readable, and exact, so that no timestamp that is served moves at a restart.
 mod timestamp {
     use std::borrow::Cow;
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    use std::time::SystemTime;
 
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
 
-    /// The last second of the year 9999.
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
-
-    /// `at`, or what is nearest to it of the years that the format has.
-    pub(super) fn writable(at: SystemTime) -> SystemTime {
-        at.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
-    }
+    use crate::rfc3339;
 
     pub(super) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_rfc3339_nanos(writable(*at)))
+        serializer.collect_str(&rfc3339::nanos(*at))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {

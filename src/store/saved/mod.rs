@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::store::Target;
-use crate::store::{CLOCK_TOLERANCE, Record, Snapshot};
+use crate::names::count;
+use crate::store::{CLOCK_TOLERANCE, Record, Snapshot, Target};
 use elements_api::{Account, ListedCustomer};
 
 /// A larger file is none of this exporter's: 5,000 customers with every product come to about a tenth of it.
@@ -41,7 +41,7 @@ pub struct StateFile {
     /// `None` as long as the folder cannot be written.
     lock: Option<File>,
     /// Where to put what is at `path`, if it is of no use and still lies there.
-    aside: Option<PathBuf>,
+    quarantine: Option<PathBuf>,
 }
 
 /// Why nothing can be saved.
@@ -76,17 +76,17 @@ impl StateFile {
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::NotAFile { path });
         }
-        let mut file = Self { path, account, lock: None, aside: None };
+        let mut file = Self { path, account, lock: None, quarantine: None };
         match file.hold() {
             Err(error @ Error::Io { .. }) => tracing::warn!("{error}"),
             held => held?,
         }
         let mut saved = file.read().unwrap_or_else(|unusable| {
-            let aside = paths::aside(&file.path, unusable.name(), now);
+            let quarantine = paths::quarantine(&file.path, unusable.name(), now);
             let shown = format!("the state file {} {unusable}: nothing is restored", file.path.display());
-            file.aside = Some(aside.clone());
+            file.quarantine = Some(quarantine.clone());
             match file.make_way() {
-                Ok(()) => tracing::warn!("{shown}; it is kept as {}", aside.display()),
+                Ok(()) => tracing::warn!("{shown}; it is kept as {}", quarantine.display()),
                 Err(error) => tracing::warn!("{shown}; {error}"),
             }
             Saved::default()
@@ -113,7 +113,7 @@ impl StateFile {
     /// From now on the numbers are `account`'s: what the file holds of another one is set aside by the next save.
     pub fn change_account(&mut self, account: &Account, now: SystemTime) {
         if self.account != *account {
-            self.aside = Some(paths::aside(&self.path, "other-account", now));
+            self.quarantine = Some(paths::quarantine(&self.path, "other-account", now));
             self.account = account.clone();
         }
     }
@@ -152,13 +152,13 @@ impl StateFile {
     /// Does what `open` may have failed to do: afterwards the path is held, and what is there may be replaced.
     fn make_way(&mut self) -> Result<(), Error> {
         self.hold()?;
-        if let Some(aside) = &self.aside {
-            match paths::forget_oldest_aside(&self.path).and_then(|()| fs::rename(&self.path, aside)) {
+        if let Some(quarantine) = &self.quarantine {
+            match paths::forget_oldest_quarantined(&self.path).and_then(|()| fs::rename(&self.path, quarantine)) {
                 // Whoever read the warning of `open` may have moved it.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 moved => moved.map_err(|problem| self.error("set aside", problem))?,
             }
-            self.aside = None;
+            self.quarantine = None;
         }
         Ok(())
     }
@@ -198,9 +198,8 @@ impl Saved {
         let records = self.records.values_mut();
         let dropped = records.filter_map(|record| record.answer.take_if(|answered| answered.at > latest)).count();
         if dropped > 0 {
-            tracing::warn!(
-                "{dropped} saved answers are dated in the future, and dropped: is this machine's clock right?"
-            );
+            let dropped = count(dropped, "saved answer");
+            tracing::warn!("dropped {dropped} dated in the future: is this machine's clock right?");
         }
     }
 }

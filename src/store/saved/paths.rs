@@ -11,9 +11,9 @@ use super::format;
 const MAX_LINKS: usize = 40;
 
 /// How many files that were set aside are kept: each is there to be looked at, but nothing may grow without bound.
-const MAX_ASIDE: usize = 5;
+const MAX_QUARANTINED: usize = 5;
 
-const ASIDE: &str = ".aside-";
+const QUARANTINED: &str = ".aside-";
 
 /// Where the links at `path` lead, whether or not there is a file yet: a rename to `path` itself would replace the
 /// link, and leave the file that it meant as it was.
@@ -28,6 +28,7 @@ pub(super) fn follow_links(path: &Path) -> PathBuf {
     path
 }
 
+/// The folder of `path`, also where that is a name alone.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -40,20 +41,20 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// A free name for the file at `path`, which is of no use because of `why`. These names rise with time.
-pub(super) fn aside(path: &Path, why: &str, now: SystemTime) -> PathBuf {
-    let name = format!("{ASIDE}{}-{why}", format::stamp(now));
-    let mut aside = beside(path, &name);
+pub(super) fn quarantine(path: &Path, why: &str, now: SystemTime) -> PathBuf {
+    let name = format!("{QUARANTINED}{}-{why}", format::stamp(now));
+    let mut free = beside(path, &name);
     let mut count = 1;
-    while aside.symlink_metadata().is_ok() {
+    while free.symlink_metadata().is_ok() {
         count += 1;
-        aside = beside(path, &format!("{name}-{count}"));
+        free = beside(path, &format!("{name}-{count}"));
     }
-    aside
+    free
 }
 
 /// Makes room for one more file to be set aside.
-pub(super) fn forget_oldest_aside(path: &Path) -> io::Result<()> {
-    let beginning = beside(path, ASIDE);
+pub(super) fn forget_oldest_quarantined(path: &Path) -> io::Result<()> {
+    let beginning = beside(path, QUARANTINED);
     let beginning = beginning.file_name().unwrap_or_default().as_encoded_bytes();
     let mut kept = Vec::new();
     for entry in fs::read_dir(folder(path))? {
@@ -63,6 +64,6 @@ pub(super) fn forget_oldest_aside(path: &Path) -> io::Result<()> {
         }
     }
     kept.sort();
-    let surplus = (kept.len() + 1).saturating_sub(MAX_ASIDE);
+    let surplus = (kept.len() + 1).saturating_sub(MAX_QUARANTINED);
     kept.iter().take(surplus).try_for_each(fs::remove_file)
 }
