@@ -1,40 +1,40 @@
 # syntax=docker/dockerfile:1
 
-# Both stages are of Debian 12, so that the binary finds the C library that it was linked with. The slim image has the
-# C compiler that aws-lc-sys needs; it needs neither cmake nor clang on x86-64 and arm64.
+# Both stages use Debian 12, so that the binary finds the C library that it was linked with. The slim image has the C
+# compiler that aws-lc-sys needs; on x86-64 and arm64 it needs neither cmake nor clang.
 FROM rust:1.91.0-slim-bookworm AS build
 WORKDIR /build
 
-# The dependencies, in a layer that only Cargo.toml and Cargo.lock can spoil: an empty program is built with them.
+# The dependencies, in a layer that only Cargo.toml and Cargo.lock invalidate: an empty program is built with them.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src && echo 'fn main() {}' | tee build.rs > src/main.rs && touch src/lib.rs \
     && cargo build --release --locked
 
 COPY build.rs askama.toml ./
 COPY src src
-# The build has no git: who wants the revision in avepoint_exporter_build_info says it here.
+# The build has no git: set the revision for avepoint_exporter_build_info here.
 ARG AVEPOINT_EXPORTER_REVISION=unknown
-# Cargo goes by the time of a file, and the true sources may be older than the empty program.
+# Cargo compares file times, and the real sources may be older than the empty program.
 RUN touch build.rs src/main.rs src/lib.rs && cargo build --release --locked
 
-# An empty folder, for a state file on a volume that the exporter's user may write to.
+# An empty folder for a state file, on a volume that the exporter's user can write to.
 RUN mkdir /state
 
-# A C library and CA certificates, and nothing else.
+# Only a C library and CA certificates.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/avepoint-exporter /usr/local/bin/avepoint-exporter
 COPY --from=build --chown=65532:65532 /state /var/lib/avepoint-exporter
 
-# Where exporter.yaml is looked for.
+# The folder of exporter.yaml.
 WORKDIR /etc/avepoint-exporter
 # As a number, since Kubernetes cannot tell from a name that it is not root.
 USER 65532:65532
 EXPOSE 10878
-# No instruction checks its health: there is no shell or curl in here to ask with. Whoever runs the container asks
-# GET /-/healthy instead; deploy/README.md leads to the probes.
+# No HEALTHCHECK: there is no shell or curl in the image to run it with. Probe GET /-/healthy from outside instead;
+# deploy/kubernetes/deployment.yaml shows how.
 ENTRYPOINT ["/usr/local/bin/avepoint-exporter"]
 
-# What registries and scanners show of an image. An argument is known to its stage alone, hence once more.
+# Shown by registries and scanners. An argument is only known in its own stage, so it is repeated.
 ARG AVEPOINT_EXPORTER_REVISION=unknown
 LABEL org.opencontainers.image.title="avepoint-exporter" \
       org.opencontainers.image.description="Prometheus exporter for the user seats that AvePoint customers have purchased" \
