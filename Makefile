@@ -1,7 +1,6 @@
-# What there is to do with this repository; `make` lists it.
+# The targets of this repository; `make` lists them.
 
-# The real programs that tests and benchmarks run, each as program:package of the distribution; what is no program, by
-# its path.
+# The programs that tests and benchmarks run, each as program:package of the distribution; other files by their path.
 test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl buildah:buildah \
 	chromium:chromium chromedriver:chromium-driver \
 	amtool:prometheus-alertmanager prometheus-alertmanager:prometheus-alertmanager \
@@ -9,22 +8,22 @@ test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:cu
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 bench: TOOLS := nginx:nginx-light wrk:wrk
 
-# `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as CI does.
+# `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as in CI.
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench tools
 
-help: ## list what there is
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-demo: ## run the exporter on a simulated API: no account, no configuration
+demo: ## run the exporter on a simulated API, without an account or a configuration
 	cargo run --release $(CARGO_FLAGS) -- demo
 
-test: tools ## run all tests, after installing the real programs that they need
+test: tools ## run all tests, after installing the programs that they need
 	cargo test --workspace --no-fail-fast $(CARGO_FLAGS)
 
-lint: ## check the format, clippy, the layout and the docs; every warning is an error
+lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo test --test layout $(CARGO_FLAGS)
@@ -41,7 +40,7 @@ tools:
 	packages=$$(printf '%s\n' $$packages | sort -u | xargs); \
 	[ -n "$$packages" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "Programs of these Debian packages are missing, and there is no apt-get to install them with:" >&2; \
+		echo "Programs of these Debian packages are missing, and there is no apt-get to install them:" >&2; \
 		echo "$$packages" >&2; \
 		echo "Get them elsewhere, such as from https://prometheus.io/download/, or run cargo test: it names each" >&2; \
 		echo "program that a test lacks, and runs the others." >&2; \

@@ -125,7 +125,7 @@ metadata:
   name: avepoint-exporter
   labels:
     app.kubernetes.io/name: avepoint-exporter
-    # Many an operator follows only rules with the label of its own release, such as:
+    # Many operators select only rules with the label of their release, such as:
     #release: kube-prometheus-stack
 ";
 
