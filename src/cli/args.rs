@@ -131,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn the_help_names_the_default_address() {
+        let command = Arguments::command();
+        let listen = command.get_arguments().find(|option| option.get_long() == Some("web.listen-address"));
+        let help = listen.and_then(|option| option.get_help()).expect("an option with help").to_string();
+        assert!(help.contains(&format!("[default: {},", crate::cli::DEFAULT_ADDRESS)), "{help}");
+    }
+
+    #[test]
     fn options_may_follow_the_command() {
         let arguments =
             Arguments::try_parse_from(["avepoint-exporter", "check", "--config.file", "x.yaml"]).expect("valid");

@@ -9,15 +9,22 @@
     reason = "a test ends with what it did not expect"
 )]
 
+mod alerts;
 mod api;
+mod browser;
 mod commands;
 mod credentials;
 mod daemon;
+mod dashboards;
 mod demo;
+mod deploy;
 mod discovery;
-#[path = "../harness/mod.rs"]
+mod docs;
+mod end_to_end;
 mod harness;
+mod image;
 mod logs;
+mod project;
 mod prometheus;
 mod reload;
 mod restart;
@@ -26,6 +33,6 @@ mod secrets;
 mod stop;
 mod tls;
 #[path = "../hostile/victim.rs"]
-#[allow(dead_code, reason = "the hostile clients use the rest of it")]
+#[expect(dead_code, reason = "the hostile clients use the rest of it")]
 mod victim;
 mod web_config;

@@ -11,7 +11,8 @@
 )]
 
 mod descriptors;
-#[path = "../harness/mod.rs"]
+#[path = "../exporter/harness/mod.rs"]
+#[expect(dead_code, reason = "it serves the tests of the exporter, which need the rest of it")]
 mod harness;
 mod idle;
 mod senders;
