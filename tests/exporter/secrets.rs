@@ -130,7 +130,7 @@ async fn everything_seen(
     exporter.signal("TERM");
     exporter.until_logged("stopping").await;
     let log = exporter.log();
-    for part in ["poll failed", "invalid_client", "is no answer", "was not reloaded", "never followed"] {
+    for part in ["poll failed", "invalid_client", "an unusable answer", "was not reloaded", "never followed"] {
         assert!(log.contains(part), "the daemon went through all of it: {part}\n{log}");
     }
     seen.add("the log", log);

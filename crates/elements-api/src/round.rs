@@ -13,7 +13,7 @@ use url::Url;
 use crate::catalog::ProductType;
 use crate::client::{Client, Slot};
 use crate::credential::TokenForm;
-use crate::error::{CredentialError, Error, OAuthError};
+use crate::error::{BadResponse, CredentialError, Error, OAuthError};
 use crate::listing::{Listing, PAGE_SIZE};
 use crate::model::{Answer, CustomerId, ListedCustomer};
 use crate::observer::Operation;
@@ -55,11 +55,7 @@ impl Round {
             Err(Error::Status { operation: Operation::Overview, status: 404, .. }) => return Ok(Answer::NotFound),
             outcome => outcome?,
         };
-        wire::overview(&response.body, product).map_err(|problem| Error::BadResponse {
-            operation: Operation::Overview,
-            problem,
-            request_id: response.request_id,
-        })
+        wire::overview(&response.body, product).map_err(unusable(Operation::Overview, response.request_id))
     }
 
     /// Every customer that the credentials can see.
@@ -77,12 +73,9 @@ impl Round {
                 .append_pair("pageSize", &PAGE_SIZE.to_string());
             let slot = self.slot().await.ok_or(Error::NotBegun)?;
             let response = self.authorized(Operation::Customers, &url, Some("{}"), slot).await?;
-            let complete = wire::customers_page(&response.body).and_then(|page| listing.add(page));
-            let complete = complete.map_err(|problem| Error::BadResponse {
-                operation: Operation::Customers,
-                problem,
-                request_id: response.request_id,
-            })?;
+            let complete = wire::customers_page(&response.body)
+                .and_then(|page| listing.add(page))
+                .map_err(unusable(Operation::Customers, response.request_id))?;
             if complete {
                 return Ok(listing.into_customers());
             }
@@ -192,11 +185,8 @@ impl Round {
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let begun = Instant::now();
         let response = self.attempts(Operation::Token, || self.token_request(scope), None).await?;
-        let (token, expires) = Token::read(&response.body, scope, begun).map_err(|problem| Error::BadResponse {
-            operation: Operation::Token,
-            problem,
-            request_id: response.request_id,
-        })?;
+        let (token, expires) =
+            Token::read(&response.body, scope, begun).map_err(unusable(Operation::Token, response.request_id))?;
         self.client.observer.token_expires(Some(expires));
         Ok(token)
     }
@@ -207,7 +197,7 @@ impl Round {
         let settings = self.client.settings().clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
         let filled_in = spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
-        // It did not end because the runtime shuts down, or because it panicked, which ends the process.
+        // It has no result only if the runtime shuts down or if it panicked, and the process ends at either.
         let Ok(form) = filled_in else { return pending().await };
         self.client.observer.certificate_expires(match &form {
             Ok(form) => form.certificate_expires,
@@ -245,6 +235,10 @@ impl fmt::Debug for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Round").field("deadline", &self.deadline).finish_non_exhaustive()
     }
+}
+
+fn unusable(operation: Operation, request_id: Option<String>) -> impl FnOnce(BadResponse) -> Error {
+    move |problem| Error::BadResponse { operation, problem, request_id }
 }
 
 fn is_unauthorized<T>(outcome: &Result<T, Error>) -> bool {
