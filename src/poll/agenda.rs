@@ -14,14 +14,14 @@ use super::selection::WatchList;
 use super::{Plan, Timing};
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
-use crate::store::{Store, Target};
+use crate::store::{Store, StoreWriter, Target};
 use elements_api::{Answer, Client, Error, ListedCustomer, Reason};
 
 /// The plan, what is due by it, and where answers and failures are written down. It outlives the cycles, which ask.
 #[derive(Debug)]
 pub(super) struct Agenda {
     plan: Plan,
-    store: Arc<Store>,
+    store: StoreWriter,
     status: Arc<Status>,
     schedule: Schedule,
     listings: Listings,
@@ -55,7 +55,7 @@ pub(super) enum Listed {
 
 impl Agenda {
     pub(super) fn new(plan: Plan, saved: Saved, status: Arc<Status>) -> Self {
-        let store = Arc::new(Store::new(plan.timing.freshness()));
+        let store = StoreWriter::new(plan.timing.freshness());
         store.begin_account(plan.client.settings().account(), saved.listing);
         let mut agenda = Self {
             plan,
@@ -72,7 +72,7 @@ impl Agenda {
     }
 
     pub(super) fn store(&self) -> Arc<Store> {
-        self.store.clone()
+        self.store.reader()
     }
 
     pub(super) const fn client(&self) -> &Arc<Client> {
@@ -155,7 +155,7 @@ impl Agenda {
         outcome: Result<Vec<ListedCustomer>, Error>,
         cycle: Instant,
     ) -> Option<Listed> {
-        let before = self.store.snapshot().listing;
+        let before = self.store.look(|known| known.listing.clone());
         let verdict = self.listings.judge(before.as_deref().unwrap_or_default(), outcome, cycle);
         self.log.listing(&verdict);
         let listed = match verdict {
@@ -186,7 +186,7 @@ impl Agenda {
     /// Watches what the selection and the listing of customers come to.
     fn watch(&mut self) {
         let Plan { client, selection, timing } = &self.plan;
-        let listing = self.store.snapshot().listing;
+        let listing = self.store.look(|known| known.listing.clone());
         let WatchList { customers, hidden } = selection.watch_list(listing.as_deref().unwrap_or_default());
         self.log.hidden(hidden);
         let targets = customers.iter().flat_map(|watched| {
