@@ -212,3 +212,28 @@ impl Agenda {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poll::{Discovery, Selection};
+    use crate::testing::{INTERVAL, product, status};
+    use elements_api::testing::{Reply, Vendor};
+
+    #[test]
+    fn a_listing_that_was_not_asked_for_stays_due_and_says_nothing_of_discovery() {
+        let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
+        let selection =
+            Selection { customers: Vec::new(), discovery: Some(Discovery::default()), products: vec![product(4)] };
+        let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
+        let plan = Plan { client, selection: Arc::new(selection), timing };
+        let mut agenda = Agenda::new(plan, Saved::default(), Arc::new(status()));
+        let now = Instant::now();
+        assert_eq!(agenda.take_listing(Err(Error::NotBegun), now), None);
+        assert!(agenda.listing_is_due(now));
+        assert_eq!(agenda.status.snapshot().discovery, Some(status::DiscoveryStatus::default()));
+        assert_eq!(agenda.take_listing(Err(Error::ScopeMissing), now), Some(Listed::NotPermitted));
+        assert!(!agenda.listing_is_due(now));
+        assert_eq!(agenda.status.snapshot().discovery.and_then(|discovery| discovery.success), Some(false));
+    }
+}
