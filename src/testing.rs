@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::status::{Cycle, CycleTargets, Status};
-use crate::store::{Customer, Freshness, Label, Store, Target, WatchedCustomer};
+use crate::store::{Customer, Freshness, Label, StoreWriter, Target, WatchedCustomer};
 use elements_api::{Answer, CustomerId, ListedCustomer, ProductType, Reason, Seats};
 use elements_api::{Code, Observer as _, Operation};
 
@@ -19,8 +19,8 @@ pub(crate) fn freshness() -> Freshness {
 }
 
 /// A store that knows nothing.
-pub(crate) fn store() -> Store {
-    Store::new(freshness())
+pub(crate) fn store() -> StoreWriter {
+    StoreWriter::new(freshness())
 }
 
 /// Of an exporter that was started at `at(0)`.
@@ -59,7 +59,7 @@ pub(crate) fn seats(number: u64) -> Result<Answer, Reason> {
 }
 
 /// A store and a status of which every family has something to say, as of `at(1_000)`.
-pub(crate) fn scene() -> (Arc<Store>, Arc<Status>) {
+pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     let store = store();
     store.watch(&[
         watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]),
@@ -88,5 +88,5 @@ pub(crate) fn scene() -> (Arc<Store>, Arc<Status>) {
     status.poll_failed(Reason::Throttled);
     status.http_handler("/metrics", 200);
     status.http_request("other", 404);
-    (Arc::new(store), Arc::new(status))
+    (store, Arc::new(status))
 }

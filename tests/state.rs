@@ -11,9 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, thread};
 
-use avepoint_exporter::store::Record;
-use avepoint_exporter::store::Target;
 use avepoint_exporter::store::saved::{Saved, StateFile};
+use avepoint_exporter::store::{Record, Target};
 use elements_api::{Account, Answer, CustomerId, ProductType, Seats};
 
 const PATH: &str = "AVEPOINT_EXPORTER_TEST_STATE_FILE";

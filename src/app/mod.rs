@@ -4,7 +4,6 @@ mod keeper;
 mod reload;
 mod supervisor;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -61,8 +60,6 @@ pub enum Error {
     State(#[from] saved::Error),
     #[error(transparent)]
     Bind(#[from] web::BindError),
-    #[error("the runtime cannot be started: {0}")]
-    Runtime(#[from] io::Error),
     #[error(transparent)]
     Task(#[from] TaskEnded),
 }
@@ -72,7 +69,7 @@ impl App {
     pub async fn bind(launch: Launch) -> Result<Self, Error> {
         let Launch { source, auto_reload, web, log_lines_dropped } = launch;
         // Read before it is loaded: what changes in between is seen as a change.
-        let watched = auto_reload.then(|| source.text()).flatten().map(Settling::new);
+        let file_text = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
         let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
         let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
@@ -86,7 +83,7 @@ impl App {
         let exposition = Arc::new(Exposition::new(store.clone(), status.clone()));
         let answering = pages::Parts { exposition, store: store.clone(), status: status.clone(), reload };
         let server = web::Server::bind(web, answering).await?;
-        let reloader = Reloader { source, watched, plans, keeper: keeper.clone(), status: status.clone(), requests };
+        let reloader = Reloader { source, file_text, plans, keeper: keeper.clone(), status: status.clone(), requests };
         Ok(Self { server, poller, keeper, reloader, store, status })
     }
 

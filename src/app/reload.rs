@@ -63,8 +63,8 @@ impl Source {
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) source: Source,
-    /// The text of the file; `None`: changes of the file are not looked for.
-    pub(super) watched: Option<Settling<Vec<u8>>>,
+    /// What the file held when it was last loaded; `None` where its changes are not looked for.
+    pub(super) file_text: Option<Settling<Vec<u8>>>,
     pub(super) plans: watch::Sender<Plan>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
     pub(super) status: Arc<Status>,
@@ -88,7 +88,7 @@ impl Reloader {
                     // Whoever asked may have gone meanwhile.
                     let _ = answer.send(outcome);
                 }
-                _ = looks.tick(), if self.watched.is_some() => {
+                _ = looks.tick(), if self.file_text.is_some() => {
                     if self.has_changed().await {
                         let _ = self.reload().await;
                     }
@@ -99,11 +99,11 @@ impl Reloader {
 
     async fn has_changed(&mut self) -> bool {
         let source = self.source.clone();
-        let (Some(text), Some(watched)) = (off_runtime(move || source.text()).await, &mut self.watched) else {
+        let (Some(text), Some(known)) = (off_runtime(move || source.text()).await, &mut self.file_text) else {
             return false;
         };
-        let Some(settled) = watched.look(text).cloned() else { return false };
-        *watched = Settling::new(settled);
+        let Some(settled) = known.look(text).cloned() else { return false };
+        *known = Settling::new(settled);
         true
     }
 

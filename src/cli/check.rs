@@ -16,8 +16,7 @@ use crate::names::{SomeOf, count};
 use crate::poll::overload;
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
 use crate::web::WebConfig;
-use elements_api::{Answer, ListedCustomer};
-use elements_api::{Client, Error, Round, check_credential};
+use elements_api::{Answer, Client, Error, ListedCustomer, Round, check_credential};
 
 /// So many customers stand for all that have one problem.
 const MOST_NAMES: usize = 10;

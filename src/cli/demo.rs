@@ -13,10 +13,7 @@ use super::{Outcome, bind, on_hang_up, on_stop};
 use crate::app::Source;
 use crate::config::Config;
 use crate::poll::{self, ConfiguredCustomer, Discovery, Selection};
-use elements_api::CATALOG;
-use elements_api::CustomerId;
-use elements_api::Secret;
-use elements_api::{Credential, SecretSource};
+use elements_api::{CATALOG, Credential, CustomerId, Secret, SecretSource};
 use elements_sim::{Simulator, World, demo};
 
 /// Nobody but the person who tries it.

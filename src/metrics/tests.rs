@@ -7,15 +7,15 @@ use prometheus::proto::MetricFamily;
 
 use super::*;
 use crate::status::Status;
-use crate::store::{Store, Target};
+use crate::store::{StoreWriter, Target};
 use crate::testing::{at, scene, seats, status, store, watched};
 use elements_api::Reason;
 
 /// All families that have samples, without the process.
-pub(super) fn families(store: &Arc<Store>, status: &Arc<Status>, now: SystemTime) -> Vec<MetricFamily> {
+pub(super) fn families(store: &StoreWriter, status: &Arc<Status>, now: SystemTime) -> Vec<MetricFamily> {
     let known = store.snapshot();
     let mut families: Vec<_> = target_families(&known, now).flatten().map(|chunk| chunk.family()).collect();
-    let (readings, requests) = StatusFamilies::reproducible(store.clone(), status.clone()).read();
+    let (readings, requests) = StatusFamilies::reproducible(store.reader(), status.clone()).read();
     families.extend(readings.families());
     families.push(requests.family());
     families.retain(|family| !family.get_metric().is_empty());
@@ -27,7 +27,7 @@ fn text(families: &[MetricFamily]) -> String {
 }
 
 fn at_start() -> Vec<MetricFamily> {
-    families(&Arc::new(store()), &Arc::new(status()), at(0))
+    families(&store(), &Arc::new(status()), at(0))
 }
 
 #[test]

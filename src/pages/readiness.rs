@@ -64,10 +64,11 @@ fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreWriter;
     use crate::testing::{self, at, seats, status, target, watched};
     use elements_api::Reason;
 
-    fn store() -> Store {
+    fn store() -> StoreWriter {
         let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4])]);
         store

@@ -14,14 +14,14 @@ use super::selection::WatchList;
 use super::{Plan, Timing};
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
-use crate::store::{Store, Target};
+use crate::store::{Store, StoreWriter, Target};
 use elements_api::{Answer, Client, Error, ListedCustomer, Reason};
 
 /// The plan, what is due by it, and where answers and failures are written down. It outlives the cycles, which ask.
 #[derive(Debug)]
 pub(super) struct Agenda {
     plan: Plan,
-    store: Arc<Store>,
+    store: StoreWriter,
     status: Arc<Status>,
     schedule: Schedule,
     listings: Listings,
@@ -55,7 +55,7 @@ pub(super) enum Listed {
 
 impl Agenda {
     pub(super) fn new(plan: Plan, saved: Saved, status: Arc<Status>) -> Self {
-        let store = Arc::new(Store::new(plan.timing.freshness()));
+        let store = StoreWriter::new(plan.timing.freshness());
         store.begin_account(plan.client.settings().account(), saved.listing);
         let mut agenda = Self {
             plan,
@@ -72,7 +72,7 @@ impl Agenda {
     }
 
     pub(super) fn store(&self) -> Arc<Store> {
-        self.store.clone()
+        self.store.reader()
     }
 
     pub(super) const fn client(&self) -> &Arc<Client> {
@@ -155,7 +155,7 @@ impl Agenda {
         outcome: Result<Vec<ListedCustomer>, Error>,
         cycle: Instant,
     ) -> Option<Listed> {
-        let before = self.store.snapshot().listing;
+        let before = self.store.look(|known| known.listing.clone());
         let verdict = self.listings.judge(before.as_deref().unwrap_or_default(), outcome, cycle);
         self.log.listing(&verdict);
         let listed = match verdict {
@@ -186,7 +186,7 @@ impl Agenda {
     /// Watches what the selection and the listing of customers come to.
     fn watch(&mut self) {
         let Plan { client, selection, timing } = &self.plan;
-        let listing = self.store.snapshot().listing;
+        let listing = self.store.look(|known| known.listing.clone());
         let WatchList { customers, hidden } = selection.watch_list(listing.as_deref().unwrap_or_default());
         self.log.hidden(hidden);
         let targets = customers.iter().flat_map(|watched| {
@@ -210,5 +210,30 @@ impl Agenda {
                 self.schedule.asked(&target, asked, Some(answered.answer));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poll::{Discovery, Selection};
+    use crate::testing::{INTERVAL, product, status};
+    use elements_api::testing::{Reply, Vendor};
+
+    #[test]
+    fn a_listing_that_was_not_asked_for_stays_due_and_says_nothing_of_discovery() {
+        let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
+        let selection =
+            Selection { customers: Vec::new(), discovery: Some(Discovery::default()), products: vec![product(4)] };
+        let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
+        let plan = Plan { client, selection: Arc::new(selection), timing };
+        let mut agenda = Agenda::new(plan, Saved::default(), Arc::new(status()));
+        let now = Instant::now();
+        assert_eq!(agenda.take_listing(Err(Error::NotBegun), now), None);
+        assert!(agenda.listing_is_due(now));
+        assert_eq!(agenda.status.snapshot().discovery, Some(status::DiscoveryStatus::default()));
+        assert_eq!(agenda.take_listing(Err(Error::ScopeMissing), now), Some(Listed::NotPermitted));
+        assert!(!agenda.listing_is_due(now));
+        assert_eq!(agenda.status.snapshot().discovery.and_then(|discovery| discovery.success), Some(false));
     }
 }

@@ -1,7 +1,7 @@
 //! When to ask, and for what.
 //!
-//! A [cycle](cycle) asks for the targets that are due, and begins no request after its time is over: what is left leads
-//! the next one. What is due, and where answers go, is the [agenda](agenda). Results go to the store as they arrive.
+//! A cycle asks for the targets that are due, and begins no request after its time is over: what is left leads the next
+//! one. The agenda outlives the cycles: it knows what is due, and takes their answers to the store as they arrive.
 
 mod agenda;
 mod capacity;

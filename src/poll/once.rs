@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::selection::{Selection, WatchList};
 use super::sweep::Sweep;
-use crate::store::{Freshness, Snapshot, Store, Target};
+use crate::store::{Freshness, Snapshot, StoreWriter, Target};
 use elements_api::{Error, Round};
 
 /// What polling every target once came to.
@@ -38,7 +38,7 @@ pub async fn poll_once(
     for customer_id in &hidden {
         warn!(%customer_id, "a discovered customer is not polled: its id is another customer's name");
     }
-    let store = Store::new(freshness);
+    let store = StoreWriter::new(freshness);
     store.watch(&customers);
 
     let targets = store.snapshot().targets();

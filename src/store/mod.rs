@@ -1,6 +1,6 @@
 //! What is known now of targets and customers.
 //!
-//! One writer, the poller, and many readers. A reader takes a [`Snapshot`], which costs one pointer per customer and
+//! One [writer](StoreWriter), the poller's, and many readers. A reader takes a [`Snapshot`], which costs one pointer per customer and
 //! holds nobody up: customers are shared until one of them changes, and copied then.
 
 mod record;
@@ -8,6 +8,7 @@ pub mod saved;
 mod target;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -16,11 +17,15 @@ pub use target::{Customer, Label, Target, WatchedCustomer};
 
 use elements_api::{Account, Answer, CustomerId, ListedCustomer, ProductType, Reason};
 
-/// What is known now of every target, for the poller, who changes it, and for all who show it.
+/// What is known now of every target, for all who show it.
 #[derive(Debug)]
 pub struct Store {
     known: Mutex<Snapshot>,
 }
+
+/// What changes a [`Store`]. Only one exists of each, and the poller has it.
+#[derive(Debug)]
+pub struct StoreWriter(Arc<Store>);
 
 /// What was known at one moment.
 #[derive(Debug, Clone)]
@@ -45,13 +50,6 @@ pub struct KnownCustomer {
 }
 
 impl Store {
-    /// A store that knows nothing yet.
-    pub fn new(freshness: Freshness) -> Self {
-        let known =
-            Snapshot { account: None, customers: BTreeMap::new(), freshness, listing: None, ready: false, version: 0 };
-        Self { known: Mutex::new(known) }
-    }
-
     /// What is known now.
     pub fn snapshot(&self) -> Snapshot {
         self.lock().clone()
@@ -60,6 +58,34 @@ impl Store {
     /// Looks at what is known now without a copy of it. Everybody else waits meanwhile, so the look must be short.
     pub fn look<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
         look(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+        // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever writes it may read it, too.
+impl Deref for StoreWriter {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
+}
+
+impl StoreWriter {
+    /// For a store that knows nothing yet.
+    pub fn new(freshness: Freshness) -> Self {
+        let known =
+            Snapshot { account: None, customers: BTreeMap::new(), freshness, listing: None, ready: false, version: 0 };
+        Self(Arc::new(Store { known: Mutex::new(known) }))
+    }
+
+    /// The store, for all who show it.
+    pub fn reader(&self) -> Arc<Store> {
+        self.0.clone()
     }
 
     /// From now on the numbers are `account`'s: nothing that was known is, save its `listing` of an earlier run.
@@ -131,11 +157,6 @@ impl Store {
         let mut known = self.lock();
         known.listing = Some(listing);
         known.ready = true;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Snapshot> {
-        // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

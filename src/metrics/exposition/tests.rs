@@ -7,6 +7,7 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::metrics::tests::families;
+use crate::store::{Freshness, StoreWriter};
 use crate::testing::{at, freshness, scene, seats, status, target, watched};
 
 /// A time of day that goes on as the paused clock does.
@@ -15,20 +16,20 @@ fn clock() -> SystemTime {
     at(0) + Instant::now().into_std().saturating_duration_since(*START)
 }
 
-fn exposition(store: &Arc<Store>, status: &Arc<Status>) -> Exposition {
-    let status = StatusFamilies::reproducible(store.clone(), status.clone());
-    Exposition::with(status, store.clone(), clock)
+fn exposition(store: &StoreWriter, status: &Arc<Status>) -> Exposition {
+    let status = StatusFamilies::reproducible(store.reader(), status.clone());
+    Exposition::with(status, store.reader(), clock)
 }
 
 /// One customer of one product.
-fn small() -> (Arc<Store>, Exposition) {
-    let store = Arc::new(crate::testing::store());
+fn small() -> (StoreWriter, Exposition) {
+    let store = crate::testing::store();
     store.watch(&[watched("a", "a", "a", &[1])]);
     let exposition = exposition(&store, &Arc::new(status()));
     (store, exposition)
 }
 
-fn answer(store: &Store, number: u64) {
+fn answer(store: &StoreWriter, number: u64) {
     store.record(&target("a", 1), seats(number), clock()).unwrap();
 }
 
@@ -203,7 +204,7 @@ async fn who_comes_while_bytes_are_made_gets_those_before() {
 #[tokio::test(start_paused = true)]
 async fn nobody_gets_a_stale_number_even_while_bytes_are_made() {
     let (store, exposition) = small();
-    store.set_freshness(crate::store::Freshness { stale_after: Duration::from_millis(500), ..freshness() });
+    store.set_freshness(Freshness { stale_after: Duration::from_millis(500), ..freshness() });
     store.record(&target("a", 1), seats(5), clock() - Duration::from_millis(300)).unwrap();
     assert!(shows(&scrape(&exposition).await, 5));
     advance(Duration::from_millis(250)).await;

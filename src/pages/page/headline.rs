@@ -170,7 +170,7 @@ fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
 mod tests {
     use super::*;
     use crate::status::{Cycle, CycleTargets, Status};
-    use crate::store::Store;
+    use crate::store::{Store, StoreWriter};
     use crate::testing::{self, at, seats, status, target, watched};
     use elements_api::Observer as _;
 
@@ -184,7 +184,7 @@ mod tests {
         std::iter::once(&headline.first).chain(&headline.others).map(|finding| finding.title.as_str()).collect()
     }
 
-    fn store() -> Store {
+    fn store() -> StoreWriter {
         let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4])]);
         store

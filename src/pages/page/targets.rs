@@ -141,7 +141,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Store, StoreWriter};
     use crate::testing::{self, at, scene, seats, status, target, watched};
     use elements_api::Reason;
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// As of `at(1_000)`: beta fails for one product, alpha has one without seats, and Gamma waits.
-    fn store() -> Store {
+    fn store() -> StoreWriter {
         let store = testing::store();
         store.watch(&[
             watched("id-2", "alpha", "Umbrella", &[4, 2048]),

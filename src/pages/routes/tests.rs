@@ -14,9 +14,9 @@ pub(crate) fn routes() -> (Routes, Receiver<ReloadRequest>) {
 
 pub(crate) fn parts() -> (Parts, Receiver<ReloadRequest>) {
     let (store, status) = scene();
-    let exposition = crate::metrics::exposition::Exposition::new(store.clone(), status.clone());
+    let exposition = crate::metrics::exposition::Exposition::new(store.reader(), status.clone());
     let (reload, requests) = ReloadHandle::new();
-    (Parts { exposition: exposition.into(), store, status, reload }, requests)
+    (Parts { exposition: exposition.into(), store: store.reader(), status, reload }, requests)
 }
 
 async fn ask(routes: &Routes, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Chunks> {
@@ -131,9 +131,9 @@ async fn an_unknown_path_says_where_the_metrics_are() {
 #[tokio::test]
 async fn ready_says_why_not() {
     let (parts, _requests) = parts();
-    let store = std::sync::Arc::new(crate::testing::store());
+    let store = crate::testing::store();
     store.watch(&[crate::testing::watched("a", "a", "a", &[1])]);
-    let routes = Routes::new(Parts { store: store.clone(), ..parts }, TelemetryPath::default(), false);
+    let routes = Routes::new(Parts { store: store.reader(), ..parts }, TelemetryPath::default(), false);
     store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
     let (status, text) = get(&routes, "/-/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
