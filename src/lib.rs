@@ -1,7 +1,7 @@
 //! A Prometheus exporter for the user seats that AvePoint customers have purchased.
 //!
 //! The way of a number: [`elements_api`] asks the vendor, [`poll`] decides when, [`store`] knows what is known now,
-//! [`metrics`] turns it into families and bytes, and [`web`] serves them. [`app`] is the only place that wires these
+//! [`metrics`] turns it into families and bytes, and [`pages`] answers with them, through [`exporter_web`]. [`app`] is the only place that wires these
 //! together. `ARCHITECTURE.md` tells the rest.
 
 pub mod app;
@@ -11,8 +11,6 @@ pub mod config;
 pub mod metrics;
 pub mod pages;
 pub mod poll;
-pub mod secret;
 pub mod status;
 pub mod store;
 pub mod table;
-pub mod web;

@@ -22,13 +22,14 @@ use self::parts::Parts;
 use self::reload::Reloader;
 use crate::config::Config;
 use crate::metrics::exposition::Exposition;
+use crate::pages::{self, Routes, Sources, TelemetryPath, WebObserver};
 use crate::poll::{Plan, Poller};
 use crate::status::Stats;
 use crate::store::saved;
 use crate::store::{self, Store};
-use crate::web::settle::Settling;
-use crate::{pages, web};
 use elements_api::Client;
+use exporter_web::settle::Settling;
+use exporter_web::{BindError, Server, ServerConfig};
 
 /// What the daemon is told from outside its configuration.
 #[derive(Debug)]
@@ -36,7 +37,10 @@ pub struct Options {
     pub source: Source,
     /// Load the configuration again when its file changes.
     pub auto_reload: bool,
-    pub web: web::Settings,
+    pub web: ServerConfig,
+    pub telemetry_path: TelemetryPath,
+    /// Whether `/-/reload` does anything.
+    pub enable_lifecycle: bool,
     /// Counts the lines of the log that nobody took; `None` where there is no log.
     pub log_lines_dropped: Option<ErrorCounter>,
 }
@@ -44,7 +48,7 @@ pub struct Options {
 /// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.
 #[derive(Debug)]
 pub struct App {
-    server: web::Server,
+    server: Server<Routes>,
     poller: Poller,
     kept: Arc<Mutex<Kept>>,
     reloader: Reloader,
@@ -61,7 +65,7 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] saved::Error),
     #[error(transparent)]
-    Bind(#[from] web::BindError),
+    Bind(#[from] BindError),
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[from] io::Error),
     #[error(transparent)]
@@ -71,7 +75,7 @@ pub enum Error {
 impl App {
     /// Loads the configuration, restores the state file and binds the sockets.
     pub async fn bind(options: Options) -> Result<Self, Error> {
-        let Options { source, auto_reload, web, log_lines_dropped } = options;
+        let Options { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped } = options;
         // Read before it is loaded: what changes in between is seen as a change.
         let watched = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
@@ -84,8 +88,10 @@ impl App {
         let poller = Poller::new(plan_changes, store.clone(), stats.clone());
         let (reload, requests) = pages::ReloadHandle::new();
         let exposition = Arc::new(Exposition::new(store.clone(), stats.clone()));
-        let answering = pages::Parts { exposition, store: store.clone(), stats: stats.clone(), reload };
-        let server = web::Server::bind(web, answering).await?;
+        let sources = Sources { exposition, store: store.clone(), stats: stats.clone(), reload };
+        let observer = WebObserver::new(&sources, telemetry_path.clone());
+        let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
+        let server = Server::bind(web, routes, observer).await?;
         let reloader = Reloader { source, watched, plans, kept: kept.clone(), store: store.clone(), stats, requests };
         Ok(Self { server, poller, kept, reloader, store })
     }
@@ -110,7 +116,7 @@ impl App {
         let stop = CancellationToken::new();
         let polled = CancellationToken::new();
         let mut parts = Parts::default();
-        parts.start("web server", server.run(stop.clone()));
+        parts.start("web server", server.run(stop.clone().cancelled_owned()));
         let polling = poller.run(stop.clone());
         let last_answer = polled.clone().drop_guard();
         parts.start("poller", async move {
@@ -157,14 +163,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_panics_ends_the_daemon_with_its_reason() {
-        let web = web::Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            telemetry_path: pages::TelemetryPath::default(),
-            enable_lifecycle: false,
-            config_file: None,
-        };
+        let web = ServerConfig { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerConfig::default() };
         let source = Source::Fixed(Box::new(config()));
-        let mut app = App::bind(Options { source, auto_reload: false, web, log_lines_dropped: None }).await.unwrap();
+        let options = Options {
+            source,
+            auto_reload: false,
+            web,
+            telemetry_path: TelemetryPath::default(),
+            enable_lifecycle: false,
+            log_lines_dropped: None,
+        };
+        let mut app = App::bind(options).await.unwrap();
         let client = Vendor::new(|_| panic!("out of cheese")).client(|_| {});
         let plan = Plan { client, selection: Arc::new(config().selection), timing: config().poll };
         app.poller = Poller::new(watch::channel(plan).1, app.store.clone(), Arc::new(Stats::default()));

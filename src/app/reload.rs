@@ -16,8 +16,8 @@ use crate::pages;
 use crate::poll::Plan;
 use crate::status::Stats;
 use crate::store::Store;
-use crate::web::settle::{Settling, looks};
 use elements_api::{Client, CredentialError, check_credential};
+use exporter_web::settle::{Settling, looks};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]

@@ -14,9 +14,9 @@ use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::poll::{SomeOf, overload};
 use crate::store::WatchedCustomer;
-use crate::web::WebConfig;
 use elements_api::{Answer, ListedCustomer};
 use elements_api::{Client, Error, Round, check_credential};
+use exporter_web::WebConfig;
 
 /// A clock that is wrong by more makes assertions fail, and timestamps lie.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;

@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::duplex;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::testing::{Slow, TestService};
+use crate::{Handler, Limits};
+
+struct Client {
+    client: SendRequest<Empty<Bytes>>,
+    clock: Arc<PhaseClock>,
+    serving: JoinHandle<()>,
+    stopping: CancellationToken,
+    slow: Slow,
+}
+
+/// A connection whose client takes `window` bytes of an answer before it reads it.
+async fn connect(window: u32) -> Client {
+    let (service, slow) = TestService::new();
+    let clock = Arc::new(PhaseClock::new(Phase::Head));
+    let stopping = CancellationToken::new();
+    let connection = Connection {
+        clock: clock.clone(),
+        handler: Handler::new(service, ()).into(),
+        limits: Limits::default(),
+        stopping: stopping.clone(),
+    };
+    let (ours, theirs) = duplex(64 * 1024);
+    let serving = tokio::spawn(serve(theirs, connection));
+    let (client, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(ours))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    Client { client, clock, serving, stopping, slow }
+}
+
+impl Client {
+    async fn ask(&mut self, method: &str, path: &str) -> Response<Incoming> {
+        self.send(method, path).await.unwrap()
+    }
+
+    fn send(&mut self, method: &str, path: &str) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
+        let request = Request::builder().method(method).uri(format!("http://x{path}"));
+        self.client.send_request(request.body(Empty::new()).unwrap())
+    }
+
+    async fn until(&self, phase: Phase) {
+        let entered = async {
+            while self.clock.now().0 != phase {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), entered).await.expect("the phase");
+    }
+}
+
+const WIDE: u32 = 1 << 20;
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_answered_side_by_side() {
+    let mut connection = connect(WIDE).await;
+    let slow = connection.send("GET", "/slow");
+    let waiting = connection.slow.recv().await.unwrap();
+    assert_eq!(connection.clock.now().0, Phase::Answering);
+    let metrics = connection.ask("GET", "/metrics").await.into_body().collect().await.unwrap().to_bytes();
+    assert!(metrics.starts_with(b"# HELP"));
+    connection.until(Phase::Answering).await;
+    waiting.send(()).unwrap();
+    let done = slow.await.unwrap();
+    assert_eq!(done.status(), StatusCode::OK);
+    done.into_body().collect().await.unwrap();
+    connection.until(Phase::Idle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_takes_is_being_sent_all_the_while() {
+    let mut connection = connect(100).await;
+    let stalled = connection.ask("GET", "/metrics").await;
+    sleep(Duration::from_millis(50)).await;
+    // Others that come and go do not hide it.
+    connection.ask("HEAD", "/metrics").await;
+    sleep(Duration::from_millis(50)).await;
+    connection.ask("HEAD", "/metrics").await;
+    let (phase, lasted) = connection.clock.now();
+    assert_eq!(phase, Phase::Sending);
+    assert!(lasted >= Duration::from_millis(100), "{lasted:?}");
+    stalled.into_body().collect().await.unwrap();
+    connection.until(Phase::Idle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_wants_any_more_is_let_go() {
+    let mut connection = connect(100).await;
+    drop(connection.ask("GET", "/metrics").await);
+    connection.until(Phase::Idle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_answers_what_was_asked_and_takes_nothing_new() {
+    let mut connection = connect(WIDE).await;
+    let slow = connection.send("GET", "/slow");
+    let waiting = connection.slow.recv().await.unwrap();
+    connection.stopping.cancel();
+    // The client learns of it, and then asks nothing more.
+    let taken = async {
+        while connection.send("HEAD", "/metrics").await.is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), taken).await.expect("a refusal");
+    assert!(!connection.serving.is_finished());
+    waiting.send(()).unwrap();
+    assert_eq!(slow.await.unwrap().status(), StatusCode::OK);
+    timeout(Duration::from_secs(1), connection.serving).await.expect("the end of the connection").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_idles_ends_at_once_when_stopping() {
+    let mut connection = connect(WIDE).await;
+    connection.ask("HEAD", "/metrics").await;
+    connection.stopping.cancel();
+    timeout(Duration::from_secs(1), connection.serving).await.expect("the end of the connection").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_refused() {
+    let mut connection = connect(WIDE).await;
+    let request = Request::builder().uri("http://x/metrics").header("x-large", "x".repeat(17 * 1024));
+    let refused = connection.client.send_request(request.body(Empty::new()).unwrap()).await;
+    assert!(refused.is_err() || refused.unwrap().status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
