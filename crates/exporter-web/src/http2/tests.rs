@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -7,7 +8,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{advance, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -15,7 +16,7 @@ use crate::testing::{Slow, TestService};
 use crate::{Handler, Limits};
 
 struct Client {
-    client: SendRequest<Empty<Bytes>>,
+    requests: SendRequest<Empty<Bytes>>,
     clock: Arc<PhaseClock>,
     serving: JoinHandle<()>,
     stopping: CancellationToken,
@@ -35,13 +36,13 @@ async fn connect(window: u32) -> Client {
     };
     let (ours, theirs) = duplex(64 * 1024);
     let serving = tokio::spawn(serve(theirs, connection));
-    let (client, connection) = Builder::new(TokioExecutor::new())
+    let (requests, connection) = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(window)
         .handshake(TokioIo::new(ours))
         .await
         .unwrap();
     tokio::spawn(connection);
-    Client { client, clock, serving, stopping, slow }
+    Client { requests, clock, serving, stopping, slow }
 }
 
 impl Client {
@@ -51,7 +52,7 @@ impl Client {
 
     fn send(&mut self, method: &str, path: &str) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
         let request = Request::builder().method(method).uri(format!("http://x{path}"));
-        self.client.send_request(request.body(Empty::new()).unwrap())
+        self.requests.send_request(request.body(Empty::new()).unwrap())
     }
 
     async fn until(&self, phase: Phase) {
@@ -86,14 +87,15 @@ async fn requests_are_answered_side_by_side() {
 async fn an_answer_that_nobody_takes_is_being_sent_all_the_while() {
     let mut connection = connect(100).await;
     let stalled = connection.ask("GET", "/metrics").await;
-    sleep(Duration::from_millis(50)).await;
+    connection.until(Phase::Sending).await;
+    advance(Duration::from_secs(2)).await;
     // Others that come and go do not hide it.
     connection.ask("HEAD", "/metrics").await;
-    sleep(Duration::from_millis(50)).await;
+    advance(Duration::from_secs(3)).await;
     connection.ask("HEAD", "/metrics").await;
     let (phase, lasted) = connection.clock.now();
     assert_eq!(phase, Phase::Sending);
-    assert!(lasted >= Duration::from_millis(100), "{lasted:?}");
+    assert!(lasted >= Duration::from_secs(5), "{lasted:?}");
     stalled.into_body().collect().await.unwrap();
     connection.until(Phase::Idle).await;
 }
@@ -111,13 +113,17 @@ async fn stopping_answers_what_was_asked_and_takes_nothing_new() {
     let slow = connection.send("GET", "/slow");
     let waiting = connection.slow.recv().await.unwrap();
     connection.stopping.cancel();
-    // The client learns of it, and then asks nothing more.
-    let taken = async {
-        while connection.send("HEAD", "/metrics").await.is_ok() {
-            sleep(Duration::from_millis(1)).await;
+    // The client learns of it (GOAWAY), and then asks nothing more.
+    let refused = async {
+        loop {
+            match connection.send("HEAD", "/metrics").await {
+                Ok(_) => sleep(Duration::from_millis(1)).await,
+                Err(error) => return error,
+            }
         }
     };
-    timeout(Duration::from_secs(5), taken).await.expect("a refusal");
+    let refused = timeout(Duration::from_secs(5), refused).await.expect("a refusal");
+    assert_eq!(refused.source().unwrap().to_string(), "connection error received: not a result of an error");
     assert!(!connection.serving.is_finished());
     waiting.send(()).unwrap();
     assert_eq!(slow.await.unwrap().status(), StatusCode::OK);
@@ -136,6 +142,17 @@ async fn a_connection_that_idles_ends_at_once_when_stopping() {
 async fn a_head_that_is_too_large_is_refused() {
     let mut connection = connect(WIDE).await;
     let request = Request::builder().uri("http://x/metrics").header("x-large", "x".repeat(17 * 1024));
-    let refused = connection.client.send_request(request.body(Empty::new()).unwrap()).await;
-    assert!(refused.is_err() || refused.unwrap().status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let refused = connection.requests.send_request(request.body(Empty::new()).unwrap()).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    // That costs the client its request, and no other one.
+    assert_eq!(connection.ask("HEAD", "/metrics").await.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_its_request_and_no_other() {
+    let mut connection = connect(WIDE).await;
+    let error = connection.send("GET", "/panic").await.unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "stream error received: stream no longer needed");
+    assert_eq!(connection.ask("HEAD", "/metrics").await.status(), StatusCode::OK);
+    connection.until(Phase::Idle).await;
 }
