@@ -5,7 +5,6 @@
 //! holds how the exporter itself does. [`app`] is the only place that wires these together. `ARCHITECTURE.md` has the rest.
 
 pub mod app;
-pub mod aside;
 pub mod cli;
 pub mod config;
 pub mod metrics;
@@ -14,10 +13,8 @@ pub mod off_runtime;
 pub mod pages;
 pub mod poll;
 pub mod rfc3339;
-pub mod secret;
 pub mod status;
 pub mod store;
 pub mod table;
 #[cfg(test)]
 mod testing;
-pub mod web;

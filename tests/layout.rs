@@ -33,7 +33,8 @@ const CRATES: &[(&str, &str)] = &[
     ("anyhow", "cli"),
     ("reqwest", ""),
     ("elements_sim", "cli"),
-    ("checked_yaml", "config web"),
+    ("checked_yaml", "config"),
+    ("exporter_web", "cli app pages"),
 ];
 
 /// Each crate of the workspace, with the others that it may depend on. The simulator has none: a shared wire type would

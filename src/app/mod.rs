@@ -19,13 +19,14 @@ use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
 use self::supervisor::Supervisor;
 use crate::metrics::exposition::Exposition;
+use crate::pages::{self, Routes, Sources, TelemetryPath, WebObserver};
 use crate::poll::{Plan, Poller};
 use crate::status::{LinesDropped, Status};
 use crate::store::Store;
 use crate::store::saved;
-use crate::web::settle::Settling;
-use crate::{pages, web};
 use elements_api::Client;
+use exporter_web::settle::Settling;
+use exporter_web::{BindError, Server, ServerConfig};
 
 /// How the daemon is started, besides what its configuration says.
 #[derive(Debug)]
@@ -33,7 +34,10 @@ pub struct Launch {
     pub source: Source,
     /// Load the configuration again when its file changes.
     pub auto_reload: bool,
-    pub web: web::Settings,
+    pub web: ServerConfig,
+    pub telemetry_path: TelemetryPath,
+    /// Whether `/-/reload` does anything.
+    pub enable_lifecycle: bool,
     /// Counts the lines of the log that nobody took; `None` where there is no log.
     pub log_lines_dropped: Option<LinesDropped>,
 }
@@ -41,7 +45,7 @@ pub struct Launch {
 /// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.
 #[derive(Debug)]
 pub struct App {
-    server: web::Server,
+    server: Server<Routes>,
     poller: Poller,
     keeper: Arc<Mutex<Keeper>>,
     reloader: Reloader,
@@ -59,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] saved::Error),
     #[error(transparent)]
-    Bind(#[from] web::BindError),
+    Bind(#[from] BindError),
     #[error(transparent)]
     Task(#[from] TaskEnded),
 }
@@ -67,7 +71,7 @@ pub enum Error {
 impl App {
     /// Loads the configuration, restores the state file and binds the sockets.
     pub async fn bind(launch: Launch) -> Result<Self, Error> {
-        let Launch { source, auto_reload, web, log_lines_dropped } = launch;
+        let Launch { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped } = launch;
         // Read before it is loaded: what changes in between is seen as a change.
         let file_text = auto_reload.then(|| source.text()).flatten().map(Settling::new);
         let config = source.load()?;
@@ -81,8 +85,10 @@ impl App {
         let store = poller.store();
         let (reload, requests) = pages::ReloadHandle::new();
         let exposition = Arc::new(Exposition::new(store.clone(), status.clone()));
-        let answering = pages::Parts { exposition, store: store.clone(), status: status.clone(), reload };
-        let server = web::Server::bind(web, answering).await?;
+        let sources = Sources { exposition, store: store.clone(), status: status.clone(), reload };
+        let observer = WebObserver::new(&sources, telemetry_path.clone());
+        let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
+        let server = Server::bind(web, routes, observer).await?;
         let reloader = Reloader { source, file_text, plans, keeper: keeper.clone(), status: status.clone(), requests };
         Ok(Self { server, poller, keeper, reloader, store, status })
     }
@@ -107,7 +113,7 @@ impl App {
         let stop = CancellationToken::new();
         let poller_ended = CancellationToken::new();
         let mut supervisor = Supervisor::default();
-        supervisor.start("web server", server.run(stop.clone()));
+        supervisor.start("web server", server.run(stop.clone().cancelled_owned()));
         let polling = poller.run(stop.clone());
         let ending = poller_ended.clone().drop_guard();
         supervisor.start("poller", async move {

@@ -15,8 +15,8 @@ use crate::off_runtime::off_runtime;
 use crate::pages;
 use crate::poll::Plan;
 use crate::status::Status;
-use crate::web::settle::{Settling, looks};
 use elements_api::{Client, CredentialError, check_credential};
+use exporter_web::settle::{Settling, looks};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use exporter_web::ListenAddress;
 
 use crate::pages::TelemetryPath;
 use crate::status::Build;
-use crate::web::ListenAddress;
 
 /// Prometheus exporter for the user seats that AvePoint customers have purchased.
 ///

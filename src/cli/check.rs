@@ -15,8 +15,8 @@ use crate::config::{Config, Summary};
 use crate::names::{SomeOf, count};
 use crate::poll::overload;
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
-use crate::web::WebConfig;
 use elements_api::{Answer, Client, Error, ListedCustomer, Round, check_credential};
+use exporter_web::WebConfig;
 
 /// So many customers stand for all that have one problem.
 const MOST_NAMES: usize = 10;

@@ -32,8 +32,8 @@ use self::logging::Log;
 use crate::app::{self, App, Source};
 use crate::config::Config;
 use crate::status::Build;
-use crate::web;
 use elements_api::{Client, Round};
+use exporter_web::ServerConfig;
 
 /// What a command has come to, where it could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +88,21 @@ async fn serve(options: &Options, source: Source, log: &Log) -> Result<Outcome> 
 /// The daemon, with its sockets bound.
 async fn bind(options: &Options, source: Source, default_address: &str, log: &Log) -> Result<App> {
     let listen = if options.listen.is_empty() { vec![default_address.parse()?] } else { options.listen.clone() };
-    let web = web::Settings {
+    let web = ServerConfig {
         listen,
+        config_file: options.web_config_file.clone(),
+        realm: env!("CARGO_PKG_NAME").to_owned(),
+        ..ServerConfig::default()
+    };
+    let app = app::Launch {
+        source,
+        auto_reload: options.auto_reload,
+        web,
         telemetry_path: options.telemetry_path.clone(),
         enable_lifecycle: options.enable_lifecycle,
-        config_file: options.web_config_file.clone(),
+        log_lines_dropped: Some(log.lines_dropped()),
     };
-    let log_lines_dropped = Some(log.lines_dropped());
-    let app = App::bind(app::Launch { source, auto_reload: options.auto_reload, web, log_lines_dropped }).await?;
+    let app = App::bind(app).await?;
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");
     Ok(app)
 }

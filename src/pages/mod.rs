@@ -2,14 +2,17 @@
 
 mod downloads;
 mod format;
+mod observer;
 mod page;
 mod readiness;
 mod reload;
+mod route;
 pub(crate) mod routes;
 mod telemetry_path;
 
 use std::sync::Arc;
 
+pub(crate) use observer::WebObserver;
 pub use reload::{ReloadHandle, ReloadRequest};
 pub(crate) use routes::Routes;
 pub use telemetry_path::{TelemetryPath, TelemetryPathError, reserved};
@@ -20,7 +23,7 @@ use crate::store::Store;
 
 /// What the routes answer from.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct Sources {
     pub exposition: Arc<Exposition>,
     pub store: Arc<Store>,
     pub status: Arc<Status>,

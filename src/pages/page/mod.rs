@@ -16,7 +16,7 @@ use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hyper::header::HeaderValue;
+use exporter_web::http::header::HeaderValue;
 
 use self::facts::{Group, facts};
 use self::headline::{Headline, Scene};

@@ -1,25 +1,37 @@
+use std::future::pending;
+use std::io::Read as _;
+
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::pages::{ReloadHandle, ReloadRequest};
+use crate::pages::{ReloadHandle, ReloadRequest, WebObserver};
 use crate::testing::{scene, seats, target};
 use elements_api::Reason;
+use exporter_web::{Handler, Server, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
+use tokio_util::task::AbortOnDropHandle;
 
-/// Routes over the scene of the metrics, and where requests to reload arrive.
-pub(crate) fn routes() -> (Routes, Receiver<ReloadRequest>) {
-    let (parts, requests) = parts();
-    (Routes::new(parts, TelemetryPath::default(), true), requests)
+/// Routes over the scene of the metrics as their clients see them, and where requests to reload arrive.
+fn routes() -> (Handler<Routes>, Receiver<ReloadRequest>) {
+    let (sources, requests) = sources();
+    (handler(sources, true), requests)
 }
 
-pub(crate) fn parts() -> (Parts, Receiver<ReloadRequest>) {
+fn handler(sources: Sources, enable_lifecycle: bool) -> Handler<Routes> {
+    let observer = WebObserver::new(&sources, TelemetryPath::default());
+    Handler::new(Routes::new(sources, TelemetryPath::default(), enable_lifecycle), observer)
+}
+
+fn sources() -> (Sources, Receiver<ReloadRequest>) {
     let (store, status) = scene();
     let exposition = crate::metrics::exposition::Exposition::new(store.reader(), status.clone());
     let (reload, requests) = ReloadHandle::new();
-    (Parts { exposition: exposition.into(), store: store.reader(), status, reload }, requests)
+    (Sources { exposition: exposition.into(), store: store.reader(), status, reload }, requests)
 }
 
-async fn ask(routes: &Routes, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Chunks> {
+async fn ask(routes: &Handler<Routes>, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -27,16 +39,16 @@ async fn ask(routes: &Routes, method: &str, path: &str, headers: &[(&str, &str)]
     routes.answer(&request.body(()).unwrap()).await
 }
 
-async fn get(routes: &Routes, path: &str) -> (StatusCode, String) {
+async fn get(routes: &Handler<Routes>, path: &str) -> (StatusCode, String) {
     let response = ask(routes, "GET", path, &[]).await;
     (response.status(), body(response).await)
 }
 
-async fn body(response: Response<Chunks>) -> String {
+async fn body(response: Response<Body>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-fn header<'a>(response: &'a Response<Chunks>, name: &str) -> Option<&'a str> {
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
@@ -130,10 +142,10 @@ async fn an_unknown_path_says_where_the_metrics_are() {
 
 #[tokio::test]
 async fn ready_says_why_not() {
-    let (parts, _requests) = parts();
+    let (sources, _requests) = sources();
     let store = crate::testing::store();
     store.watch(&[crate::testing::watched("a", "a", "a", &[1])]);
-    let routes = Routes::new(Parts { store: store.reader(), ..parts }, TelemetryPath::default(), false);
+    let routes = handler(Sources { store: store.reader(), ..sources }, false);
     store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
     let (status, text) = get(&routes, "/-/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -162,8 +174,8 @@ async fn reload_answers_what_came_of_it() {
 
 #[tokio::test]
 async fn reload_is_refused_unless_enabled() {
-    let (parts, mut requests) = parts();
-    let routes = Routes::new(parts, TelemetryPath::default(), false);
+    let (sources, mut requests) = sources();
+    let routes = handler(sources, false);
     let refused = ask(&routes, "POST", "/-/reload", &[]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert!(body(refused).await.contains("--web.enable-lifecycle"));
@@ -172,8 +184,10 @@ async fn reload_is_refused_unless_enabled() {
 
 #[tokio::test]
 async fn requests_are_counted_from_zero_by_route_and_status() {
-    let (routes, _requests) = routes();
-    let count = |handler, code| routes.parts.status.snapshot().counts.http_requests.get(&(handler, code)).copied();
+    let (sources, _requests) = sources();
+    let status = sources.status.clone();
+    let routes = handler(sources, true);
+    let count = |handler, code| status.snapshot().counts.http_requests.get(&(handler, code)).copied();
     for route in Route::ALL.into_iter().filter(|route| *route != Route::Other) {
         assert_eq!(count(route.handler(), 200), Some(0), "{route:?}");
         assert_eq!(count(route.handler(), 401), None, "nobody has to sign in: {route:?}");
@@ -199,7 +213,7 @@ async fn the_page_allows_nothing_to_run() {
 async fn pages_and_downloads_have_so_many_places_and_metrics_need_none() {
     let (routes, _requests) = routes();
     let mut taken = Vec::new();
-    for path in ["/", "/seats.csv", "/seats.json"].into_iter().cycle().take(PLACES) {
+    for path in ["/", "/seats.csv", "/seats.json"].into_iter().cycle().take(MOST_LARGE_RESPONSES) {
         let response = ask(&routes, "GET", path, &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         taken.push(response);
@@ -212,4 +226,22 @@ async fn pages_and_downloads_have_so_many_places_and_metrics_need_none() {
     assert_eq!(ask(&routes, "HEAD", "/", &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     taken.pop();
     assert_eq!(get(&routes, "/").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_scrape_with_gzip_can_be_read() {
+    let (sources, _requests) = sources();
+    let config = ServerConfig { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerConfig::default() };
+    let routes = Routes::new(sources, TelemetryPath::default(), true);
+    let server = Server::bind(config, routes, ()).await.unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).await.unwrap();
+    let _serving = AbortOnDropHandle::new(tokio::spawn(server.run(pending())));
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&answer[body..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("avepoint_poll_targets{state=\"ok\"}"), "{text}");
 }

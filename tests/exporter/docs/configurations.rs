@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use avepoint_exporter::config::Config;
-use avepoint_exporter::web::WebConfig;
+use exporter_web::WebConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_yaml::Value;

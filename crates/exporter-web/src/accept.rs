@@ -1,0 +1,103 @@
+//! The loop that accepts, on several sockets, and while the system has no room.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+/// How long nobody is accepted after the system had no resources for it.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// The system has no resources for another connection.
+#[derive(Debug)]
+pub(crate) struct Exhausted;
+
+/// The listening sockets, each of which gets its turn.
+#[derive(Debug)]
+pub(crate) struct Accepting {
+    listeners: Vec<TcpListener>,
+    /// The listener that is asked first, so that none is left out while another is flooded.
+    next: usize,
+    paused_until: Option<Instant>,
+}
+
+impl Accepting {
+    pub(crate) const fn new(listeners: Vec<TcpListener>) -> Self {
+        Self { listeners, next: 0, paused_until: None }
+    }
+
+    /// The next connection. Nothing is lost where this is dropped while it waits.
+    pub(crate) async fn accept(&mut self) -> Result<TcpStream, Exhausted> {
+        if let Some(until) = self.paused_until {
+            sleep_until(until).await;
+        }
+        loop {
+            match self.any().await {
+                Ok(stream) => {
+                    if self.paused_until.take().is_some() {
+                        info!("accepting connections again");
+                    }
+                    // Responses are written whole: waiting for more would only delay their end. A socket that cannot
+                    // do this is about to fail anyway.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    if self.paused_until.replace(Instant::now() + EXHAUSTED_PAUSE).is_none() {
+                        warn!(%error, "cannot accept connections now; trying again");
+                    }
+                    return Err(Exhausted);
+                }
+            }
+        }
+    }
+
+    async fn any(&mut self) -> io::Result<TcpStream> {
+        let Self { listeners, next, .. } = self;
+        poll_fn(|context| {
+            for offset in 0..listeners.len() {
+                let index = (*next + offset) % listeners.len();
+                if let Poll::Ready(accepted) = listeners[index].poll_accept(context) {
+                    *next = index + 1;
+                    return Poll::Ready(accepted.map(|(stream, _)| stream));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Linux hands the errors of a connection that is already gone to whoever accepts it: accept(2), "Error handling".
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::Interrupted
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::TimedOut
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_concerns_one_connection_is_passed_over() {
+        const EMFILE: i32 = 24;
+        const ECONNABORTED: i32 = 103;
+        assert!(concerns_one_connection(&io::Error::from_raw_os_error(ECONNABORTED)));
+        assert!(!concerns_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+    }
+}

@@ -1,0 +1,235 @@
+//! The files of the web configuration, and how changes of them are found.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use tokio::task::spawn_blocking;
+use tracing::{error, info, warn};
+
+use super::{Protection, WebConfig};
+use crate::settle::{Settling, looks};
+use bounded_file::LARGEST;
+use checked_yaml::Error;
+
+/// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Files(BTreeMap<PathBuf, Option<Vec<u8>>>);
+
+impl Files {
+    pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = bounded_file::read(path, LARGEST);
+        let seen = bytes.as_ref().ok().map(|bytes| digest(&SHA256, bytes).as_ref().to_vec());
+        self.0.insert(path.to_owned(), seen);
+        bytes
+    }
+
+    /// Whether what both hold is the same in both.
+    fn agrees_with(&self, other: &Self) -> bool {
+        self.0.iter().all(|(path, seen)| other.0.get(path).is_none_or(|other| other == seen))
+    }
+
+    /// The same files as they are now.
+    fn again(&self) -> Self {
+        let mut files = Self::default();
+        for path in self.0.keys() {
+            // Whatever keeps it from being read may have kept it before, and is remembered either way.
+            let _ = files.read(path);
+        }
+        files
+    }
+}
+
+/// A web configuration file that is followed as it changes.
+#[derive(Debug)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    files: Settling<Files>,
+    /// What the configuration that is in force demands.
+    protection: Protection,
+}
+
+/// Why a changed web configuration is not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    #[error(transparent)]
+    Invalid(#[from] Error),
+    /// It may be what is left of a file that is just being written, or of one whose writer gave up.
+    #[error(
+        "{}: it would open the door, since it has no more {lost}; if that is meant, start the exporter again",
+        .file.display()
+    )]
+    Opens { file: PathBuf, lost: String },
+}
+
+impl ConfigFile {
+    /// Loads the file for the first time.
+    pub(crate) fn load(path: PathBuf) -> Result<(Self, WebConfig), Error> {
+        let mut files = Files::default();
+        let config = WebConfig::load_through(&mut files, &path)?;
+        Ok((Self { path, files: Settling::new(files), protection: config.protection() }, config))
+    }
+
+    /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
+    pub(crate) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
+        let mut looks = looks();
+        loop {
+            looks.tick().await;
+            let looking = spawn_blocking(move || {
+                let found = self.look();
+                (self, found)
+            });
+            let found = match looking.await {
+                Ok((file, found)) => {
+                    self = file;
+                    found
+                }
+                Err(error) => {
+                    error!("the web configuration file is no longer followed: {error}");
+                    return pending().await;
+                }
+            };
+            match found {
+                None => {}
+                Some(Ok(config)) => {
+                    info!("web configuration reloaded: {}", config.summary());
+                    publish(Some(config));
+                }
+                Some(Err(error)) => {
+                    warn!("the web configuration was not reloaded, and the one before goes on: {error}");
+                    publish(None);
+                }
+            }
+        }
+    }
+
+    /// Loads the file again if it or one of those that it names has changed; `None` if not.
+    ///
+    /// One that gives up any protection does not count at all: how long a writer takes is not known, and an empty file
+    /// would open the door to everybody.
+    fn look(&mut self) -> Option<Result<WebConfig, Rejected>> {
+        let now = self.files.known().again();
+        let seen = self.files.look(now)?.clone();
+        self.load_as(&seen)
+    }
+
+    /// Loads the file, which two looks found to be like `seen`; `None` where it has changed since.
+    fn load_as(&mut self, seen: &Files) -> Option<Result<WebConfig, Rejected>> {
+        let mut files = Files::default();
+        let loaded = WebConfig::load_through(&mut files, &self.path);
+        if !files.agrees_with(seen) {
+            return None;
+        }
+        self.files = Settling::new(files);
+        Some(loaded.map_err(Rejected::from).and_then(|config| self.accept(config)))
+    }
+
+    fn accept(&mut self, config: WebConfig) -> Result<WebConfig, Rejected> {
+        let protection = config.protection();
+        if let Some(lost) = self.protection.lost_with(protection) {
+            return Err(Rejected::Opens { file: self.path.clone(), lost });
+        }
+        self.protection = protection;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const OPEN: &str = "http_server_config: {http2: false}\n";
+    const LIMITED: &str = "rate_limit: {interval: 1s, burst: 9}\n";
+    const USER: &str = "basic_auth_users: {u: $2b$04$abcdefghijklmnopqrstuu5iIoxXgNbSqrGh0UAx02Fu.9cCEUKvq}\n";
+
+    fn file() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("web.yml");
+        fs::write(&path, USER).expect("written");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_change_counts_at_the_second_look_that_finds_it() {
+        let (_folder, path) = file();
+        let (mut file, config) = ConfigFile::load(path.clone()).expect("valid");
+        assert_eq!(config.users.len(), 1);
+        assert!(file.look().is_none());
+        fs::write(&path, "").expect("written");
+        assert!(file.look().is_none(), "it may be halfway written");
+        fs::write(&path, format!("{USER}{LIMITED}")).expect("written");
+        assert!(file.look().is_none(), "and this, too");
+        assert!(file.look().expect("a change").expect("valid").rate_limit.is_some());
+        assert!(file.look().is_none());
+    }
+
+    #[test]
+    fn what_is_loaded_is_what_two_looks_found() {
+        let (_folder, path) = file();
+        let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
+        let with_limit = format!("{USER}{LIMITED}");
+        fs::write(&path, &with_limit).expect("written");
+        let seen = file.files.known().again();
+        fs::write(&path, USER.repeat(2)).expect("written");
+        assert!(file.load_as(&seen).is_none(), "it has changed since");
+        fs::write(&path, &with_limit).expect("written");
+        assert!(file.look().is_none());
+        assert!(file.look().expect("a change").is_ok());
+    }
+
+    #[test]
+    fn no_change_opens_the_door() {
+        let (_folder, path) = file();
+        let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
+        for open in ["", OPEN] {
+            fs::write(&path, open).expect("written");
+            assert!(file.look().is_none());
+            let refusal = file.look().expect("a change").expect_err("refused").to_string();
+            assert!(refusal.contains("no more basic_auth_users;"), "{refusal}");
+            assert!(file.look().is_none() && file.look().is_none(), "it is reported once");
+        }
+        fs::write(&path, USER).expect("written");
+        assert!(file.look().is_none());
+        assert!(file.look().expect("a change").is_ok());
+    }
+
+    #[test]
+    fn a_door_that_is_open_may_be_closed_and_stays_closed() {
+        let (_folder, path) = file();
+        fs::write(&path, OPEN).expect("written");
+        let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
+        for (text, is_fine) in [("", true), (USER, true), (OPEN, false)] {
+            fs::write(&path, text).expect("written");
+            assert!(file.look().is_none());
+            assert_eq!(file.look().expect("a change").is_ok(), is_fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_changes_and_changes_back_is_no_change() {
+        let (_folder, path) = file();
+        let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
+        fs::write(&path, "").expect("written");
+        assert!(file.look().is_none());
+        fs::write(&path, USER).expect("written");
+        assert!(file.look().is_none() && file.look().is_none());
+    }
+
+    #[test]
+    fn a_broken_file_is_reported_once() {
+        let (_folder, path) = file();
+        let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
+        fs::remove_file(&path).expect("removed");
+        assert!(file.look().is_none());
+        assert!(file.look().expect("a change").is_err());
+        assert!(file.look().is_none() && file.look().is_none());
+        fs::write(&path, USER).expect("written");
+        assert!(file.look().is_none());
+        assert!(file.look().expect("a change").is_ok());
+    }
+}

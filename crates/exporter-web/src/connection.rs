@@ -1,0 +1,88 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::phase::{Phase, PhaseClock, TimedStream};
+use crate::{Body, Handler, Limits, Service, http2};
+
+/// What a connection needs besides its stream.
+pub(crate) struct Connection<S> {
+    pub(crate) clock: Arc<PhaseClock>,
+    pub(crate) handler: Arc<Handler<S>>,
+    pub(crate) limits: Limits,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl<S> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> Connection<S> {
+    /// Serves until the client has enough, or what was asked is answered and the server stops.
+    pub(crate) async fn run<I>(self, stream: I, tls: Option<Arc<rustls::ServerConfig>>)
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Some(tls) = tls else { return self.http1(stream).await };
+        let shaken = tokio::select! {
+            shaken = TlsAcceptor::from(tls).accept(stream) => shaken,
+            () = self.stopping.cancelled() => return,
+        };
+        match shaken {
+            Ok(stream) => {
+                self.clock.enter(Phase::Head);
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                if is_http2 { http2::serve(stream, self).await } else { self.http1(stream).await }
+            }
+            Err(error) => debug!(%error, "a TLS handshake failed"),
+        }
+    }
+
+    async fn http1<I>(self, stream: I)
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Self { clock, handler, limits, stopping } = self;
+        let service = service_fn(|request| {
+            clock.enter(Phase::Answering);
+            let handler = handler.clone();
+            async move { Ok::<_, Infallible>(answer(&handler, request).await) }
+        });
+        let connection = http1::Builder::new()
+            .max_header_size(limits.head_bytes)
+            // The sweep does that, and leaves idle connections alone.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(TimedStream::new(stream, clock.clone())), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "a connection broke");
+        }
+    }
+}
+
+/// The response to a request, whose body nobody reads. It is kept until then: hyper would begin to read past it.
+pub(crate) async fn answer<S: Service>(handler: &Handler<S>, request: Request<Incoming>) -> Response<Body> {
+    let (head, _unread) = request.into_parts();
+    handler.answer(&Request::from_parts(head, ())).await
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod accept;
+mod address;
+mod answer;
+mod auth;
+mod body;
+mod config;
+mod connection;
+mod connections;
+mod error;
+mod http2;
+mod limits;
+mod passwords;
+mod phase;
+mod rate_limit;
+mod secret;
+mod server;
+mod service;
+pub mod settle;
+#[cfg(test)]
+mod testing;
+
+pub use bytes::Bytes;
+pub use checked_yaml::Error as ConfigError;
+/// The crate of the types of requests and responses, in the version that this one has.
+pub use http;
+
+pub use address::{ListenAddress, ListenAddressError};
+pub use answer::Handler;
+pub use body::{Body, plain_text};
+pub use config::WebConfig;
+pub use error::BindError;
+pub use limits::Limits;
+pub use server::{Server, ServerConfig};
+pub use service::{Observer, Service};

@@ -1,0 +1,238 @@
+//! Whether a password is a user's: slowly, as bcrypt has it, and so one at a time and off the threads that answer.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::config::Users;
+
+/// A user and a password that somebody claims to be his.
+pub(crate) struct Login {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+}
+
+/// So many checks wait already that another would take too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// Checks passwords, and remembers those that were right: scrapes have the same each time.
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    /// Random, so that what is remembered tells nothing outside of this process.
+    key: hmac::Key,
+    /// For one comparison and those that wait for it.
+    queue: Arc<Semaphore>,
+    /// Whoever holds its one permit compares.
+    comparing: Arc<Semaphore>,
+    right: Arc<Mutex<Right>>,
+}
+
+/// Digests of the logins that were right.
+type Right = HashSet<Vec<u8>>;
+
+/// Comparisons that may wait or run. At a usual cost of 10, the last one waits for one or two seconds.
+const QUEUE: usize = 16;
+
+/// One login needs one place; a password of more than 72 bytes can be written in many ways that are all right.
+const MAX_REMEMBERED: usize = 1024;
+
+impl Passwords {
+    /// Whether `login` is one of `users`.
+    ///
+    /// Somebody who is no user costs a comparison, too, with the hash of somebody who is one: the time that it takes
+    /// does not tell who is a user.
+    pub(crate) async fn check(&self, users: &Users, login: Login) -> Result<bool, Busy> {
+        let (is_user, hash) = match users.hash(&login.user) {
+            Some(hash) => (true, hash),
+            None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),
+        };
+        let digest = self.sign([&login.user, hash.expose().as_bytes(), &login.password]).as_ref().to_vec();
+        // What was right stays remembered when a user is removed, whose hash another one may share.
+        if is_user && is_right(&self.right, &digest) {
+            return Ok(true);
+        }
+        let place = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let turn = self.comparing.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let (hash, right) = (hash.clone(), self.right.clone());
+        // A client that goes away leaves a comparison that still runs: it keeps its turn, and what it finds is kept.
+        let comparison = spawn_blocking(move || {
+            let _held = (place, turn);
+            if is_user && is_right(&right, &digest) {
+                return true;
+            }
+            let matches = bcrypt::verify(&login.password, hash.expose()).unwrap_or(false) && is_user;
+            if matches {
+                remember(&right, digest);
+            }
+            matches
+        });
+        // A comparison that comes to no end lets nobody in.
+        Ok(comparison.await.unwrap_or(false))
+    }
+
+    /// Always the same for one `user`, and nothing that can be foreseen.
+    fn number(&self, user: &[u8]) -> usize {
+        let tag = self.sign([user]);
+        tag.as_ref().first_chunk().map_or(0, |bytes| usize::from_le_bytes(*bytes))
+    }
+
+    /// Different for different parts, also where they read the same one after the other.
+    fn sign<const N: usize>(&self, parts: [&[u8]; N]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        context.sign()
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::new(HMAC_SHA256, &rand::random::<[u8; 32]>()),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            comparing: Arc::new(Semaphore::new(1)),
+            right: Arc::default(),
+        }
+    }
+}
+
+fn is_right(right: &Mutex<Right>, digest: &[u8]) -> bool {
+    right.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+}
+
+fn remember(right: &Mutex<Right>, digest: Vec<u8>) {
+    let mut right = right.lock().unwrap_or_else(PoisonError::into_inner);
+    if right.len() >= MAX_REMEMBERED {
+        right.clear();
+    }
+    right.insert(digest);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::WebConfig;
+
+    /// alice has `wonderland`, bob has `builder`, at the lowest cost that there is.
+    fn users() -> WebConfig {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.yml");
+        let hash = |password| bcrypt::hash(password, 4).unwrap();
+        let text = format!("basic_auth_users: {{alice: {}, bob: {}}}\n", hash("wonderland"), hash("builder"));
+        std::fs::write(&path, text).unwrap();
+        WebConfig::load(&path).unwrap()
+    }
+
+    fn login(user: &str, password: &str) -> Login {
+        Login { user: user.into(), password: password.into() }
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_for_its_own_user_alone() {
+        let (config, passwords) = (users(), Passwords::default());
+        for (user, password, expected) in [
+            ("alice", "wonderland", true),
+            ("bob", "builder", true),
+            ("alice", "builder", false),
+            ("bob", "wonderland", false),
+            ("carol", "builder", false),
+            ("carol", "wonderland", false),
+            ("Alice", "wonderland", false),
+            ("alice", "wonderland\0", false),
+            ("alice", "", false),
+            ("", "wonderland", false),
+        ] {
+            for _ in 0..2 {
+                let outcome = passwords.check(&config.users, login(user, password)).await;
+                assert_eq!(outcome, Ok(expected), "{user}:{password}");
+            }
+        }
+        assert_eq!(passwords.right.lock().unwrap().len(), 2, "nothing but what was right is remembered");
+    }
+
+    #[tokio::test]
+    async fn a_removed_user_is_refused_though_another_has_the_same_hash() {
+        let hash = bcrypt::hash("wonderland", 4).unwrap();
+        let users = |names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("web.yml");
+            let entries: Vec<_> = names.iter().map(|name| format!("{name}: {hash}")).collect();
+            std::fs::write(&path, format!("basic_auth_users: {{{}}}\n", entries.join(", "))).unwrap();
+            WebConfig::load(&path).unwrap().users
+        };
+        let passwords = Passwords::default();
+        assert_eq!(passwords.check(&users(&["alice", "bob"]), login("alice", "wonderland")).await, Ok(true));
+        let renamed = users(&["bob"]);
+        for _ in 0..2 {
+            assert_eq!(passwords.check(&renamed, login("alice", "wonderland")).await, Ok(false));
+        }
+        assert_eq!(passwords.check(&renamed, login("bob", "wonderland")).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn whether_a_user_exists_cannot_be_told_from_what_it_costs() {
+        let (config, passwords) = (users(), Passwords::default());
+        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        for user in ["alice", "carol"] {
+            let mut checking = Box::pin(passwords.check(&config.users, login(user, "wrong")));
+            assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err());
+            assert_eq!(passwords.queue.available_permits(), QUEUE - 1, "{user} waits for one comparison");
+        }
+        drop(turn);
+        let costs: HashSet<_> = (0..100).map(|number| &config.users.any_hash(number).unwrap().expose()[..7]).collect();
+        assert_eq!(costs, HashSet::from(["$2b$04$"]), "of the same cost");
+    }
+
+    #[tokio::test]
+    async fn who_was_right_before_waits_for_nobody() {
+        let (config, passwords) = (users(), Passwords::default());
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
+        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let mut waiting: Vec<_> =
+            (0..QUEUE).map(|_| Box::pin(passwords.check(&config.users, login("bob", "builder")))).collect();
+        for check in &mut waiting {
+            assert!(timeout(Duration::from_millis(1), check).await.is_err());
+        }
+        assert_eq!(passwords.check(&config.users, login("bob", "builder")).await, Err(Busy), "no place is left");
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
+        drop(turn);
+        for check in waiting {
+            assert_eq!(check.await, Ok(true));
+        }
+        assert_eq!(passwords.queue.available_permits(), QUEUE);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_leaves_its_turn_to_its_comparison() {
+        let (config, passwords) = (users(), Passwords::default());
+        {
+            let mut checking = Box::pin(passwords.check(&config.users, login("alice", "wonderland")));
+            // The first poll begins the comparison.
+            assert!(timeout(Duration::ZERO, &mut checking).await.is_err());
+        }
+        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        assert_eq!(passwords.right.lock().unwrap().len(), 1, "what it found is kept");
+        drop(turn);
+    }
+
+    #[tokio::test]
+    async fn a_changed_hash_forgets_the_password_of_before() {
+        let (before, after, passwords) = (users(), users(), Passwords::default());
+        assert_eq!(passwords.check(&before.users, login("alice", "wonderland")).await, Ok(true));
+        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let mut checking = Box::pin(passwords.check(&after.users, login("alice", "wonderland")));
+        assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err(), "another salt, another comparison");
+        drop(turn);
+        assert_eq!(checking.await, Ok(true));
+    }
+}
