@@ -233,7 +233,7 @@ impl Store {
         known.note(|refused| refused.configuration = false);
     }
 
-    /// The configuration could not be loaded again, and the one before goes on.
+    /// The configuration could not be loaded again, and the previous one stays in force.
     pub fn reload_failed(&self) {
         self.lock().note(|refused| refused.configuration = true);
     }

@@ -54,8 +54,8 @@ pub trait Observer: Send + Sync + 'static {
     /// sees the first of them as an increase.
     fn password_demanded(&self) {}
 
-    /// The web configuration file has changed, and is in force (`true`) or was rejected (`false`), in which case the one
-    /// before goes on. The crate logs either.
+    /// The web configuration file has changed, and is in force (`true`) or was rejected (`false`), in which case the
+    /// previous one stays in force. The crate logs either.
     fn config_reloaded(&self, successful: bool) {
         let _ = successful;
     }

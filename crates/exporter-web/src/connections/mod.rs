@@ -48,7 +48,10 @@ impl<S: Service> Connections<S> {
     {
         if self.open.len() >= self.places {
             if !std::mem::replace(&mut self.full, true) {
-                warn!(connections = self.open.len(), "no place is left for more connections: the quietest make room");
+                warn!(
+                    connections = self.open.len(),
+                    "too many connections: those that have been quiet for longest are closed"
+                );
             }
             if !self.close_quietest() {
                 return;
