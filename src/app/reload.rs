@@ -116,7 +116,7 @@ impl Reloader {
             Err(problem) => {
                 self.status.reload_failed();
                 let problem = problem.to_string();
-                error!("the configuration was not reloaded, and the one before goes on: {problem}");
+                error!("the configuration was not reloaded, and the previous one stays in effect: {problem}");
                 Err(problem)
             }
         }

@@ -106,7 +106,7 @@ catalogue! {
         "Number of customers in the last complete listing that AvePoint's API answered in the background.";
     RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
         "1 if this exporter's configuration and its web configuration could be loaded the last time, 0 if one could \
-         not and the one before goes on.";
+         not and the previous one stays in effect.";
     RELOAD_LAST_SUCCESS = Gauge "avepoint_exporter_config_last_reload_success_timestamp_seconds" []
         "Unix time in seconds at which this exporter's configuration was last loaded.";
     BUILD_INFO = Gauge "avepoint_exporter_build_info" ["version", "revision", "rustversion"]

@@ -15,20 +15,20 @@ use super::format::exact;
 use crate::store::{Freshness, KnownCustomer, Snapshot};
 use crate::table::{Cell, Form, List};
 
-/// The download, in pieces that are made one after the other: a client that reads slowly costs one of them.
+/// The download, in chunks that are made one after the other: a client that reads slowly costs one of them.
 pub(super) fn download(known: Snapshot, form: Form, now: SystemTime) -> impl Iterator<Item = Bytes> + Send + 'static {
     let freshness = known.freshness;
-    let customers = known.customers.into_values().map(Part::Customer);
-    let mut parts = once(Part::Begin).chain(customers).chain(once(Part::End));
+    let customers = known.customers.into_values().map(Section::Customer);
+    let mut sections = once(Section::Begin).chain(customers).chain(once(Section::End));
     let mut list = List::new(form, COLUMNS);
     from_fn(move || {
         let mut bytes = Vec::new();
-        while bytes.len() < PIECE {
-            let Some(part) = parts.next() else { break };
-            let written = match part {
-                Part::Begin => list.begin(&mut bytes),
-                Part::Customer(known) => list.rows(&mut bytes, rows(&known, freshness, now)),
-                Part::End => list.end(&mut bytes),
+        while bytes.len() < CHUNK {
+            let Some(section) = sections.next() else { break };
+            let written = match section {
+                Section::Begin => list.begin(&mut bytes),
+                Section::Customer(known) => list.rows(&mut bytes, rows(&known, freshness, now)),
+                Section::End => list.end(&mut bytes),
             };
             // Memory takes whatever is written to it.
             written.ok()?;
@@ -38,7 +38,7 @@ pub(super) fn download(known: Snapshot, form: Form, now: SystemTime) -> impl Ite
 }
 
 /// About so many bytes are made at once.
-const PIECE: usize = 64 << 10;
+const CHUNK: usize = 64 << 10;
 
 const COLUMNS: [&str; 10] = [
     "customer",
@@ -53,7 +53,7 @@ const COLUMNS: [&str; 10] = [
     "last_change",
 ];
 
-enum Part {
+enum Section {
     Begin,
     Customer(Arc<KnownCustomer>),
     End,
@@ -121,9 +121,9 @@ mod tests {
         let store = store();
         let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
         store.watch(&customers);
-        let pieces: Vec<_> = download(store.snapshot(), Form::Json, at(0)).collect();
-        assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.len() < 2 * PIECE), "{}", pieces.len());
-        let seats: Value = serde_json::from_slice(&pieces.concat()).unwrap();
+        let chunks: Vec<_> = download(store.snapshot(), Form::Json, at(0)).collect();
+        assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() < 2 * CHUNK), "{}", chunks.len());
+        let seats: Value = serde_json::from_slice(&chunks.concat()).unwrap();
         assert_eq!(seats.as_array().unwrap().len(), 4_000);
     }
 }

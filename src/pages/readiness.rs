@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::names::count;
 use crate::status::Status;
 use crate::store::{Snapshot, Store, TargetState};
 
@@ -48,7 +49,7 @@ fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
     let number = |state| by_state.get(&state).copied().unwrap_or_default();
     let (failing, pending) = (number(TargetState::Failing), number(TargetState::Pending));
     if failing == 0 {
-        return format!("no answer yet: {pending} targets are not polled yet");
+        return format!("no answer yet: {} {} not polled yet", count(pending, "target"), are(pending));
     }
     let mut reasons: BTreeMap<_, usize> = BTreeMap::new();
     for reason in known.records().filter_map(|(_, _, record)| record.failure) {
@@ -58,7 +59,12 @@ fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
     if reasons.is_empty() {
         reasons.push("their restored numbers are stale".to_owned());
     }
-    format!("no answer yet: {failing} targets failed ({}), {pending} are not polled yet", reasons.join(", "))
+    let (failed, reasons) = (count(failing, "target"), reasons.join(", "));
+    format!("no answer yet: {failed} failed ({reasons}), {pending} {} not polled yet", are(pending))
+}
+
+const fn are(number: usize) -> &'static str {
+    if number == 1 { "is" } else { "are" }
 }
 
 #[cfg(test)]
@@ -86,7 +92,7 @@ mod tests {
         store.record(&target("a", 1), Err(Reason::Auth), at(0));
         assert_eq!(
             readiness(&store, &status, at(0)).unwrap_err(),
-            "no answer yet: 1 targets failed (auth: 1), 1 are not polled yet"
+            "no answer yet: 1 target failed (auth: 1), 1 is not polled yet"
         );
         store.record(&target("a", 4), seats(1), at(0));
         assert_eq!(readiness(&store, &status, at(0)), Ok(()));

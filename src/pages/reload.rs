@@ -18,7 +18,7 @@ impl ReloadHandle {
 
     /// # Errors
     ///
-    /// The reason in words for which the configuration before goes on.
+    /// The reason in words for which the previous configuration stays in effect.
     pub async fn reload(&self) -> Result<(), String> {
         let stopping = || "the exporter is stopping".to_owned();
         let (answer, answered) = oneshot::channel();

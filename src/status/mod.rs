@@ -172,7 +172,7 @@ impl Status {
         status.reload.refused = false;
     }
 
-    /// The configuration could not be loaded again, and the one before goes on.
+    /// The configuration could not be loaded again, and the previous one stays in effect.
     pub fn reload_failed(&self) {
         self.lock().reload.refused = true;
     }

@@ -43,7 +43,7 @@ impl Guard {
     /// Whether a request with these headers may be answered.
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denial> {
         let config = self.config();
-        // As in the exporter-toolkit, who is refused for his password has used up a request all the same.
+        // As in the exporter-toolkit, a request that is refused for its password counts all the same.
         if config.rate_limit.is_some_and(|limit| !self.bucket.take(limit)) {
             return Err(Denial::TooMany);
         }

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::config::Users;
 
-/// A user and a password that somebody claims to be his.
+/// A user and a password, as somebody claims.
 pub(crate) struct Login {
     pub(crate) user: Vec<u8>,
     pub(crate) password: Vec<u8>,
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(passwords.check(&renamed, login("bob", "wonderland")).await, Ok(true));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn whether_a_user_exists_cannot_be_told_from_what_it_costs() {
         let (config, passwords) = (users(), Passwords::default());
         let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(costs, HashSet::from(["$2b$04$"]), "of the same cost");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_was_right_before_waits_for_nobody() {
         let (config, passwords) = (users(), Passwords::default());
         assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
@@ -225,7 +225,7 @@ mod tests {
         drop(turn);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_changed_hash_forgets_the_password_of_before() {
         let (before, after, passwords) = (users(), users(), Passwords::default());
         assert_eq!(passwords.check(&before.users, login("alice", "wonderland")).await, Ok(true));

@@ -44,7 +44,8 @@ impl<S: Service> Service for Arc<S> {
 ///
 /// The methods are called where requests are answered, so they must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// `request` was answered with `status`, by the service or by a refusal.
+    /// `request` was answered with `status`, by the service or because the client may not ask. What is no HTTP, or has
+    /// too large a head, never becomes a request.
     fn answered(&self, request: &Request<()>, status: StatusCode) {
         let _ = (request, status);
     }
@@ -54,8 +55,8 @@ pub trait Observer: Send + Sync + 'static {
     /// sees the first of them as an increase.
     fn password_demanded(&self) {}
 
-    /// The web configuration file has changed, and is in force (`true`) or was rejected (`false`), in which case the one
-    /// before goes on. The crate logs either.
+    /// The web configuration file has changed, and is in force (`true`) or was rejected (`false`), in which case the
+    /// previous one stays in effect. The crate logs either.
     fn config_reloaded(&self, successful: bool) {
         let _ = successful;
     }

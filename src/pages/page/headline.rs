@@ -124,7 +124,7 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         find(Mood::Warning, "The last listing of customers failed".to_owned(), detail.to_owned());
     }
     if !status.reload.is_successful() {
-        let detail = "The configuration before it goes on; the log says what is wrong with the new one.";
+        let detail = "The previous configuration stays in effect; the log says what is wrong with the new one.";
         find(Mood::Warning, "The last reload was refused".to_owned(), detail.to_owned());
     }
     if let Some(expiry) = status.counts.client_certificate_expiry.filter(|expiry| *expiry < *now + CERTIFICATE_NOTICE) {

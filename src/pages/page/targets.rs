@@ -31,7 +31,7 @@ pub(super) struct Target<'a> {
     pub(super) state: TargetState,
     pub(super) seats: Option<Seats>,
     /// Of the customer among all by label, and of the product among all by name: what stands first among equals.
-    places: (usize, usize),
+    ranks: (usize, usize),
 }
 
 impl<'a> Targets<'a> {
@@ -80,17 +80,17 @@ fn matching(
     customers.sort_by(|(label, _), (other, _)| label.cmp(other));
 
     let mut targets = Vec::new();
-    for (customer_place, (_, known_customer)) in customers.iter().enumerate() {
+    for (customer_rank, (_, known_customer)) in customers.iter().enumerate() {
         let customer = &known_customer.customer;
         let texts = [customer.label.as_str(), customer.name.as_str(), customer.id.as_str()];
         let customer_is_found = texts.into_iter().any(&finds);
         for (product, record) in &known_customer.products {
-            let Some(&Product { place, is_found }) = products.get(product) else { continue };
+            let Some(&Product { rank, is_found }) = products.get(product) else { continue };
             let state = record.state(now, known.freshness);
             if (customer_is_found || is_found) && wanted.is_none_or(|wanted| wanted == state) {
                 let seats = record.seats(now, known.freshness);
-                let places = (customer_place, place);
-                targets.push(Target { customer, product: *product, record, state, seats, places });
+                let ranks = (customer_rank, rank);
+                targets.push(Target { customer, product: *product, record, state, seats, ranks });
             }
         }
     }
@@ -100,7 +100,7 @@ fn matching(
 /// What is the same for all targets of a product.
 struct Product {
     /// Among all by name.
-    place: usize,
+    rank: usize,
     is_found: bool,
 }
 
@@ -108,16 +108,16 @@ fn products(known: &Snapshot, finds: impl Fn(&str) -> bool) -> BTreeMap<ProductT
     let all: BTreeSet<_> = known.customers.values().flat_map(|known| known.products.keys()).collect();
     let mut by_name: Vec<_> = all.into_iter().map(|product| (product.label().to_lowercase(), *product)).collect();
     by_name.sort_unstable();
-    let places = by_name.iter().enumerate();
-    places.map(|(place, (name, product))| (*product, Product { place, is_found: finds(name) })).collect()
+    let ranked = by_name.iter().enumerate();
+    ranked.map(|(rank, (name, product))| (*product, Product { rank, is_found: finds(name) })).collect()
 }
 
 fn sort(targets: &mut [Target<'_>], query: &Query) {
     let descending = query.descending;
     match query.sort {
         Sort::Urgency => sort_by(targets, descending, |target| Some(urgency(target.state))),
-        Sort::Customer => sort_by(targets, descending, |target| Some(target.places.0)),
-        Sort::Product => sort_by(targets, descending, |target| Some(target.places.1)),
+        Sort::Customer => sort_by(targets, descending, |target| Some(target.ranks.0)),
+        Sort::Product => sort_by(targets, descending, |target| Some(target.ranks.1)),
         Sort::Seats => sort_by(targets, descending, |target| target.seats),
         Sort::Age => sort_by(targets, descending, |target| target.record.answer.map(|answered| Reverse(answered.at))),
     }
@@ -128,7 +128,7 @@ fn sort_by<K: Ord>(targets: &mut [Target<'_>], descending: bool, key: impl Fn(&T
     targets.sort_unstable_by(|a, b| {
         let (a_key, b_key) = (key(a), key(b));
         let order = if descending { b_key.cmp(&a_key) } else { a_key.cmp(&b_key) };
-        a_key.is_none().cmp(&b_key.is_none()).then(order).then(a.places.cmp(&b.places))
+        a_key.is_none().cmp(&b_key.is_none()).then(order).then(a.ranks.cmp(&b.ranks))
     });
 }
 
@@ -257,7 +257,7 @@ mod tests {
             let keys = Cell::new(0);
             sort_by(&mut targets, true, |target| {
                 keys.set(keys.get() + 1);
-                Some(target.places.1)
+                Some(target.ranks.1)
             });
             // Two of each comparison, and at worst twice as many comparisons as n log n.
             let most = 4 * targets.len() * targets.len().ilog2() as usize;

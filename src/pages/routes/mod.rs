@@ -148,7 +148,8 @@ async fn reload(handle: &ReloadHandle) -> Response<Body> {
     match handle.reload().await {
         Ok(()) => plain_text(StatusCode::OK, "The configuration was reloaded.\n"),
         Err(reason) => {
-            let message = format!("The configuration was not reloaded, and the one before goes on: {reason}\n");
+            let message =
+                format!("The configuration was not reloaded, and the previous one stays in effect: {reason}\n");
             plain_text(StatusCode::INTERNAL_SERVER_ERROR, message)
         }
     }
@@ -188,7 +189,7 @@ impl Default for LargeResponses {
 }
 
 fn too_many() -> Response<Body> {
-    let response = plain_text(StatusCode::SERVICE_UNAVAILABLE, "Too many clients look at once.\n");
+    let response = plain_text(StatusCode::SERVICE_UNAVAILABLE, "Too many clients are looking at once.\n");
     with(response, RETRY_AFTER, "1")
 }
 

@@ -149,7 +149,7 @@ async fn ready_says_why_not() {
     store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
     let (status, text) = get(&routes, "/-/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(text, "Not ready: no answer yet: 1 targets failed (forbidden: 1), 0 are not polled yet.\n");
+    assert_eq!(text, "Not ready: no answer yet: 1 target failed (forbidden: 1), 0 are not polled yet.\n");
     assert_eq!(get(&routes, "/-/healthy").await.0, StatusCode::OK);
     store.record(&target("a", 1), seats(1), SystemTime::now());
     assert_eq!(get(&routes, "/-/ready").await.0, StatusCode::OK);
@@ -166,7 +166,7 @@ async fn reload_answers_what_came_of_it() {
     assert_eq!(ask(&routes, "POST", "/-/reload", &[]).await.status(), StatusCode::OK);
     let refused = ask(&routes, "PUT", "/-/reload", &[]).await;
     assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(body(refused).await.ends_with("goes on: exporter.yaml: no customers\n"));
+    assert!(body(refused).await.ends_with("stays in effect: exporter.yaml: no customers\n"));
     loader.await.unwrap();
     let stopping = ask(&routes, "PUT", "/-/reload", &[]).await;
     assert!(body(stopping).await.ends_with("the exporter is stopping\n"));

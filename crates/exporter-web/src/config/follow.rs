@@ -59,10 +59,10 @@ pub(crate) enum Rejected {
     Invalid(#[from] Error),
     /// It may be what is left of a file that is just being written, or of one whose writer gave up.
     #[error(
-        "{}: it would open the door, since it has no more {lost}; if that is meant, start the exporter again",
+        "{}: without {lost} it would protect less than before; if that is intended, restart the exporter",
         .file.display()
     )]
-    Opens { file: PathBuf, lost: String },
+    ProtectsLess { file: PathBuf, lost: String },
 }
 
 impl ConfigFile {
@@ -73,7 +73,7 @@ impl ConfigFile {
         Ok((Self { path, files: Settling::new(files), protection: config.protection() }, config))
     }
 
-    /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before goes on.
+    /// Hands each change to `publish`; of one that is wrong it warns, and hands on `None`: what was before stays in effect.
     pub(crate) async fn follow(mut self, mut publish: impl FnMut(Option<WebConfig>)) -> Infallible {
         let mut looks = looks();
         loop {
@@ -99,7 +99,7 @@ impl ConfigFile {
                     publish(Some(config));
                 }
                 Some(Err(error)) => {
-                    warn!("the web configuration was not reloaded, and the one before goes on: {error}");
+                    warn!("the web configuration was not reloaded, and the previous one stays in effect: {error}");
                     publish(None);
                 }
             }
@@ -108,8 +108,8 @@ impl ConfigFile {
 
     /// Loads the file again if it or one of those that it names has changed; `None` if not.
     ///
-    /// One that gives up any protection does not count at all: how long a writer takes is not known, and an empty file
-    /// would open the door to everybody.
+    /// One that gives up any protection is rejected: how long a writer takes is not known, and an empty file would let
+    /// everybody in.
     fn look(&mut self) -> Option<Result<WebConfig, Rejected>> {
         let now = self.files.known().again();
         let seen = self.files.look(now)?.clone();
@@ -130,7 +130,7 @@ impl ConfigFile {
     fn accept(&mut self, config: WebConfig) -> Result<WebConfig, Rejected> {
         let protection = config.protection();
         if let Some(lost) = self.protection.lost_with(protection) {
-            return Err(Rejected::Opens { file: self.path.clone(), lost });
+            return Err(Rejected::ProtectsLess { file: self.path.clone(), lost });
         }
         self.protection = protection;
         Ok(config)
@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn no_change_opens_the_door() {
+    fn no_change_lets_everybody_in() {
         let (_folder, path) = file();
         let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");
         for open in ["", OPEN] {
             fs::write(&path, open).expect("written");
             assert!(file.look().is_none());
             let refusal = file.look().expect("a change").expect_err("refused").to_string();
-            assert!(refusal.contains("no more basic_auth_users;"), "{refusal}");
+            assert!(refusal.contains("without basic_auth_users it would protect less"), "{refusal}");
             assert!(file.look().is_none() && file.look().is_none(), "it is reported once");
         }
         fs::write(&path, USER).expect("written");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_door_that_is_open_may_be_closed_and_stays_closed() {
+    fn protection_may_be_added_and_then_stays() {
         let (_folder, path) = file();
         fs::write(&path, OPEN).expect("written");
         let (mut file, _) = ConfigFile::load(path.clone()).expect("valid");

@@ -131,9 +131,9 @@ impl Reading<'_, '_> {
     fn authorities(&mut self, pem: &Pem) -> Result<RootCertStore, Refused> {
         let mut authorities = RootCertStore::empty();
         for certificate in self.certificates(pem)? {
-            authorities
-                .add(certificate)
-                .map_err(|error| self.problems.add(&pem.key, format!("holds a certificate that is none: {error}")))?;
+            authorities.add(certificate).map_err(|error| {
+                self.problems.add(&pem.key, format!("holds a certificate that cannot be read: {error}"))
+            })?;
         }
         Ok(authorities)
     }
@@ -185,7 +185,7 @@ fn fitting(policy: Policy, authorities: Option<&Key>, names: bool, problems: &mu
     if names && !policy.is_mandatory() {
         return Err(problems.add(
             &key("client_allowed_sans"),
-            "needs client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert: others let in who shows none",
+            "needs client_auth_type RequireAndVerifyClientCert or RequireAnyClientCert: the others let in clients without a certificate",
         ));
     }
     Ok(())

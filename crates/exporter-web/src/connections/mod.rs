@@ -20,7 +20,7 @@ pub(crate) struct Connections<S> {
     handler: Arc<Handler<S>>,
     limits: Limits,
     /// How many may be open: as many as the limit allows, or fewer where the system had no room for as many.
-    places: usize,
+    most_open: usize,
     /// Whether newcomers take the places of others, which was logged.
     full: bool,
     stopping: CancellationToken,
@@ -33,7 +33,7 @@ impl<S: Service> Connections<S> {
         Self {
             handler,
             limits,
-            places: limits.connections,
+            most_open: limits.connections,
             full: false,
             stopping: CancellationToken::new(),
             tasks: JoinSet::new(),
@@ -41,14 +41,17 @@ impl<S: Service> Connections<S> {
         }
     }
 
-    /// Serves a new client, in the place of the one that has been quiet for longest where there is no place left.
+    /// Serves a new client. Where too many are there already, the one that has been quiet for longest is closed for it.
     pub(crate) fn add<I>(&mut self, stream: I)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        if self.open.len() >= self.places {
+        if self.open.len() >= self.most_open {
             if !std::mem::replace(&mut self.full, true) {
-                warn!(connections = self.open.len(), "no place is left for more connections: the quietest make room");
+                warn!(
+                    connections = self.open.len(),
+                    "too many connections: those that have been quiet for longest are closed"
+                );
             }
             if !self.close_quietest() {
                 return;
@@ -80,14 +83,14 @@ impl<S: Service> Connections<S> {
     /// The system has no room for another connection: closes an eighth of those that wait for their clients, so that
     /// newcomers find places. [`sweep`](Self::sweep) tries again, little by little, whether there is room for more.
     pub(crate) fn make_room(&mut self) {
-        self.places = (self.open.len() * 7 / 8).max(1);
-        while self.open.len() > self.places && self.close_quietest() {}
+        self.most_open = (self.open.len() * 7 / 8).max(1);
+        while self.open.len() > self.most_open && self.close_quietest() {}
     }
 
     /// Closes what takes too long.
     pub(crate) fn sweep(&mut self) {
-        self.places = self.limits.connections.min(self.places + 1);
-        self.full &= self.open.len() > self.places / 2;
+        self.most_open = self.limits.connections.min(self.most_open + 1);
+        self.full &= self.open.len() > self.most_open / 2;
         let Limits { handshake, head, idle, sending, .. } = self.limits;
         self.open.retain(|_, (task, clock)| {
             let (phase, lasted) = clock.now();

@@ -5,11 +5,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::config::tests::tls;
@@ -214,3 +216,52 @@ async fn a_second_server_on_the_same_port_is_refused() {
     assert!(error.to_string().starts_with(&format!("cannot listen on {address}: something else listens there")));
     running.shutdown.cancel();
 }
+
+/// Sends on what it learns of the configuration.
+struct Events(mpsc::UnboundedSender<&'static str>);
+
+impl Observer for Events {
+    fn password_demanded(&self) {
+        let _ = self.0.send("a password is demanded");
+    }
+
+    fn config_reloaded(&self, successful: bool) {
+        let _ = self.0.send(if successful { "reloaded" } else { "rejected" });
+    }
+
+    fn exposed(&self) {
+        let _ = self.0.send("exposed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_observer_learns_what_each_configuration_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("");
+    let config = ServerConfig {
+        listen: vec!["127.0.0.1:0".parse().unwrap(), ":0".parse().unwrap()],
+        config_file: Some(file.clone()),
+        ..ServerConfig::default()
+    };
+    let (events, mut learned) = mpsc::unbounded_channel();
+    let server = Server::bind(config, TestService::new().0, Events(events)).await.unwrap();
+    assert_eq!(learned.try_recv(), Ok("exposed"));
+    let _running = AbortOnDropHandle::new(tokio::spawn(server.run(pending())));
+    for (text, expected) in [
+        ("rate_limit: {interval: 1s, burst: 9}\n", &["reloaded", "exposed"][..]),
+        (USER, &["reloaded", "a password is demanded"]),
+        ("", &["rejected"]),
+        ("no: such key\n", &["rejected"]),
+        (USER, &["reloaded", "a password is demanded"]),
+    ] {
+        write(text);
+        for expected in expected {
+            assert_eq!(learned.recv().await, Some(*expected), "{text}");
+        }
+        assert!(learned.is_empty(), "{text}");
+    }
+}
+
+const USER: &str = "basic_auth_users: {u: $2b$04$abcdefghijklmnopqrstuu5iIoxXgNbSqrGh0UAx02Fu.9cCEUKvq}\n";
