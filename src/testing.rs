@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::status::{Cycle, CycleTargets, Status};
-use crate::store::{Customer, Freshness, Label, StoreWriter, Target, WatchedCustomer};
 use elements_api::{Answer, CustomerId, ListedCustomer, ProductType, Reason, Seats};
 use elements_api::{Code, Observer as _, Operation};
+
+use crate::status::{Cycle, CycleTargets, Status};
+use crate::store::{Customer, Freshness, Label, StoreWriter, Target, WatchedCustomer};
 
 pub(crate) const INTERVAL: Duration = Duration::from_mins(15);
 

@@ -15,6 +15,10 @@ use tracing::info;
 pub use self::reload::{LoadError, Source};
 pub use self::supervisor::TaskEnded;
 
+use elements_api::Client;
+use exporter_web::settle::Settling;
+use exporter_web::{BindError, Server, ServerConfig};
+
 use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
 use self::supervisor::Supervisor;
@@ -24,9 +28,6 @@ use crate::poll::{Plan, Poller};
 use crate::status::{LinesDropped, Status};
 use crate::store::Store;
 use crate::store::saved;
-use elements_api::Client;
-use exporter_web::settle::Settling;
-use exporter_web::{BindError, Server, ServerConfig};
 
 /// How the daemon is started, besides what its configuration says.
 #[derive(Debug)]

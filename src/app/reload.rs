@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use elements_api::{Client, CredentialError, check_credential};
+use exporter_web::settle::{Settling, looks};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -15,8 +17,6 @@ use crate::off_runtime::off_runtime;
 use crate::pages;
 use crate::poll::Plan;
 use crate::status::Status;
-use elements_api::{Client, CredentialError, check_credential};
-use exporter_web::settle::{Settling, looks};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]

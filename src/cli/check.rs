@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
+use elements_api::{Answer, Client, Error, ListedCustomer, Round, check_credential};
+use exporter_web::WebConfig;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -15,8 +17,6 @@ use crate::config::{Config, Summary};
 use crate::names::{SomeOf, count};
 use crate::poll::overload;
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
-use elements_api::{Answer, Client, Error, ListedCustomer, Round, check_credential};
-use exporter_web::WebConfig;
 
 /// So many customers stand for all that have one problem.
 const MOST_NAMES: usize = 10;

@@ -5,6 +5,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use elements_api::{CATALOG, Credential, CustomerId, Secret, SecretSource};
+use elements_sim::{Simulator, World, demo};
 use tokio::task::spawn_blocking;
 
 use super::args::Options;
@@ -13,8 +15,6 @@ use super::{Outcome, bind, on_hang_up, on_stop};
 use crate::app::Source;
 use crate::config::Config;
 use crate::poll::{self, ConfiguredCustomer, Discovery, Selection};
-use elements_api::{CATALOG, Credential, CustomerId, Secret, SecretSource};
-use elements_sim::{Simulator, World, demo};
 
 /// Nobody but the person who tries it.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";

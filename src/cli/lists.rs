@@ -3,13 +3,13 @@
 use std::io::stdout;
 
 use anyhow::{Context, Result, bail};
+use elements_api::CATALOG;
 
 use super::args::Output;
 use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
 use crate::table::Cell;
-use elements_api::CATALOG;
 
 /// Lists the customers that the credentials can see.
 pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome> {

@@ -28,12 +28,13 @@ use tracing::info;
 
 pub use args::{Arguments, Command, LogFormat, LogLevel, Options, Output, PollOutput};
 
+use elements_api::{Client, Round};
+use exporter_web::ServerConfig;
+
 use self::logging::Log;
 use crate::app::{self, App, Source};
 use crate::config::Config;
 use crate::status::Build;
-use elements_api::{Client, Round};
-use exporter_web::ServerConfig;
 
 /// What a command has come to, where it could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,6 +60,8 @@ mod tests {
     use std::time::Duration;
     use std::{env, thread};
 
+    use elements_api::Round;
+    use elements_api::testing::Vendor;
     use tokio::sync::watch;
     use tokio_util::sync::CancellationToken;
 
@@ -68,8 +70,6 @@ mod tests {
     use crate::poll::{ConfiguredCustomer, Plan, Poller, Selection, Timing, poll_once};
     use crate::store::saved::Saved;
     use crate::testing::{INTERVAL, customer_id, freshness, product, status};
-    use elements_api::Round;
-    use elements_api::testing::Vendor;
 
     /// The one test that may panic in a process of its own.
     const CHILD: &str = "AVEPOINT_EXPORTER_TEST_PANICS";

@@ -5,6 +5,7 @@ use std::io::{Write, stdout};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use elements_api::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, PollOutput};
@@ -15,7 +16,6 @@ use crate::metrics::exposition;
 use crate::poll::{PolledOnce, poll_once};
 use crate::store::{Snapshot, Target, TargetState};
 use crate::table::Cell;
-use elements_api::Error;
 
 /// Polls every target once and prints what was answered.
 pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> {

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements_api::Code;
 use prometheus::proto::MetricFamily;
 
 use super::family::{self, count, flag, timestamp};
 use super::process::Process;
 use crate::status::{Build, Status, StatusSnapshot};
 use crate::store::Store;
-use elements_api::Code;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
 pub struct StatusFamilies {

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use elements_api::Reason;
 use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
 
@@ -9,7 +10,6 @@ use super::*;
 use crate::status::Status;
 use crate::store::{StoreWriter, Target};
 use crate::testing::{at, scene, seats, status, store, watched};
-use elements_api::Reason;
 
 /// All families that have samples, without the process.
 pub(super) fn families(store: &StoreWriter, status: &Arc<Status>, now: SystemTime) -> Vec<MetricFamily> {

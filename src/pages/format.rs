@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use humantime::format_duration;
 
 pub(super) use crate::names::count;
-use crate::rfc3339;
 use elements_api::Reason;
+
+use crate::rfc3339;
 
 /// A moment, seen from another one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -69,10 +69,11 @@ const fn are(number: usize) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use elements_api::Reason;
+
     use super::*;
     use crate::store::StoreWriter;
     use crate::testing::{self, at, seats, status, target, watched};
-    use elements_api::Reason;
 
     fn store() -> StoreWriter {
         let store = testing::store();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use elements_api::{Answer, Client, Error, ListedCustomer, Reason};
 use tokio::time::Instant;
 
 use super::capacity::overload;
@@ -15,7 +16,6 @@ use super::{Plan, Timing};
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
 use crate::store::{Store, StoreWriter, Target};
-use elements_api::{Answer, Client, Error, ListedCustomer, Reason};
 
 /// The plan, what is due by it, and where answers and failures are written down. It outlives the cycles, which ask.
 #[derive(Debug)]
@@ -215,10 +215,11 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
+    use elements_api::testing::{Reply, Vendor};
+
     use super::*;
     use crate::poll::{Discovery, Selection};
     use crate::testing::{INTERVAL, product, status};
-    use elements_api::testing::{Reply, Vendor};
 
     #[test]
     fn a_listing_that_was_not_asked_for_stays_due_and_says_nothing_of_discovery() {

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use elements_api::Settings;
 use humantime::format_duration;
 
 use crate::names::count;
-use elements_api::Settings;
 
 /// A warning, where asking for so many `targets` takes longer than the interval: the arithmetic, and what would help.
 /// Every target is still polled in turn then, but less often than configured.

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use elements_api::{Error, ListedCustomer, Round};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -10,7 +11,6 @@ use super::Plan;
 use super::agenda::{Agenda, Listed, Polled};
 use super::sweep::Sweep;
 use crate::status::CycleTargets;
-use elements_api::{Error, ListedCustomer, Round};
 
 /// A cycle on its way. It asks what the agenda says is due, and hands the agenda what comes of it.
 #[derive(Debug)]

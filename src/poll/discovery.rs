@@ -78,9 +78,10 @@ fn lost(before: &[ListedCustomer], listing: &[ListedCustomer]) -> usize {
 mod tests {
     use std::ops::Range;
 
+    use elements_api::Operation;
+
     use super::*;
     use crate::testing::listed;
-    use elements_api::Operation;
 
     /// The listings, and the last one that was believed.
     #[derive(Default)]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use elements_api::{Answer, CustomerId, Error, Reason};
 use tracing::{debug, info, warn};
 
 use super::cycle::Tally;
 use super::discovery::Verdict;
 use crate::names::SomeOf;
 use crate::store::{Record, Snapshot, Target, TargetState};
-use elements_api::{Answer, CustomerId, Error, Reason};
 
 /// More changes than these in one cycle become one line.
 const MOST_LINES: usize = 10;

@@ -26,12 +26,13 @@ pub use capacity::overload;
 pub use once::{PolledOnce, poll_once};
 pub use selection::{ConfiguredCustomer, Discovery, Selection, WatchList};
 
+use elements_api::Client;
+
 use self::agenda::Agenda;
 use self::cycle::Cycle;
 use crate::status::Status;
 use crate::store::saved::Saved;
 use crate::store::{Freshness, Store};
-use elements_api::Client;
 
 /// How often to poll, and how long an answer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use elements_api::{Error, Round};
 use tracing::warn;
 
 use super::selection::{Selection, WatchList};
 use super::sweep::Sweep;
 use crate::store::{Freshness, Snapshot, StoreWriter, Target};
-use elements_api::{Error, Round};
 
 /// What polling every target once came to.
 #[derive(Debug)]

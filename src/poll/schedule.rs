@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use elements_api::Answer;
 use tokio::time::Instant;
 
 use crate::store::Target;
-use elements_api::Answer;
 
 /// When each target was last asked for.
 #[derive(Debug, Default)]

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::{Customer, Label, WatchedCustomer};
 use elements_api::{CustomerId, ListedCustomer, ProductType};
+
+use crate::store::{Customer, Label, WatchedCustomer};
 
 /// The `customers`, `discovery` and `products` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

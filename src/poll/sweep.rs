@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 
+use elements_api::{Answer, Error, Round};
 use tokio::task::JoinSet;
 
 use crate::store::Target;
-use elements_api::{Answer, Error, Round};
 
 /// One after the other, targets become requests, and requests outcomes. Dropped, it drops its requests.
 #[derive(Debug)]

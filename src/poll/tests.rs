@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
+use elements_api::testing::{Reply, Vendor};
+use elements_api::{CustomerId, Reason, Seats};
 use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep};
 
@@ -11,8 +13,6 @@ use super::*;
 use crate::status::CycleTargets;
 use crate::store::{Record, TargetState};
 use crate::testing::{INTERVAL, answer, customer_id, product, target};
-use elements_api::testing::{Reply, Vendor};
-use elements_api::{CustomerId, Reason, Seats};
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -191,9 +191,10 @@ impl Snapshot {
 mod tests {
     use std::time::Duration;
 
+    use elements_api::Seats;
+
     use super::*;
     use crate::testing::{answer, at, freshness, store, target, watched};
-    use elements_api::Seats;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 

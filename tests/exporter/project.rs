@@ -124,8 +124,7 @@ fn lint_and_test_cover_every_crate_of_the_workspace() {
     let makefile = read("Makefile");
     // The root is a package, too: without the word, cargo would look at that alone.
     for command in ["cargo test", "cargo clippy", "cargo doc"] {
-        let lines: Vec<_> =
-            makefile.lines().filter(|line| line.starts_with('\t') && line.contains(command)).collect();
+        let lines: Vec<_> = makefile.lines().filter(|line| line.starts_with('\t') && line.contains(command)).collect();
         assert!(lines.iter().any(|line| line.contains("--workspace")), "{command}: {lines:?}");
     }
     assert!(makefile.contains("cargo fmt --all"));

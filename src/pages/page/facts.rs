@@ -132,11 +132,12 @@ fn build() -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
+    use elements_api::Observer as _;
+
     use super::*;
     use crate::status::Status;
     use crate::store::Store;
     use crate::testing::{INTERVAL, at, scene, store};
-    use elements_api::Observer as _;
 
     fn text(store: &Store, status: &Status) -> String {
         let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use elements_api::Reason;
+
 use crate::pages::format::{Moment, count, why};
 use crate::status::StatusSnapshot;
 use crate::store::{Snapshot, TargetState};
-use elements_api::Reason;
 
 /// What a visitor must know first, and what else is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -168,11 +169,12 @@ fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
 
 #[cfg(test)]
 mod tests {
+    use elements_api::Observer as _;
+
     use super::*;
     use crate::status::{Cycle, CycleTargets, Status};
     use crate::store::{Store, StoreWriter};
     use crate::testing::{self, at, seats, status, target, watched};
-    use elements_api::Observer as _;
 
     fn headline(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
         let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));

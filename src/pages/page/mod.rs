@@ -16,6 +16,7 @@ use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use elements_api::Seats;
 use exporter_web::http::header::HeaderValue;
 
 use self::facts::{Group, facts};
@@ -26,7 +27,6 @@ use super::format::{Moment, why};
 use super::readiness::readiness;
 use crate::status::Status;
 use crate::store::{Change, Record, Store, TargetState};
-use elements_api::Seats;
 
 /// The page, as `query` (of the URL) asks for it.
 ///
@@ -164,9 +164,10 @@ impl Page<'_> {
 
 #[cfg(test)]
 mod tests {
+    use elements_api::Reason;
+
     use super::*;
     use crate::testing::{self, at, scene, seats, status, target, watched};
-    use elements_api::Reason;
 
     fn html(store: &Store, query: &str) -> String {
         page(store, &status(), "/scrape", query, at(1_000)).unwrap()

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
+use elements_api::{ProductType, Seats};
+
 use super::query::{Query, Sort};
 use crate::store::{Customer, Record, Snapshot, TargetState};
-use elements_api::{ProductType, Seats};
 
 /// So many targets stand on one page.
 pub(super) const PER_PAGE: usize = 100;
@@ -145,10 +146,11 @@ const fn urgency(state: TargetState) -> u8 {
 mod tests {
     use std::cell::Cell;
 
+    use elements_api::Reason;
+
     use super::*;
     use crate::store::{Store, StoreWriter};
     use crate::testing::{self, at, scene, seats, status, target, watched};
-    use elements_api::Reason;
 
     fn found(store: &Store, query: &str) -> Vec<String> {
         let known = store.snapshot();

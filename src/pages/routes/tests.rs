@@ -1,17 +1,17 @@
 use std::future::pending;
 use std::io::Read as _;
 
-use http_body_util::BodyExt as _;
-
-use super::*;
-use crate::pages::{ReloadHandle, ReloadRequest, WebObserver};
-use crate::testing::{scene, seats, target};
 use elements_api::Reason;
 use exporter_web::{Handler, Server, ServerConfig};
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::task::AbortOnDropHandle;
+
+use super::*;
+use crate::pages::{ReloadHandle, ReloadRequest, WebObserver};
+use crate::testing::{scene, seats, target};
 
 /// Routes over the scene of the metrics as their clients see them, and where requests to reload arrive.
 fn routes() -> (Handler<Routes>, Receiver<ReloadRequest>) {

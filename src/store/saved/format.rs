@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, Unusable};
 use crate::rfc3339;
 use crate::store::{Answered, Change, Record, Target};
-use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
 
 /// Raised with every change to the format: an exporter reads its own alone.
 pub(super) const VERSION: u64 = 1;

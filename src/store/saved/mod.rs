@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use elements_api::{Account, ListedCustomer};
+
 use crate::names::count;
 use crate::store::{CLOCK_TOLERANCE, Record, Snapshot, Target};
-use elements_api::{Account, ListedCustomer};
 
 /// A larger file is none of this exporter's: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
@@ -232,14 +233,13 @@ impl Unusable {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use tempfile::TempDir;
-
     use std::time::Duration;
+
+    use elements_api::{Answer, Reason, Seats};
+    use tempfile::TempDir;
 
     use super::*;
     use crate::testing::{answer, listed, store, target, watched};
-    use elements_api::{Answer, Reason, Seats};
 
     fn now() -> SystemTime {
         humantime::parse_rfc3339("2026-11-22T15:30:00.123456789Z").unwrap()

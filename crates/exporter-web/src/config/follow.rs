@@ -7,13 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bounded_file::LARGEST;
+use checked_yaml::Error;
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
 use super::{Protection, WebConfig};
 use crate::settle::{Settling, looks};
-use bounded_file::LARGEST;
-use checked_yaml::Error;
 
 /// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use ::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
-
-use super::document;
 use checked_yaml::value::{expected, flag, text};
 use checked_yaml::{Field, Key, Problems, Refused};
+
+use super::document;
 
 /// Whether HTTP/2 is offered, which it is over TLS alone.
 pub(crate) fn http2(raw: &document::Http, problems: &mut Problems<'_>) -> Result<bool, Refused> {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use checked_yaml::value::{expected, number};
+use checked_yaml::{Field, Key, Problems, Refused};
 use humantime::{format_duration, parse_duration};
 
 use super::document;
-use checked_yaml::value::{expected, number};
-use checked_yaml::{Field, Key, Problems, Refused};
 
 /// A bucket of `burst` requests that gets one more each `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use checked_yaml::value::{flag, quoted, text};
+use checked_yaml::{Field, Key, Problems, Refused, file};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
@@ -13,8 +15,6 @@ use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, Supported
 use super::client_certificates::{Clients, Policy};
 use super::document;
 use super::follow::Files;
-use checked_yaml::value::{flag, quoted, text};
-use checked_yaml::{Field, Key, Problems, Refused, file};
 
 /// How to speak TLS.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bcrypt::HashParts;
+use checked_yaml::value::expected;
+use checked_yaml::{Field, Key, Problems, Refused};
 
 use super::document;
 use crate::secret::Secret;
-use checked_yaml::value::expected;
-use checked_yaml::{Field, Key, Problems, Refused};
 
 /// Who may sign in: names with bcrypt hashes of their passwords.
 #[derive(Default)]
