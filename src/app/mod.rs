@@ -23,6 +23,7 @@ use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
 use self::supervisor::Supervisor;
 use crate::metrics::exposition::Exposition;
+use crate::off_runtime::off_runtime;
 use crate::pages::{self, Routes, Sources, TelemetryPath, WebObserver};
 use crate::poll::{Plan, Poller};
 use crate::status::{LinesDropped, Status};
@@ -70,15 +71,20 @@ pub enum Error {
 }
 
 impl App {
-    /// Loads the configuration, restores the state file and binds the sockets.
+    /// Loads the configuration, restores the state file and binds the sockets. It may be dropped meanwhile.
     pub async fn bind(launch: Launch) -> Result<Self, Error> {
         let Launch { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped } = launch;
-        // Read before it is loaded: what changes in between is seen as a change.
-        let file_text = auto_reload.then(|| source.text()).flatten().map(Settling::new);
-        let config = source.load()?;
-        let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
-        let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
-        let (keeper, saved) = Keeper::open(&config)?;
+        // Files may be on a disk that does not answer, which must not keep a signal from ending the process.
+        let loading = off_runtime(move || {
+            // Read before it is loaded: what changes in between is seen as a change.
+            let file_text = auto_reload.then(|| source.text()).flatten().map(Settling::new);
+            let config = source.load()?;
+            let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
+            let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
+            let (keeper, saved) = Keeper::open(&config)?;
+            Ok::<_, Error>((source, file_text, config, status, client, keeper, saved))
+        });
+        let (source, file_text, config, status, client, keeper, saved) = loading.await?;
         let keeper = Arc::new(Mutex::new(keeper));
         let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
@@ -127,5 +133,29 @@ impl App {
         let targets = store.look(|known| known.records().count());
         info!(targets, "stopped");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn files_that_take_their_time_at_start_keep_no_signal_waiting() {
+        let launch = Launch {
+            source: Source::File("a file that need not exist".into()),
+            auto_reload: true,
+            web: ServerConfig::default(),
+            telemetry_path: TelemetryPath::default(),
+            enable_lifecycle: false,
+            log_lines_dropped: None,
+        };
+        let mut binding = pin!(App::bind(launch));
+        // Polled once, it gives way instead of reading then and there.
+        assert!(poll_fn(|context| Poll::Ready(binding.as_mut().poll(context).is_pending())).await);
     }
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let world = demo::world();
     let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
     let config = config(&simulator, world)?;
-    let app = bind(options, Source::Fixed(Box::new(config)), DEFAULT_ADDRESS, log).await?;
+    let source = Source::Fixed(Box::new(config));
+    let Some(app) = bind(options, source, DEFAULT_ADDRESS, log, &shutdown).await? else { return Ok(Outcome::Done) };
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
     // Every interface is an address to listen on, and none that a browser takes.
     let port = address.port();

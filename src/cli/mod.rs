@@ -81,13 +81,19 @@ pub const DEFAULT_ADDRESS: &str = ":10878";
 /// Runs the daemon until a signal stops it.
 async fn serve(options: &Options, source: Source, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
-    let app = bind(options, source, DEFAULT_ADDRESS, log).await?;
+    let Some(app) = bind(options, source, DEFAULT_ADDRESS, log, &shutdown).await? else { return Ok(Outcome::Done) };
     app.run(shutdown, reload).await?;
     Ok(Outcome::Done)
 }
 
-/// The daemon, with its sockets bound.
-async fn bind(options: &Options, source: Source, default_address: &str, log: &Log) -> Result<App> {
+/// The daemon, with its sockets bound; `None` where it was told to stop meanwhile.
+async fn bind(
+    options: &Options,
+    source: Source,
+    default_address: &str,
+    log: &Log,
+    shutdown: &CancellationToken,
+) -> Result<Option<App>> {
     let listen = if options.listen.is_empty() { vec![default_address.parse()?] } else { options.listen.clone() };
     let web = ServerConfig {
         listen,
@@ -103,9 +109,9 @@ async fn bind(options: &Options, source: Source, default_address: &str, log: &Lo
         enable_lifecycle: options.enable_lifecycle,
         log_lines_dropped: Some(log.lines_dropped()),
     };
-    let app = App::bind(app).await?;
+    let Some(app) = shutdown.run_until_cancelled(App::bind(app)).await.transpose()? else { return Ok(None) };
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");
-    Ok(app)
+    Ok(Some(app))
 }
 
 /// Cancelled by SIGTERM or SIGINT.

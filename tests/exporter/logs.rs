@@ -1,12 +1,13 @@
 //! What is logged, and how often.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Exporter, FLY, Folder, Yaml, eventually, world};
+use crate::harness::{Exporter, FLY, Folder, Yaml, eventually, free_address, world};
 
 #[tokio::test]
 async fn a_cycle_is_one_line_and_so_is_a_change_of_state() {
@@ -74,6 +75,22 @@ async fn a_log_that_nobody_reads_holds_up_nothing_and_its_lines_are_counted() {
     exporter.signal("TERM");
     assert_eq!(exporter.ended().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_written_are_counted() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let address = free_address();
+    let exporter = folder.command(&["--web.listen-address", &address]);
+    // As a log on a disk without room.
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full"]).arg(exporter.get_program()).args(exporter.get_args());
+    let (exporter, _) = Exporter::answering(command.current_dir(folder.file("")).env_clear(), address).await;
+    exporter.cycles(2).await;
+    // Two cycles, and that it listens.
+    assert!(exporter.value("avepoint_exporter_log_lines_dropped_total").await >= Some(3.0));
+    exporter.stop().await;
 }
 
 #[tokio::test]

@@ -244,7 +244,12 @@ impl Exporter {
         // It cannot tell which port it got.
         let address = free_address();
         let mut command = folder.command(&["--web.listen-address", &address]);
-        let (exporter, stderr) = Self::unread(command.args(arguments));
+        Self::answering(command.args(arguments), address).await
+    }
+
+    /// Starts the daemon, which listens on `address`, with a log that is not looked at.
+    pub async fn answering(command: &mut Command, address: String) -> (Self, ChildStderr) {
+        let (exporter, stderr) = Self::unread(command);
         let exporter = Self { address, ..exporter };
         let url = format!("http://{}/-/healthy", exporter.address);
         eventually("the daemon answers", || async { exporter.http.get(&url).send().await.ok() }).await;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::accept::{Accepting, Exhausted};
@@ -54,7 +55,15 @@ impl<S: Service> Server<S> {
     /// The file is not valid, or the system refuses an address.
     pub async fn bind(config: ServerConfig, service: S, observer: impl Observer) -> Result<Self, BindError> {
         let ServerConfig { listen, config_file, realm, limits } = config;
-        let loaded = config_file.map(ConfigFile::load).transpose()?;
+        let loaded = match config_file {
+            // Its disk may take its time, or not answer: nothing else waits for it.
+            Some(path) => match spawn_blocking(move || ConfigFile::load(path)).await {
+                Ok(loaded) => Some(loaded?),
+                // It panicked, or the runtime goes down.
+                Err(_) => return pending().await,
+            },
+            None => None,
+        };
         let (config_file, web_config) = loaded.map_or_else(Default::default, |(file, config)| (Some(file), config));
         let is_beyond_loopback = listen.iter().any(ListenAddress::is_beyond_loopback);
         announce(&observer, &web_config, is_beyond_loopback);
