@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{Body, Service, plain_text};
 
-/// Answers `/-/healthy` with a line, `/metrics` with more than fits into a small pipe, and `/slow` when it is told to;
+/// Answers `/-/healthy` with a line, `/metrics` with more than fits into a small pipe, and `/slow` when the test lets it;
 /// `/panic` panics.
 #[derive(Debug)]
 pub(crate) struct TestService(mpsc::Sender<oneshot::Sender<()>>);
