@@ -1,7 +1,7 @@
 //! A Prometheus exporter for the user seats that AvePoint customers have purchased.
 //!
 //! The way of a number: [`elements_api`] asks the vendor, [`poll`] decides when, [`store`] holds what is known now,
-//! [`metrics`] turns it into families and bytes, [`pages`] answers with them, and [`web`] serves the answers. [`status`]
+//! [`metrics`] turns it into families and bytes, [`pages`] answers with them, and [`exporter_web`] serves the answers. [`status`]
 //! holds how the exporter itself does. [`app`] is the only place that wires these together. `ARCHITECTURE.md` has the rest.
 
 pub mod app;

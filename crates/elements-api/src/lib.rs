@@ -32,7 +32,7 @@
 //! It does not decide when to ask or what to do with the answers, reads no configuration (its messages name the keys of
 //! the exporter's `exporter.yaml`, since those are what a user can change), and knows nothing of Prometheus.
 //!
-//! With the feature `testing`, [`testing::Vendor`] stands in for the vendor, in memory and on a paused clock.
+//! With the feature `testing`, `testing::Vendor` stands in for the vendor, in memory and on a paused clock.
 //!
 //! Source of all that is said of the API: AvePoint's public documentation of the Elements API (state of July 2026).
 
