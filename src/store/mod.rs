@@ -1,7 +1,7 @@
 //! What is known now of targets and customers.
 //!
-//! One [writer](StoreWriter), the poller's, and many readers. A reader takes a [`Snapshot`], which costs one pointer per customer and
-//! holds nobody up: customers are shared until one of them changes, and copied then.
+//! One [writer](StoreWriter), the poller's, and many readers. A reader takes a [`Snapshot`], which costs one pointer per
+//! customer and holds nobody up: customers are shared until one of them changes, and copied then.
 
 mod record;
 pub mod saved;
