@@ -73,8 +73,8 @@ fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcom
     }
 }
 
-/// Every interface, as exporters do.
-const DEFAULT_ADDRESS: &str = ":10878";
+/// Where the daemon listens unless it is told: on every interface, as exporters do.
+pub const DEFAULT_ADDRESS: &str = ":10878";
 
 /// Runs the daemon until a signal stops it.
 async fn serve(options: &Options, source: Source, log: &Log) -> Result<Outcome> {

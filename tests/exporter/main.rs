@@ -1,23 +1,34 @@
-//! The real binary against the simulated API, through sockets, signals and files.
+//! The real binary through sockets, signals and files, and everything that is shipped with it in the real programs that
+//! take it.
+//!
+//! It is one binary, since each more would link all of this again. The runner takes tests in the order of their names:
+//! beside a test run those of its own module, and [`harness::MACHINE`] keeps apart what does not bear that.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     unreachable_pub,
+    clippy::expect_used,
     clippy::needless_pass_by_value,
-    reason = "a test ends with what it did not expect"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends with what it did not expect, and its helpers are called more often than they are read"
 )]
 
+mod alerts;
 mod api;
+mod browser;
 mod commands;
 mod credentials;
 mod daemon;
+mod dashboards;
 mod demo;
+mod deploy;
 mod discovery;
-#[path = "../harness/mod.rs"]
+mod docs;
+mod end_to_end;
 mod harness;
+mod image;
 mod logs;
+mod project;
 mod prometheus;
 mod reload;
 mod restart;
@@ -25,7 +36,4 @@ mod seats;
 mod secrets;
 mod stop;
 mod tls;
-#[path = "../hostile/victim.rs"]
-#[allow(dead_code, reason = "the hostile clients use the rest of it")]
-mod victim;
 mod web_config;

@@ -1,0 +1,14 @@
+//! What `deploy/` holds is judged by the programs that take it, and every file, flag, key and port that it names exists.
+
+mod alertmanager;
+mod compose;
+mod configurations;
+mod files;
+mod grafana;
+mod guide;
+mod image;
+mod kubernetes;
+mod operator;
+mod rollout;
+mod schema;
+mod systemd;

@@ -1,0 +1,7 @@
+//! Every promise of the documents that can be run, is run: commands, options, configurations, tables, links.
+
+mod commands;
+mod configurations;
+mod demo;
+mod references;
+mod tables;

@@ -1,0 +1,87 @@
+//! What happens at the vendor reaches a person: simulated API, exporter, Prometheus, Alertmanager, webhook.
+
+mod hurried;
+mod stack;
+mod webhook;
+
+use std::collections::BTreeSet;
+
+use elements_sim::{Effect, Rule, Simulator};
+use hyper::StatusCode;
+
+use self::hurried::Hurry;
+use self::stack::Stack;
+use self::webhook::Told;
+use crate::harness::{Exporter, FLY, Folder, Yaml, world};
+
+/// An hour is half a minute. Hurried more, a busy machine would miss scrapes for as long as an alert waits.
+const HURRY: Hurry = Hurry(120.0);
+
+/// Every customer that the simulated account has, polled often enough for the rules.
+async fn watched() -> (Simulator, Folder, Exporter, Stack) {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let yaml = Yaml::new(&simulator)
+        .with_poll("interval", HURRY.after("5m"))
+        .rest("state_file: state.json\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n");
+    let folder = Folder::new(&yaml);
+    let exporter = Exporter::start(&folder).await;
+    let stack = Stack::start(&folder, exporter.address(), HURRY).await;
+    stack.prometheus.until("avepoint_purchased_user_seats{product=\"Fly\"}", "7").await;
+    // Prometheus takes seconds to begin with scraping, which are many minutes to its rules.
+    stack.webhook.forget_what_is_over().await;
+    (simulator, folder, exporter, stack)
+}
+
+#[tokio::test]
+async fn each_change_of_seats_is_told_with_both_numbers_and_the_names() {
+    let (simulator, _folder, exporter, stack) = watched().await;
+    for (seats, alert, receiver, summary) in [
+        (1_234_567, "AvePointSeatsIncreased", "news", "Contoso has more seats of Fly: 7 before, 1234567 now"),
+        (5, "AvePointSeatsDecreased", "team", "Contoso has fewer seats of Fly: 1234567 before, 5 now"),
+        // Within the hour of the first increase, and an alert of its own.
+        (9, "AvePointSeatsIncreased", "news", "Contoso has more seats of Fly: 5 before, 9 now"),
+    ] {
+        simulator.set_seats("c-1", FLY, seats);
+        let told = stack.webhook.until_summary(summary).await;
+        assert!(told.is_firing);
+        assert_eq!(["alertname", "customer", "product"].map(|name| told.label(name)), [alert, "c-1", "Fly"]);
+        assert_eq!((told.label("seats"), &*told.receiver), (&*seats.to_string(), receiver));
+    }
+    let of_other_seats = |told: &&Told| !told.name().starts_with("AvePointSeats") || told.label("customer") != "c-1";
+    assert!(stack.webhook.told().iter().find(of_other_seats).is_none(), "{:?}", stack.webhook.told());
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_between_two_changes_is_told_by_nobody() {
+    let (simulator, folder, exporter, stack) = watched().await;
+    let increase = |before, now| format!("Contoso has more seats of Fly: {before} before, {now} now");
+    simulator.set_seats("c-1", FLY, 8);
+    stack.webhook.until_summary(&increase(7, 8)).await;
+
+    let address = exporter.address().to_owned();
+    exporter.stop().await;
+    let exporter = Exporter::spawn(&mut folder.command(&["--web.listen-address", &address])).await;
+    exporter.cycles(1).await;
+    simulator.set_seats("c-1", FLY, 9);
+    stack.webhook.until_summary(&increase(8, 9)).await;
+
+    let told = stack.webhook.told();
+    let summaries: BTreeSet<_> = told.iter().map(|told| told.annotation("summary")).collect();
+    assert_eq!(summaries, [increase(7, 8), increase(8, 9)].iter().map(String::as_str).collect());
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_at_the_vendor_is_one_alert_and_resolves() {
+    let (simulator, _folder, exporter, stack) = watched().await;
+    simulator.inject(Rule::new(Effect::status(StatusCode::SERVICE_UNAVAILABLE)));
+    let is_outage = |told: &Told| told.name() == "AvePointApiDown";
+    let told = stack.webhook.until("the outage", |told| is_outage(told) && told.is_firing).await;
+    assert_eq!((told.label("severity"), &*told.receiver), ("critical", "on-call"));
+    assert!(told.annotation("summary").contains(exporter.address()), "{told:?}");
+    simulator.clear_faults();
+    stack.webhook.until("its end", |told| is_outage(told) && !told.is_firing).await;
+    assert!(stack.webhook.told().iter().all(is_outage), "{:?}", stack.webhook.told());
+    exporter.stop().await;
+}
