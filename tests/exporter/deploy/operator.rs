@@ -118,7 +118,7 @@ struct Rule {
 
 const RULE: &str = "deploy/kubernetes/prometheusrule.yaml";
 
-const HEAD: &str = "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test deploy` writes this file anew.
+const HEAD: &str = "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test exporter deploy` writes this file anew.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
