@@ -58,7 +58,7 @@ impl Exporter {
 
     /// A number of the kernel's, in bytes.
     pub(crate) fn memory(&self, kibibytes: impl FnOnce(Status) -> Option<u64>) -> Result<u64> {
-        Ok(kibibytes(self.kernel.status()?).ok_or("the kernel does not tell")? << 10)
+        Ok(kibibytes(self.kernel.status()?).ok_or("the kernel does not say")? << 10)
     }
 }
 
@@ -86,7 +86,7 @@ fn find(log: &mut Lines<BufReader<ChildStderr>>, part: &str) -> Result<String> {
             return Ok(line);
         }
     }
-    Err(format!("the exporter ended before it told {part:?}").into())
+    Err(format!("the exporter ended before it logged {part:?}").into())
 }
 
 /// The body of a 200, in this encoding.

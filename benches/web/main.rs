@@ -106,7 +106,7 @@ fn measure() -> Result<ExitCode> {
 }
 
 impl Case {
-    /// Prints a line for each encoding, and tells whether the goal is reached.
+    /// Prints a line for each encoding, and returns whether the goal is reached.
     fn measure(self, nginx: &Nginx) -> Result<bool> {
         let vendor = Vendor::start(&[VENDOR, &self.customers.to_string(), self.latency])?;
         let (mut exporter, _) = Exporter::start(&vendor, self.customers())?;

@@ -4,7 +4,7 @@ use elements_sim::{Effect, Operation, Rule, Simulator};
 use hyper::StatusCode;
 use reqwest::Method;
 
-use crate::harness::{Ended, Exporter, FLY, Folder, M365, Yaml, eventually, http, labels, seats, value, world};
+use crate::harness::{Exporter, FLY, Folder, M365, Yaml, eventually, http, labels, seats, value, world};
 
 #[tokio::test]
 async fn purchased_seats_are_on_metrics() {
@@ -155,9 +155,8 @@ async fn a_port_in_use_is_a_clear_error() {
     let folder = Folder::new(&Yaml::new(&simulator));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _holder = std::net::TcpListener::bind(taken).unwrap();
-    let Ended { code, stderr, .. } = folder.run(&["--web.listen-address", &taken.to_string()]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains(&taken.to_string()) && stderr.contains("--web.listen-address"), "{stderr}");
+    let refusal = folder.run(&["--web.listen-address", &taken.to_string()]).refusal();
+    assert!(refusal.contains(&taken.to_string()) && refusal.contains("--web.listen-address"), "{refusal}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_cycle_is_one_line_and_so_is_a_change_of_state() {
     exporter.until_logged("target fails").await;
     exporter.cycles(3).await;
     let failing = exporter.log_lines("target fails");
-    assert_eq!(failing.len(), 1, "it is not told again while it stays so: {failing:?}");
+    assert_eq!(failing.len(), 1, "it is not logged again while it stays so: {failing:?}");
     for part in ["contoso", "Fly", "reason=forbidden", "request-id", "elements.license.read.all"] {
         assert!(failing[0].contains(part), "{part}: {}", failing[0]);
     }

@@ -48,7 +48,7 @@ async fn a_hang_up_signal_loads_the_configuration_again() {
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_changes_nothing_and_is_told() {
+async fn a_wrong_configuration_changes_nothing_and_is_reported() {
     let (_simulator, folder, yaml, exporter) = running(&["--web.enable-lifecycle"]).await;
     folder.configure(&yaml.clone().rest("customers: [{id: c-1}]\nproducts: [Flie]\n"));
     let answer = exporter.ask(Method::POST, "/-/reload").await;

@@ -125,7 +125,7 @@ fn gather(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     gathered
 }
 
-/// The first address of the line that tells that the daemon listens.
+/// The first address in the line that says that the daemon listens.
 fn listening_address(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.contains("listening") && line.contains("addresses"))?;
     let (_, addresses) = line.split_once("addresses")?;

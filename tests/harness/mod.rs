@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 pub const M365: u32 = 2048;
 pub const FLY: u32 = 16_777_216;
 
-/// Waits until `condition` yields something, and tells it.
+/// Waits until `condition` yields something, and returns it.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let start = Instant::now();
     loop {

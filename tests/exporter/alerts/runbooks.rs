@@ -60,7 +60,7 @@ fn its_queries_are_promql_about_metrics_that_exist() {
 }
 
 #[test]
-fn whatever_it_calls_a_metric_or_an_alert_is_one() {
+fn every_metric_and_alert_that_it_names_exists() {
     let (text, known, alerts) = (read(RUNBOOKS), known_metrics(), alerts());
     for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')) {
         let word = word.trim_end_matches(':');

@@ -77,7 +77,7 @@ impl Browser {
         self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
-    /// Types into whatever has the focus, and tells which element has it then.
+    /// Types into whatever has the focus, and returns which element has it then.
     pub async fn press(&self, key: Key) -> String {
         self.write(&char::from(key).to_string()).await;
         self.script(
@@ -147,7 +147,7 @@ impl Driver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        Self { _running: Running(child), port: port.expect("chromedriver tells its port") }
+        Self { _running: Running(child), port: port.expect("chromedriver prints its port") }
     }
 
     async fn client(&self, profile: &TempDir) -> Client {

@@ -154,7 +154,7 @@ async fn a_hostile_organization_stays_text() {
 }
 
 #[tokio::test]
-async fn the_page_fits_a_phone_and_the_dark() {
+async fn the_page_fits_a_phone_and_a_dark_theme() {
     let long = "ThisOrganizationHasOneVeryLongWordForAName".repeat(5);
     let mut world = world();
     world.customers.insert(Customer::new("x".repeat(120), long).product(FLY, 123_456_789));

@@ -159,7 +159,7 @@ async fn customers_products_and_exporters_are_chosen_whatever_they_are_called() 
 }
 
 #[tokio::test]
-async fn health_tells_who_fails_and_since_when() {
+async fn health_shows_who_fails_and_since_when() {
     let scene = Scene::start().await;
     let board = Board::read(HEALTH);
     let to = soon();

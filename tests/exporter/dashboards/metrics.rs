@@ -102,7 +102,7 @@ fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
                     assert!(panel["maxDataPoints"].as_u64().is_some_and(|points| points <= 150), "{}", query.place);
                 }
                 Some(_) => {}
-                // Grafana asks for annotations of every pixel, unless it is told a step.
+                // Grafana asks for annotations of every pixel, unless it is given a step.
                 None => assert_eq!(query.target["interval"], "15m", "{}", query.place),
             }
             let by_customer = query.target["legendFormat"].as_str().unwrap().contains("{{name}}");

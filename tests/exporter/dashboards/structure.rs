@@ -105,12 +105,12 @@ fn every_panel_says_what_it_shows_in_which_unit_and_what_nothing_means() {
 }
 
 #[test]
-fn dates_are_told_in_milliseconds_and_seconds_are_durations() {
+fn dates_are_in_milliseconds_and_seconds_are_durations() {
     for board in Board::all() {
         for query in board.queries().iter().filter(|query| query.expr.contains("_timestamp_seconds")) {
             // A moment is shown as a date, compared with now, or only chooses rows.
-            let told = ["* 1000", "time()", "topk(20"].iter().any(|part| query.expr.contains(part));
-            assert!(told, "{}: {}", query.place, query.expr);
+            let is_moment = ["* 1000", "time()", "topk(20"].iter().any(|part| query.expr.contains(part));
+            assert!(is_moment, "{}: {}", query.place, query.expr);
         }
         for panel in board.panels().into_iter().filter(|panel| panel["type"] == "stat") {
             let in_milliseconds = text(&panel["targets"][0]["expr"]).ends_with("* 1000");

@@ -74,7 +74,7 @@ fn services() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn docker_compose_takes_the_files() {
+fn docker_compose_accepts_the_files() {
     let file = format!("{FOLDER}/compose.yaml");
     let known = read(&file);
     // The distribution's docker-compose has the schema from before `name`, and all the rest of it.
@@ -158,7 +158,7 @@ fn with_an_account_the_exporter_finds_its_configuration_and_its_state() {
 }
 
 #[test]
-fn prometheus_takes_its_configuration_and_every_rule() {
+fn prometheus_accepts_its_configuration_and_every_rule() {
     let prometheus = Service::of("prometheus");
     assert_eq!(prometheus.mounted(&prometheus.flag("storage.tsdb.path")), "prometheus");
     let configuration = read(&prometheus.mounted(&prometheus.flag("config.file")));
@@ -179,7 +179,7 @@ fn prometheus_takes_its_configuration_and_every_rule() {
 }
 
 #[test]
-fn prometheus_asks_the_exporter_and_tells_alertmanager() {
+fn prometheus_scrapes_the_exporter_and_notifies_alertmanager() {
     let prometheus = Service::of("prometheus");
     let configuration = yaml(&prometheus.mounted(&prometheus.flag("config.file")));
     let targets = |section: &Value| texts(&section["static_configs"][0]["targets"]);

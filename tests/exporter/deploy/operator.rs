@@ -118,7 +118,8 @@ struct Rule {
 
 const RULE: &str = "deploy/kubernetes/prometheusrule.yaml";
 
-const HEAD: &str = "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test exporter deploy` writes this file anew.
+const HEAD: &str =
+    "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test exporter deploy` writes this file anew.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -140,7 +141,7 @@ fn the_prometheus_rule_has_the_groups_of_the_alerts() {
 }
 
 #[test]
-fn prometheus_takes_the_rules_of_the_prometheus_rule() {
+fn prometheus_accepts_the_rules_of_the_prometheus_rule() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     fs::write(&path, serde_yaml::to_string(&yaml(RULE)["spec"]).unwrap()).unwrap();

@@ -24,7 +24,7 @@ fn set(key: &str) -> String {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_against_the_unit() {
+fn systemd_accepts_the_unit_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
     let installed = assert_cmd::cargo::cargo_bin!("avepoint-exporter");
@@ -36,13 +36,13 @@ fn systemd_has_nothing_to_say_against_the_unit() {
 }
 
 #[test]
-fn systemd_calls_the_sandbox_tight() {
+fn systemd_rates_the_sandbox_as_tight() {
     let path = root().join("deploy/systemd").join(NAME);
     let said = printed(tool("systemd-analyze", "systemd").args(["security", "--offline=true", "--no-pager"]).arg(path));
     let (_, level) = said.split_once(&format!("exposure level for {NAME}: ")).unwrap_or_else(|| panic!("{said}"));
     let level: f64 = level.split_whitespace().next().unwrap().parse().unwrap();
     assert!(level <= 1.2, "{said}");
-    assert_eq!(set("ProtectSystem"), "strict", "the level alone would not tell");
+    assert_eq!(set("ProtectSystem"), "strict", "the level alone does not show it");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Everything between the exporter and the person who is told: Prometheus with the shipped rules, and Alertmanager with
+//! Everything between the exporter and the person who is notified: Prometheus with the shipped rules, and Alertmanager with
 //! the shipped routes.
 
 use std::fs;

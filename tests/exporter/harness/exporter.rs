@@ -17,7 +17,7 @@ pub struct Answer {
 impl Exporter {
     /// Starts the daemon with a log that nobody reads, and waits until it answers.
     pub async fn start_unread(folder: &Folder, arguments: &[&str]) -> (Self, ChildStderr) {
-        // It cannot tell which port it got.
+        // Only its log would say which port it got.
         let address = free_address();
         let mut command = folder.command(&["--web.listen-address", &address]);
         let (mut exporter, stderr) = Self::unread(command.args(arguments));

@@ -59,6 +59,12 @@ impl Ended {
         tokio::task::spawn_blocking(move || Self::of(&mut command)).await.unwrap()
     }
 
+    /// What it said when it refused to begin: its exit code is 1, and nothing is on stdout.
+    pub fn refusal(self) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{}", self.stderr);
+        self.stderr
+    }
+
     /// Everything that it printed.
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
@@ -109,7 +115,7 @@ pub fn tool(name: &str, package: &str) -> Command {
     Command::new(name)
 }
 
-/// A loopback address that was free a moment ago, for a program that cannot tell which port it got.
+/// A loopback address that was free a moment ago, for a program that does not say which port it got.
 pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

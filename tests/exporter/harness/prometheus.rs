@@ -33,7 +33,7 @@ impl Prometheus {
 
     /// One with the folder's `prometheus.yml`, and its data in the folder's `data`.
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        // Prometheus cannot tell which port it got, so it is given one that was free a moment ago.
+        // Prometheus does not say which port it got, so it is given one that was free a moment ago.
         let address = free_address();
         let running = tool("prometheus", "prometheus")
             .arg(format!("--config.file={}", folder.file("prometheus.yml").display()))

@@ -15,7 +15,7 @@ use super::refusal;
 use crate::harness::keys::Authority;
 use crate::harness::{MACHINE, root};
 
-/// What the build is told of the revision.
+/// The revision that the build is given.
 pub const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
 const NAME: &str = "avepoint-exporter";
@@ -26,14 +26,14 @@ enum Trouble {
     Failed(String),
 }
 
-/// The image; none where this machine does not let buildah build any. That is told once on stderr, past the test
+/// The image; none where this machine does not let buildah build any. That is said once on stderr, past the test
 /// runner, which shows nothing of a test that passes.
 ///
 /// # Panics
 /// If the image cannot be built for any other reason.
 pub async fn image() -> Option<&'static Image> {
     static IMAGE: OnceCell<Result<Image, Trouble>> = OnceCell::const_new();
-    static TOLD: Once = Once::new();
+    static SAID: Once = Once::new();
     let build = async || {
         // The compiler takes every core that there is.
         let _alone = MACHINE.write().await;
@@ -41,10 +41,10 @@ pub async fn image() -> Option<&'static Image> {
     };
     match IMAGE.get_or_init(build).await {
         Ok(image) => return Some(image),
-        Err(Trouble::Refused(told)) => {
-            TOLD.call_once(|| stderr().write_all(told.as_bytes()).unwrap());
+        Err(Trouble::Refused(message)) => {
+            SAID.call_once(|| stderr().write_all(message.as_bytes()).unwrap());
         }
-        Err(Trouble::Failed(told)) => panic!("{told}"),
+        Err(Trouble::Failed(message)) => panic!("{message}"),
     }
     None
 }

@@ -91,11 +91,11 @@ async fn a_new_certificate_is_shown_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_broken_file_changes_nothing_and_is_told_once() {
+async fn a_broken_file_changes_nothing_and_is_logged_once() {
     let secured = Secured::tls("").await;
     secured.folder.write("server.key", "no key\n");
-    let told = secured.exporter.until_logged("the web configuration was not reloaded").await;
-    assert!(told.contains("web.yml:3: tls_server_config.key_file: expected a PEM private key"), "{told}");
+    let line = secured.exporter.until_logged("the web configuration was not reloaded").await;
+    assert!(line.contains("web.yml:3: tls_server_config.key_file: expected a PEM private key"), "{line}");
     // Both files are looked at equally often: once a change of the other is found, this one was looked at again.
     let other = fs::read_to_string(secured.folder.file("exporter.yaml")).unwrap();
     secured.folder.write("exporter.yaml", other + "# changed\n");

@@ -80,7 +80,7 @@ impl Secured {
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
-/// Writes `server.crt` and `server.key`, and tells what is in them.
+/// Writes `server.crt` and `server.key`, and returns what is in them.
 fn write_identity(folder: &Folder, authority: &Authority) -> Identity {
     let identity = authority.identity(&["127.0.0.1", "localhost"]);
     // The certificate may change before its key: until both fit, the ones before go on.
