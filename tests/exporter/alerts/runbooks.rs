@@ -112,9 +112,9 @@ fn document() -> Document {
     Document::at(RUNBOOKS)
 }
 
-/// The text of all that is in `src`.
+/// The text of all that is in `src` and `crates`.
 fn sources() -> String {
-    let mut folders = vec![root().join("src")];
+    let mut folders = vec![root().join("src"), root().join("crates")];
     let mut text = String::new();
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path()) {

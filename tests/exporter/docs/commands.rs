@@ -42,7 +42,7 @@ fn every_command_is_one_that_exists() {
 /// The programs of others that the documents use.
 const PROGRAMS: &[&str] = &["cargo", "cd", "curl", "docker", "kubectl", "openssl", "sed", "sudo", "umask"];
 
-const FOLDERS: &[&str] = &["alerts/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
+const FOLDERS: &[&str] = &["alerts/", "crates/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
 
 /// The README's first configuration, the secret beside it, and every command that stands there, typed one by one.
 #[tokio::test]

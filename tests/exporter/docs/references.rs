@@ -34,7 +34,7 @@ fn every_document_can_be_reached_from_the_readme() {
 
 #[test]
 fn every_file_and_test_that_is_named_exists() {
-    const FOLDERS: &[&str] = &["src/", "tests/", "alerts/", "dashboards/", "deploy/", "docs/", ".ci/"];
+    const FOLDERS: &[&str] = &["src/", "crates/", "tests/", "alerts/", "dashboards/", "deploy/", "docs/", ".ci/"];
     let mut tests = 0;
     for document in Document::all() {
         for span in document.spans() {

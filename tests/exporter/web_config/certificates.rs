@@ -1,7 +1,5 @@
 //! TLS: what is agreed on, and what happens when it changes or is not agreed on.
 
-use std::fs;
-
 use reqwest::tls::Version;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -96,10 +94,7 @@ async fn a_broken_file_changes_nothing_and_is_logged_once() {
     secured.folder.write("server.key", "no key\n");
     let line = secured.exporter.until_logged("the web configuration was not reloaded").await;
     assert!(line.contains("web.yml:3: tls_server_config.key_file: expected a PEM private key"), "{line}");
-    // Both files are looked at equally often: once a change of the other is found, this one was looked at again.
-    let other = fs::read_to_string(secured.folder.file("exporter.yaml")).unwrap();
-    secured.folder.write("exporter.yaml", other + "# changed\n");
-    secured.exporter.until_logged("\"configuration reloaded\"").await;
+    secured.looked_again().await;
     assert!(secured.get("/metrics").await.is_ok());
     assert_eq!(secured.exporter.log_lines("was not reloaded").len(), 1);
 

@@ -70,6 +70,19 @@ impl Secured {
         self.get_as(path, |client| client, login).await.unwrap().status().as_u16()
     }
 
+    /// Waits until the web configuration was looked at again. Both configurations are looked at equally often, and of
+    /// `exporter.yaml` the log says when a change was found.
+    async fn looked_again(&self) {
+        const FOUND: &str = "\"configuration reloaded\"";
+        let before = self.exporter.log_lines(FOUND).len();
+        let text = fs::read_to_string(self.folder.file("exporter.yaml")).unwrap();
+        self.folder.write("exporter.yaml", text + "# changed\n");
+        eventually("a change of exporter.yaml is found", || async {
+            (self.exporter.log_lines(FOUND).len() > before).then_some(())
+        })
+        .await;
+    }
+
     async fn until_status(&self, login: Option<(&str, &str)>, status: u16) {
         eventually(&format!("{status} for {login:?}: {}", self.exporter.log()), || async {
             (self.status("/metrics", login).await == status).then_some(())
