@@ -56,8 +56,8 @@ async fn a_server_that_nobody_trusts_is_a_network_failure_that_names_the_ca_file
     let exporter = system.start(&folder).await;
     exporter.until("avepoint_api_up", 0.0).await;
     assert!(exporter.value(NETWORK_FAILURES).await.unwrap() >= 4.0);
-    let line = exporter.until_logged("target fails").await;
-    assert!(line.contains("not trusted") && line.contains("api.ca_file"), "{line}");
+    let logged = exporter.until_logged("target fails").await;
+    assert!(logged.contains("not trusted") && logged.contains("api.ca_file"), "{logged}");
     exporter.cycles(2).await;
     let others: Vec<_> =
         exporter.log().lines().filter(|line| !line.contains("avepoint_exporter")).map(str::to_owned).collect();

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::victim::{Victim, crowd};
+use super::victim::{Victim, alone, crowd};
 use crate::harness::{Exporter, Folder, Yaml, world};
 
 /// The beginning of a record with a ClientHello, which promises 512 bytes.
@@ -30,6 +30,7 @@ async fn secured(simulator: &Simulator) -> (Exporter, ClientBuilder, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handshakes_that_are_not_finished_leave_room_for_scrapes() {
+    let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
     let (exporter, client, url) = secured(&simulator).await;
     let victim = Victim::scraped(exporter, simulator, client, url).await;
@@ -43,6 +44,7 @@ async fn handshakes_that_are_not_finished_leave_room_for_scrapes() {
 
 #[tokio::test]
 async fn handshakes_that_stop_halfway_hold_up_nobody() {
+    let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
     let (exporter, client, url) = secured(&simulator).await;
     let client = client.build().unwrap();

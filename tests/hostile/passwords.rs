@@ -7,10 +7,12 @@ use reqwest::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::victim::alone;
 use crate::harness::{Exporter, Folder, Yaml, http, world};
 
 #[tokio::test]
 async fn a_flood_of_wrong_passwords_holds_up_no_scrape() {
+    let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
     let folder = Folder::new(&Yaml::new(&simulator).with_poll("interval", "1h"));
     let hash = bcrypt::hash("wonderland", 8).unwrap();

@@ -111,14 +111,14 @@ impl Drop for Webhook {
 
 async fn remember(
     request: Request<Incoming>,
-    received: &Mutex<Vec<Notification>>,
+    kept: &Mutex<Vec<Notification>>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let receiver = request.uri().path().trim_start_matches('/').to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mut message: Value = serde_json::from_slice(&body).unwrap();
     for alert in message["alerts"].as_array_mut().unwrap() {
         let is_firing = alert["status"] == "firing";
-        received.lock().unwrap().push(Notification { receiver: receiver.clone(), is_firing, alert: alert.take() });
+        kept.lock().unwrap().push(Notification { receiver: receiver.clone(), is_firing, alert: alert.take() });
     }
     Ok(Response::default())
 }
