@@ -1,5 +1,5 @@
-//! An exporter that runs beside a simulated API: what each test binary that starts one needs. What only one of them needs
-//! is in that one, so that the compiler finds whatever nobody uses any more.
+//! An exporter that runs beside a simulated API: what each test binary that starts one needs. What only one of them
+//! needs is in that one, so that the compiler finds whatever nobody uses any more.
 
 mod exporter;
 pub mod yaml;
