@@ -65,7 +65,7 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_loaded_by_itself_where_that_is_asked_for() {
+async fn a_changed_file_is_loaded_by_itself_with_auto_reload() {
     let (_simulator, folder, yaml, exporter) = running(&["--config.enable-auto-reload"]).await;
     folder.configure(&yaml.rest(&two()));
     exporter.until(&second(), 300.0).await;
@@ -176,7 +176,7 @@ async fn discovery_can_be_switched_off_and_on() {
 }
 
 #[tokio::test]
-async fn a_state_file_that_is_added_is_written_at_the_latest_at_the_end() {
+async fn a_state_file_that_is_added_is_written_by_the_end_at_the_latest() {
     let (_simulator, folder, yaml, exporter) = running(&[]).await;
     folder.configure(&yaml.and("state_file: state.json\n"));
     exporter.signal("HUP");

@@ -118,7 +118,7 @@ pub async fn crowd(exporter: &Exporter, number: usize, bytes: &[u8]) -> Vec<TcpS
     let mut crowd = Vec::new();
     for _ in 0..number {
         let socket = TcpSocket::new_v4().unwrap();
-        // What nobody reads shall weigh on the exporter, not on this side of the connection.
+        // What nobody reads must weigh on the exporter, not on this side of the connection.
         socket.set_recv_buffer_size(4096).unwrap();
         let mut client = socket.connect(exporter.address().parse().unwrap()).await.unwrap();
         // It may be closed already.

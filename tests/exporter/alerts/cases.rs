@@ -13,7 +13,7 @@ use crate::harness::root;
 /// What the unit tests show of an alert.
 #[derive(Debug, Default)]
 struct Shown {
-    /// How often it is expected with its labels and its whole text.
+    /// How often it is expected with all its labels and its whole text.
     firing: usize,
     silent: usize,
 }

@@ -13,7 +13,7 @@ use crate::harness::{read, root};
 const RUNBOOKS: &str = "docs/runbooks.md";
 
 #[test]
-fn every_section_about_an_alert_is_of_one_that_exists_and_in_the_same_order() {
+fn its_sections_are_the_alerts_in_their_order() {
     let text = read(RUNBOOKS);
     let sections: Vec<_> = sections(&text).into_iter().map(|(title, _)| title).collect();
     assert_eq!(sections, alerts());
@@ -91,7 +91,7 @@ fn its_prometheus_configuration_loads_the_rules_that_are_shipped() {
 }
 
 #[test]
-fn every_line_of_the_log_that_it_quotes_is_one_that_is_written() {
+fn every_log_line_that_it_quotes_exists() {
     let (text, sources) = (read(RUNBOOKS).replace('\n', " "), sources());
     let quoted: Vec<_> = text.split("log line `").skip(1).map(|rest| rest.split('`').next().expect("an end")).collect();
     assert!(quoted.len() > 5, "{quoted:?}");

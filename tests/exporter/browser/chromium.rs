@@ -1,4 +1,4 @@
-//! A real Chromium, steered by chromedriver (WebDriver).
+//! A real Chromium, driven by chromedriver (WebDriver).
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ use url::{ParseError, Url};
 
 use crate::harness::{Running, eventually, tool};
 
-/// Runs `test` in a browser of its own, which must have nothing to complain of at the end: no violation of the
+/// Runs `test` in a browser of its own, which must have nothing to complain about at the end: no violation of the
 /// Content-Security-Policy, no script that failed.
 pub async fn browse<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Browser) -> F) {
     // chromedriver would say no more than that it cannot find it.
@@ -109,7 +109,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// How far the page reaches past the right edge, in CSS pixels.
+    /// How far the page extends past the right edge, in CSS pixels.
     pub async fn overflow(&self) -> i64 {
         let script = "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
         self.script(script).await.as_i64().unwrap()

@@ -23,7 +23,7 @@ async fn exporter(world: World) -> (Simulator, Exporter) {
 }
 
 async fn exporter_with(simulator: Simulator, rest: &str) -> (Simulator, Exporter) {
-    // A browser takes its time to start, and numbers shall not be stale by then.
+    // A browser takes its time to start, and numbers must not be stale by then.
     let yaml = Yaml::new(&simulator).with_poll("stale_after", "1h").rest(rest);
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
     exporter.cycles(2).await;
@@ -146,7 +146,7 @@ async fn a_hostile_organization_stays_text() {
         assert_eq!(browser.script("return document.scripts.length + document.images.length").await, 0);
         assert_eq!(browser.script("return document.title").await, "All is well – AvePoint exporter");
         assert_eq!(browser.script("return document.querySelector('[name=q]').value").await, "<script>");
-        // What turns the direction of writing ends with the name.
+        // A change of the writing direction ends with the name.
         let bidi = "return getComputedStyle(document.querySelector('td.customer bdi')).unicodeBidi";
         assert_eq!(browser.script(bidi).await, "isolate");
     })
@@ -177,7 +177,7 @@ async fn the_page_fits_a_phone_and_a_dark_theme() {
     .await;
 }
 
-/// `UPDATE_SCREENSHOTS=1` writes those of the documentation anew.
+/// `UPDATE_SCREENSHOTS=1` takes those of the documentation anew.
 #[tokio::test]
 async fn the_page_of_the_demo_shows_changes_and_failures() {
     let simulator = Simulator::start(demo::world()).await.unwrap();

@@ -111,7 +111,7 @@ async fn every_assertion_is_fresh() {
     }
 }
 
-/// What `check` says of the files in the folder, in whose name's place stands `.`.
+/// What `check` says about the files in the folder.
 async fn refusal(folder: &Folder) -> String {
     let refusal = Ended::beside(folder.command(&["check"])).await.refusal();
     refusal.replace("avepoint-exporter: api: ", "").trim_end().to_owned()

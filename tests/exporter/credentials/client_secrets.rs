@@ -40,7 +40,7 @@ async fn a_changed_secret_is_used_at_the_next_token_request() {
     exporter.stop().await;
 }
 
-/// So many token requests were made in so many cycles, while one cycle more may be on its way.
+/// As many token requests are made as cycles pass; one more cycle may be under way.
 async fn one_token_request_a_cycle(exporter: &Exporter, simulator: &Simulator) {
     simulator.clear_record();
     exporter.cycles(1).await;

@@ -1,4 +1,4 @@
-//! One dashboard leads to the other, and a viewer takes along what he chose.
+//! One dashboard links to the other, and a viewer's choices go along.
 
 use serde_json::{Value, json};
 

@@ -94,7 +94,7 @@ async fn numbers_and_their_changes_are_right_although_exporter_and_customer_were
         found.retain(|_, value| !value.is_nan());
         assert_eq!(found, expected(&[(CONTOSO, M365, changes[0]), ("Fabrikam", M365, changes[1])]), "{letter}");
     }
-    // Every row is in every column, so that Grafana joins them; what there is not is no number.
+    // Every row is in every column, so that Grafana can join them; what does not exist is NaN.
     for letter in ["B", "C", "D"] {
         let found = rows(table, letter).await;
         assert_eq!(found.keys().collect::<Vec<_>>(), rows(table, "A").await.keys().collect::<Vec<_>>());
@@ -152,7 +152,7 @@ async fn customers_products_and_exporters_are_chosen_whatever_they_are_called() 
             ask(&scene.prometheus, &query, &choices).await;
         }
     }
-    // Under its name of today it is compared with what it had under its old one.
+    // Under its present name it is compared with what it had under its old one.
     let contoso = all.clone().only("customer", &[CONTOSO]);
     assert_eq!(one(&scene.prometheus, &board, "Change over 30 d", &contoso).await, Some(17.0));
     scene.stop().await;

@@ -1,4 +1,4 @@
-//! The dashboards and the metrics know of each other.
+//! The dashboards and the metrics agree.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ fn bars_count_an_event_once() {
     assert!(counted >= 3, "{counted}");
 }
 
-/// Prometheus promises an order of what `topk` and `sort_desc` answer, and of no join of it.
+/// Prometheus promises an order for the results of `topk` and `sort_desc`, and none for a join of them.
 #[test]
 fn bars_are_longest_first() {
     let is_whole_call = |expression: &str| {

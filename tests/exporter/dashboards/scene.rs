@@ -1,4 +1,4 @@
-//! What the dashboards are held against: Prometheus with a past, and an exporter in which something of everything
+//! What the dashboards are tested with: a Prometheus with a past, and an exporter in which something of everything
 //! happens.
 
 use std::collections::BTreeMap;

@@ -58,7 +58,7 @@ fn panels_have_ids_of_their_own_and_do_not_overlap() {
                 }
             }
         }
-        // A panel that hangs in the air is moved by Grafana, and the file then differs from what is seen.
+        // Grafana moves up a panel that has nothing above it, and the file then differs from what is seen.
         let lowest = taken.iter().map(|(_, line)| line).max().unwrap();
         for line in 0..=*lowest {
             for column in 0..24 {

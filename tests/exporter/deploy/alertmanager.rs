@@ -11,7 +11,7 @@ use crate::harness::{eventually, http, printed, read, root, tool};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
 
-/// What is news of seats, customers and certificates, and no consequence of anything.
+/// News of seats, customers and certificates, which are no consequence of anything else.
 const ALWAYS_SENT: [&str; 6] = [
     "AvePointClientCertificateExpiresWithin7Days",
     "AvePointCustomerLeft",

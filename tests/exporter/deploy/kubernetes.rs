@@ -217,7 +217,7 @@ fn with_a_password_the_exporter_asks_for_it_and_prometheus_knows_it() {
 }
 
 #[test]
-fn the_secret_that_is_shipped_is_nobodys() {
+fn the_shipped_secret_is_a_placeholder() {
     assert_eq!(read(&format!("{FOLDER}/client_secret.example")), "replace-this-with-the-client-secret\n");
     let ignored = read("deploy/.gitignore");
     for name in ["client_secret", "web.yml"] {

@@ -1,4 +1,4 @@
-//! What the Prometheus operator takes. No package carries its schema, so these are the fields of its API reference that
+//! What the Prometheus operator accepts. No package has its schema, so these are the fields of its API reference that
 //! are used here, and no others.
 
 use std::collections::BTreeMap;

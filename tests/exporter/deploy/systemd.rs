@@ -1,4 +1,4 @@
-//! The unit of `deploy/systemd`, in the eyes of systemd's own programs.
+//! The unit of `deploy/systemd`, as systemd's own programs see it.
 
 use std::fs;
 
@@ -28,10 +28,10 @@ fn systemd_accepts_the_unit_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
     let installed = assert_cmd::cargo::cargo_bin!("avepoint-exporter");
-    // It looks whether the program is there, which on this machine is elsewhere.
+    // It checks that the program exists, which on this machine is elsewhere.
     fs::write(&path, unit().replace(&Image::new().binary, &installed.to_string_lossy())).unwrap();
     let ended = Ended::of(tool("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(&path));
-    // A misspelt key is no failure to it, but it says so.
+    // A misspelt key does not make it fail, but it warns.
     assert_eq!((ended.code, ended.text()), (Some(0), String::new()));
 }
 

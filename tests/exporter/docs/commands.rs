@@ -53,7 +53,7 @@ async fn whoever_types_the_commands_of_the_readme_gets_what_they_say() {
     let simulator = Simulator::start(world).await.unwrap();
     let folder = Folder::new(&Yaml::new(&simulator));
     folder.write("client_secret", secret);
-    // Only where AvePoint is, nobody writes.
+    // The README leaves out nothing but the address of AvePoint.
     let (base_url, token_url) = (simulator.base_url(), simulator.token_url());
     let here = format!("api:\n  base_url: {base_url}\n  token_url: {token_url}\n  requests_per_second: 1000\n");
     folder.write("exporter.yaml", readme.blocks_of("yaml exporter.yaml")[0].replacen("api:\n", &here, 1));

@@ -27,7 +27,7 @@ async fn watched() -> (Simulator, Folder, Exporter, Stack) {
     let exporter = Exporter::start(&folder).await;
     let stack = Stack::start(&folder, exporter.address(), HURRY).await;
     stack.prometheus.until("avepoint_purchased_user_seats{product=\"Fly\"}", "7").await;
-    // Prometheus takes seconds to begin with scraping, which are many minutes to its rules.
+    // Prometheus takes seconds before its first scrape, which are many minutes to its rules.
     stack.webhook.forget_what_is_over().await;
     (simulator, folder, exporter, stack)
 }

@@ -1,5 +1,5 @@
-//! Everything between the exporter and the person who is notified: Prometheus with the shipped rules, and Alertmanager with
-//! the shipped routes.
+//! Everything between the exporter and the person who is notified: Prometheus with the shipped rules, and
+//! Alertmanager with the shipped routes.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ pub struct Stack {
     pub webhook: Webhook,
     pub prometheus: Prometheus,
     _alertmanager: Alertmanager,
-    /// A second is minutes here: what holds up everybody for one would be an outage.
+    /// A second is two minutes here: a machine that is busy for a few would be an outage.
     _quiet: RwLockReadGuard<'static, ()>,
 }
 

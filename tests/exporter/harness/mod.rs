@@ -19,7 +19,7 @@ use tokio::sync::RwLock;
 pub use self::core::yaml::binary;
 pub use self::core::{Exporter, FLY, Folder, M365, PATIENCE, Running, Yaml, eventually, http, world};
 
-/// What takes the whole machine holds this alone, and what such a neighbour would starve shares it with its like.
+/// Written by what takes the whole machine, and read by what such a neighbour would starve.
 pub static MACHINE: RwLock<()> = RwLock::const_new(());
 
 impl Yaml {

@@ -55,7 +55,7 @@ impl Prometheus {
         let url = format!("http://{}/api/v1/{what}", self.address);
         let url = reqwest::Url::parse_with_params(&url, parameters).unwrap();
         let answer = self.http.get(url).send().await.ok()?.text().await.ok()?;
-        // Until it is ready it answers in plain words.
+        // Until it is ready it answers in plain text.
         let mut answer: Value = serde_json::from_str(&answer).ok()?;
         assert_eq!(answer["status"], "success", "{what} {parameters:?}: {answer}");
         Some(answer["data"].take())

@@ -34,7 +34,7 @@ async fn http_version(secured: &Secured) -> String {
 }
 
 #[tokio::test]
-async fn http_2_is_agreed_on_where_it_is_not_switched_off() {
+async fn http_2_is_negotiated_unless_it_is_switched_off() {
     let secured = Secured::tls("").await;
     assert_eq!(http_version(&secured).await, "2 200");
     secured.folder.write("web.yml", format!("{TLS}http_server_config: {{http2: false}}\n"));
@@ -54,7 +54,7 @@ async fn prometheus_scrapes_over_tls_with_a_password() {
 }
 
 #[tokio::test]
-async fn a_version_or_suite_that_is_not_allowed_is_not_agreed_on() {
+async fn a_version_or_suite_that_is_not_allowed_is_not_negotiated() {
     let secured = Secured::tls("  min_version: TLS13\n  curve_preferences: [CurveP384]\n").await;
     let old = |client: reqwest::ClientBuilder| client.tls_version_max(Version::TLS_1_2);
     assert!(secured.get_as("/metrics", old, None).await.is_err());

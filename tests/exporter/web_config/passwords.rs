@@ -155,7 +155,7 @@ async fn configured_headers_are_sent_and_weaken_nothing() {
 }
 
 #[tokio::test]
-async fn check_judges_both_files() {
+async fn check_covers_both_files() {
     let secured = Secured::tls(&users("wonderland", 4)).await;
     let check = |arguments: &[&str]| Ended::beside(secured.folder.command(&[&["check"], arguments].concat()));
     let Ended { code, stdout, stderr } = check(&["--web.config.file", "web.yml"]).await;
@@ -183,7 +183,7 @@ async fn a_wrong_web_configuration_keeps_the_daemon_from_starting() {
 }
 
 #[tokio::test]
-async fn an_open_door_is_warned_of_and_a_closed_one_is_not() {
+async fn an_open_door_is_warned_about_and_a_closed_one_is_not() {
     const WARNING: &str = "without a password";
     let ca = "  client_ca_file: ca.crt\n";
     for (web, warned) in [
