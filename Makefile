@@ -30,7 +30,7 @@ lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(CARGO_FLAGS)
 
 bench: tools ## measure cycles, and scrapes beside nginx: time, CPU and memory (about five minutes)
-	cargo bench --bench poll --bench web $(CARGO_FLAGS)
+	cargo bench --workspace --bench '*' $(CARGO_FLAGS)
 
 tools:
 	@packages=; \

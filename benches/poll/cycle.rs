@@ -1,4 +1,4 @@
-//! A cycle of the exporter's, and what it cost.
+//! One cycle of the exporter, and what it cost.
 
 use std::fs;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use procfs::process::Process;
 use crate::shared::{Customers, Exporter, Result, Vendor, get};
 use crate::{IN_FLIGHT, TIMEOUT};
 
-/// What an exporter watches.
+/// What an exporter polls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Targets {
     pub(super) customers: u32,

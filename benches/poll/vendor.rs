@@ -1,4 +1,4 @@
-//! The vendor's two moods.
+//! The simulated vendor, healthy and faulty.
 
 use elements_sim::{Effect, Operation, Rule};
 use reqwest::StatusCode;

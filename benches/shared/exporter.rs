@@ -23,7 +23,7 @@ pub(crate) struct Exporter {
     pub(crate) address: String,
 }
 
-/// What an exporter watches, and how it asks: values as `exporter.yaml` has them.
+/// What an exporter polls, and how: values as `exporter.yaml` has them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Customers {
     pub(crate) number: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Customers {
 }
 
 impl Exporter {
-    /// Starts the binary, and waits until it listens. Tells when it was started.
+    /// Starts the binary, and waits until it listens. Returns when it was started, too.
     pub(crate) fn start(vendor: &Vendor, customers: Customers) -> Result<(Self, Instant)> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("exporter.yaml"), configuration(vendor, customers)?)?;
@@ -56,9 +56,9 @@ impl Exporter {
         find(&mut self.log, part)
     }
 
-    /// A number of the kernel's, in bytes.
+    /// A number that the kernel gives in KiB, in bytes.
     pub(crate) fn memory(&self, kibibytes: impl FnOnce(Status) -> Option<u64>) -> Result<u64> {
-        Ok(kibibytes(self.kernel.status()?).ok_or("the kernel does not tell")? << 10)
+        Ok(kibibytes(self.kernel.status()?).ok_or("the kernel does not say")? << 10)
     }
 }
 
@@ -86,7 +86,7 @@ fn find(log: &mut Lines<BufReader<ChildStderr>>, part: &str) -> Result<String> {
             return Ok(line);
         }
     }
-    Err(format!("the exporter ended before it told {part:?}").into())
+    Err(format!("the exporter ended before it logged {part:?}").into())
 }
 
 /// The body of a 200, in this encoding.

@@ -30,7 +30,7 @@ impl Vendor {
     }
 }
 
-/// Plays a vendor whose customers have every product, tells its URL on stdout, and goes on until stdin ends, as it does
+/// Plays a vendor whose customers have every product, prints its URL on stdout, and goes on until stdin ends, as it does
 /// with the one who started it.
 pub(crate) fn play(customers: u32, latency: Duration, prepare: impl FnOnce(&Simulator)) -> Result<()> {
     Runtime::new()?.block_on(async {

@@ -106,7 +106,7 @@ fn measure() -> Result<ExitCode> {
 }
 
 impl Case {
-    /// Prints a line for each encoding, and tells whether the goal is reached.
+    /// Prints a line for each encoding, and returns whether the goal is reached.
     fn measure(self, nginx: &Nginx) -> Result<bool> {
         let vendor = Vendor::start(&[VENDOR, &self.customers.to_string(), self.latency])?;
         let (mut exporter, _) = Exporter::start(&vendor, self.customers())?;
@@ -154,7 +154,7 @@ impl Case {
 
 /// A program that is not ours.
 fn tool(name: &str, package: &str) -> Result<Command> {
-    // Servers lie where the PATH of an ordinary user does not lead.
+    // Servers are installed where the PATH of an ordinary user does not look.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);
     let found = folders.map(|folder| folder.join(name)).find(|program| program.is_file());

@@ -26,7 +26,7 @@ impl Nginx {
     /// Starts two workers on a free port of the loopback.
     pub(super) fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        // Where root starts nginx, its workers are somebody else.
+        // When root starts nginx, its workers run as another user.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         fs::write(folder.path().join("nginx.conf"), configuration(&address))?;
@@ -59,7 +59,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Killed, it would leave its workers behind.
+        // A kill would leave its workers behind.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! What the daemon asks the vendor, as the simulator's own record has it.
+//! What the daemon asks the vendor, according to the simulator's record.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ async fn bad_answers_are_failures_and_never_numbers() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_on() {
+async fn an_endless_answer_is_not_read_to_the_end() {
     let simulator = failing(Effect::Flood { mebibytes: 256 }, "bad_response").await;
     let record = simulator.record();
     let flood = record.iter().find(|exchange| exchange.bytes_sent() > 1 << 20).expect("the flood was read from");
@@ -152,7 +152,7 @@ async fn the_limits_hold_at_the_vendors_door() {
     assert!(simulator.max_in_flight() <= 3);
     let arrivals: Vec<Instant> = simulator.record().iter().map(|exchange| exchange.arrived).collect();
     assert!(arrivals.len() > 90, "retries were made");
-    // A request that was held up on its way here comes closer to the next: a few of them, and not in the long run.
+    // A request that was held up on its way comes closer to the next: this may happen to a few, and evens out.
     for window in arrivals.windows(40 + 20) {
         let took = window[window.len() - 1] - window[0];
         assert!(took >= Duration::from_secs(1), "60 requests within {took:?}");

@@ -129,7 +129,7 @@ async fn any_organization_name_is_safe() {
 }
 
 #[tokio::test]
-async fn a_listing_without_a_customer_is_told_once() {
+async fn a_listing_without_a_customer_is_logged_once() {
     let simulator = Simulator::start(World::default()).await.unwrap();
     let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator).rest(ON))).await;
     exporter.until_logged("the listing has no customer").await;

@@ -23,7 +23,7 @@ async fn a_cycle_is_one_line_and_so_is_a_change_of_state() {
     exporter.until_logged("target fails").await;
     exporter.cycles(3).await;
     let failing = exporter.log_lines("target fails");
-    assert_eq!(failing.len(), 1, "it is not told again while it stays so: {failing:?}");
+    assert_eq!(failing.len(), 1, "it is not logged again while it stays so: {failing:?}");
     for part in ["contoso", "Fly", "reason=forbidden", "request-id", "elements.license.read.all"] {
         assert!(failing[0].contains(part), "{part}: {}", failing[0]);
     }
@@ -94,7 +94,7 @@ async fn lines_that_cannot_be_written_are_counted() {
 }
 
 #[tokio::test]
-async fn every_line_is_json_where_that_is_asked_for() {
+async fn every_line_is_json_on_request() {
     let simulator = Simulator::start(world()).await.unwrap();
     let folder = Folder::new(&Yaml::new(&simulator));
     let mut command = folder.command(&["--web.listen-address", "127.0.0.1:0", "--log.format", "json"]);
@@ -110,7 +110,7 @@ async fn every_line_is_json_where_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_customer_with_no_known_product_is_warned_of_once() {
+async fn a_customer_with_no_known_product_is_warned_about_once() {
     let simulator = Simulator::start(world()).await.unwrap();
     let yaml = Yaml::new(&simulator).and("").rest("customers: [{id: c-1}, {id: typo}]\nproducts: [2048]\n");
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
@@ -122,7 +122,7 @@ async fn a_customer_with_no_known_product_is_warned_of_once() {
 }
 
 #[tokio::test]
-async fn a_cycle_that_cannot_fit_is_warned_of_with_the_arithmetic() {
+async fn a_cycle_that_cannot_fit_is_warned_about_with_the_arithmetic() {
     let simulator = Simulator::start(world()).await.unwrap();
     let yaml = Yaml::new(&simulator).with_api("requests_per_second", 1);
     let exporter = Exporter::start(&Folder::new(&yaml)).await;

@@ -1,12 +1,16 @@
-//! The real binary against the simulated API, through sockets, signals and files.
+//! The real binary through sockets, signals and files, and everything that is shipped with it in the real programs that
+//! take it.
+//!
+//! It is one binary, since each more would link all of this again. The runner takes tests in the order of their names:
+//! beside a test run those of its own module, and [`harness::MACHINE`] keeps apart what does not bear that.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     unreachable_pub,
+    clippy::expect_used,
     clippy::needless_pass_by_value,
-    reason = "a test ends with what it did not expect"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends with what it did not expect, and its helpers are called more often than they are read"
 )]
 
 mod alerts;
@@ -32,7 +36,4 @@ mod seats;
 mod secrets;
 mod stop;
 mod tls;
-#[path = "../hostile/victim.rs"]
-#[expect(dead_code, reason = "the hostile clients use the rest of it")]
-mod victim;
 mod web_config;

@@ -23,7 +23,7 @@ async fn prometheus_scrapes_the_numbers_and_sees_them_change() {
 }
 
 #[tokio::test]
-async fn promtool_has_nothing_to_say() {
+async fn promtool_finds_nothing_wrong() {
     let simulator = Simulator::start(world()).await.unwrap();
     let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
     exporter.cycles(1).await;

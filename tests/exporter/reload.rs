@@ -48,7 +48,7 @@ async fn a_hang_up_signal_loads_the_configuration_again() {
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_changes_nothing_and_is_told() {
+async fn a_wrong_configuration_changes_nothing_and_is_reported() {
     let (_simulator, folder, yaml, exporter) = running(&["--web.enable-lifecycle"]).await;
     folder.configure(&yaml.clone().rest("customers: [{id: c-1}]\nproducts: [Flie]\n"));
     let answer = exporter.ask(Method::POST, "/-/reload").await;
@@ -65,7 +65,7 @@ async fn a_wrong_configuration_changes_nothing_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_loaded_by_itself_where_that_is_asked_for() {
+async fn a_changed_file_is_loaded_by_itself_with_auto_reload() {
     let (_simulator, folder, yaml, exporter) = running(&["--config.enable-auto-reload"]).await;
     folder.configure(&yaml.rest(&two()));
     exporter.until(&second(), 300.0).await;
@@ -176,7 +176,7 @@ async fn discovery_can_be_switched_off_and_on() {
 }
 
 #[tokio::test]
-async fn a_state_file_that_is_added_is_written_at_the_latest_at_the_end() {
+async fn a_state_file_that_is_added_is_written_by_the_end_at_the_latest() {
     let (_simulator, folder, yaml, exporter) = running(&[]).await;
     folder.configure(&yaml.and("state_file: state.json\n"));
     exporter.signal("HUP");

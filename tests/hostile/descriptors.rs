@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use elements_sim::Simulator;
 use procfs::process::Process;
 
-use super::victim::{Victim, crowd};
+use super::victim::{Victim, alone, crowd};
 use crate::harness::{Exporter, Folder, Yaml, world};
 
 fn cpu(exporter: &Exporter) -> Duration {
@@ -24,6 +24,7 @@ async fn confined(folder: &Folder) -> Exporter {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_descriptors_it_slows_down_and_recovers() {
+    let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
     let exporter = confined(&Folder::new(&Yaml::new(&simulator))).await;
     let (begun, before) = (Instant::now(), cpu(&exporter));

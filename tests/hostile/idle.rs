@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::interval;
 
-use super::victim::{Victim, crowd, is_closed};
+use super::victim::{Victim, alone, crowd, is_closed};
 use crate::harness::{PATIENCE, eventually};
 
 /// How many connections the exporter keeps open.
@@ -19,6 +19,7 @@ fn raise_descriptor_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_thousand_idle_connections_the_longest_idle_make_room() {
+    let _alone = alone().await;
     raise_descriptor_limit();
     let victim = Victim::start().await;
     let clients = crowd(&victim.exporter, 2000, b"").await;
@@ -36,6 +37,7 @@ async fn of_two_thousand_idle_connections_the_longest_idle_make_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
+    let _alone = alone().await;
     let victim = Victim::start().await;
     let mut clients = crowd(&victim.exporter, 400, b"GET /metrics HTTP/1.1\r\nhost: x\r\nx: ").await;
     let (begun, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));

@@ -2,19 +2,20 @@
 //! suffer beside it.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::needless_pass_by_value,
     unreachable_pub,
-    reason = "a test ends with what it did not expect"
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends with what it did not expect, and its helpers are called more often than they are read"
 )]
 
 mod descriptors;
-#[path = "../exporter/harness/mod.rs"]
-#[expect(dead_code, reason = "it serves the tests of the exporter, which need the rest of it")]
+mod handshakes;
+#[path = "../harness/mod.rs"]
 mod harness;
 mod idle;
+mod passwords;
 mod senders;
 mod stalled;
 mod victim;

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::victim::{Victim, crowd};
+use super::victim::{Victim, alone, crowd};
 use crate::harness::PATIENCE;
 
 /// What each client would like to send.
@@ -44,6 +44,7 @@ async fn all_are_cut_off(head: &str, more: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_100_mb_is_not_read() {
+    let _alone = alone().await;
     all_are_cut_off(&format!("POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: {LOAD}\r\n\r\n"), "body").await;
     let head = format!("GET /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: {LOAD}\r\n\r\n");
     all_are_cut_off(&head, "body").await;
@@ -52,6 +53,7 @@ async fn a_body_of_100_mb_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endless_head_is_not_read() {
+    let _alone = alone().await;
     all_are_cut_off("GET /", "endless").await;
     all_are_cut_off("GET /metrics HTTP/1.1\r\nx: ", "endless").await;
     all_are_cut_off("GET /metrics HTTP/1.1\r\n", "x: y\r\n").await;
@@ -60,6 +62,7 @@ async fn an_endless_head_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_garbage_ends_the_connection() {
+    let _alone = alone().await;
     let victim = Victim::start().await;
     for garbage in ["\0\u{1}\u{2}\u{3}", "GET\r\n\r\n", "\u{16}\u{3}\u{1}", "HTTP/1.1 200 OK\r\n\r\n", " : \r\n"] {
         let request = "GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n".repeat(10) + &garbage.repeat(1000);
@@ -78,6 +81,7 @@ async fn pipelined_garbage_ends_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_whose_answers_nobody_takes_wait() {
+    let _alone = alone().await;
     let victim = Victim::start().await;
     let mut clients = JoinSet::new();
     for client in crowd(&victim.exporter, 100, b"").await {

@@ -7,7 +7,7 @@ use elements_sim::{Simulator, World};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::victim::{Victim, crowd};
+use super::victim::{Victim, alone, crowd};
 use crate::harness::{Exporter, Folder, PATIENCE, Yaml};
 
 const CUSTOMERS: u32 = 350;
@@ -31,6 +31,7 @@ async fn large() -> Victim {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_stop_in_the_middle_of_25_mb_share_its_bytes() {
+    let _alone = alone().await;
     let victim = large().await;
     let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut clients = crowd(&victim.exporter, 300, request).await;

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use serde_yaml::Value;
 
+use super::rules::alerts;
 use super::{RULE_FILES, promtool};
-use crate::alerts::rules::alerts;
 use crate::harness::root;
 
 /// What the unit tests show of an alert.
 #[derive(Debug, Default)]
 struct Shown {
-    /// How often it is expected with its labels and its whole text.
+    /// How often it is expected with all its labels and its whole text.
     firing: usize,
     silent: usize,
 }

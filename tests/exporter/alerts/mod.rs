@@ -13,7 +13,7 @@ use crate::harness::{Ended, tool};
 /// The files that are loaded together.
 const RULE_FILES: [&str; 2] = ["alerts/avepoint-recording.yaml", "alerts/avepoint-alerts.yaml"];
 
-/// What promtool says to a file, which must be to its liking.
+/// What promtool says about a file, which it must accept.
 fn promtool(arguments: &[&str], file: &Path) -> String {
     let ended = Ended::of(tool("promtool", "prometheus").args(arguments).arg(file));
     assert_eq!(ended.code, Some(0), "{}: {}", file.display(), ended.text());

@@ -1,4 +1,4 @@
-//! A real Chromium, steered by chromedriver (WebDriver).
+//! A real Chromium, driven by chromedriver (WebDriver).
 
 use std::future::Future;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ use url::{ParseError, Url};
 
 use crate::harness::{Running, eventually, tool};
 
-/// Runs `test` in a browser of its own, which must have nothing to complain of at the end: no violation of the
+/// Runs `test` in a browser of its own, which must have nothing to complain about at the end: no violation of the
 /// Content-Security-Policy, no script that failed.
 pub async fn browse<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Browser) -> F) {
     // chromedriver would say no more than that it cannot find it.
@@ -77,7 +77,7 @@ impl Browser {
         self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
-    /// Types into whatever has the focus, and tells which element has it then.
+    /// Types into whatever has the focus, and returns which element has it then.
     pub async fn press(&self, key: Key) -> String {
         self.write(&char::from(key).to_string()).await;
         self.script(
@@ -109,7 +109,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// How far the page reaches past the right edge, in CSS pixels.
+    /// How far the page extends past the right edge, in CSS pixels.
     pub async fn overflow(&self) -> i64 {
         let script = "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
         self.script(script).await.as_i64().unwrap()
@@ -147,7 +147,7 @@ impl Driver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        Self { _running: Running(child), port: port.expect("chromedriver tells its port") }
+        Self { _running: Running(child), port: port.expect("chromedriver prints its port") }
     }
 
     async fn client(&self, profile: &TempDir) -> Client {

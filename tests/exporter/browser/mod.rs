@@ -8,7 +8,7 @@ use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World, demo};
 use fantoccini::key::Key;
 use hyper::StatusCode;
 
-use crate::browser::chromium::browse;
+use self::chromium::browse;
 use crate::harness::{Exporter, FLY, Folder, M365, Yaml, world};
 
 const DISCOVERED: &str = "customers: [{id: c-1, name: contoso}]\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n";
@@ -23,7 +23,7 @@ async fn exporter(world: World) -> (Simulator, Exporter) {
 }
 
 async fn exporter_with(simulator: Simulator, rest: &str) -> (Simulator, Exporter) {
-    // A browser takes its time to start, and numbers shall not be stale by then.
+    // A browser takes its time to start, and numbers must not be stale by then.
     let yaml = Yaml::new(&simulator).with_poll("stale_after", "1h").rest(rest);
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
     exporter.cycles(2).await;
@@ -146,7 +146,7 @@ async fn a_hostile_organization_stays_text() {
         assert_eq!(browser.script("return document.scripts.length + document.images.length").await, 0);
         assert_eq!(browser.script("return document.title").await, "All is well – AvePoint exporter");
         assert_eq!(browser.script("return document.querySelector('[name=q]').value").await, "<script>");
-        // What turns the direction of writing ends with the name.
+        // A change of the writing direction ends with the name.
         let bidi = "return getComputedStyle(document.querySelector('td.customer bdi')).unicodeBidi";
         assert_eq!(browser.script(bidi).await, "isolate");
     })
@@ -154,7 +154,7 @@ async fn a_hostile_organization_stays_text() {
 }
 
 #[tokio::test]
-async fn the_page_fits_a_phone_and_the_dark() {
+async fn the_page_fits_a_phone_and_a_dark_theme() {
     let long = "ThisOrganizationHasOneVeryLongWordForAName".repeat(5);
     let mut world = world();
     world.customers.insert(Customer::new("x".repeat(120), long).product(FLY, 123_456_789));
@@ -177,7 +177,7 @@ async fn the_page_fits_a_phone_and_the_dark() {
     .await;
 }
 
-/// `UPDATE_SCREENSHOTS=1` writes those of the documentation anew.
+/// `UPDATE_SCREENSHOTS=1` takes those of the documentation anew.
 #[tokio::test]
 async fn the_page_of_the_demo_shows_changes_and_failures() {
     let simulator = Simulator::start(demo::world()).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::dashboards::board::{Board, text};
+use super::board::{Board, text};
 
 /// What a viewer has chosen, and when.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ fn regex(values: &[String]) -> String {
 
 #[test]
 fn variables_are_filled_in_as_grafana_does() {
-    let board = Board::read(crate::dashboards::board::SEATS);
+    let board = Board::read(super::board::SEATS);
     let all = Choices::all(&board, &[], 1_000_000);
     assert_eq!(all.fill("a{n=~`${customer:regex}`}[$__range] > ${__from}"), "a{n=~`.*`}[604800s] > 395200000");
     let one = all.clone().only("customer", &["A (B) + C."]);

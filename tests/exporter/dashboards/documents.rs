@@ -1,6 +1,6 @@
 //! `docs/dashboards.md` describes what there is.
 
-use crate::dashboards::board::{Board, text};
+use super::board::{Board, text};
 use crate::harness::document::Document;
 
 fn document() -> Document {

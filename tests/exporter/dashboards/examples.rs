@@ -1,7 +1,7 @@
 //! The queries that README.md shows.
 
-use crate::dashboards::board::list;
-use crate::dashboards::scene::Scene;
+use super::board::list;
+use super::scene::Scene;
 use crate::harness::document::Document;
 
 #[tokio::test]

@@ -10,7 +10,7 @@ pub const MINUTE: i64 = 60;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 
-/// As often as this every series of the past was scraped.
+/// How often every series of the past was scraped.
 const PACE: i64 = 2 * MINUTE;
 
 /// Series of the past, in the format that `promtool` reads.

@@ -1,8 +1,8 @@
-//! One dashboard leads to the other, and a viewer takes along what he chose.
+//! One dashboard links to the other, and a viewer's choices go along.
 
 use serde_json::{Value, json};
 
-use crate::dashboards::board::{Board, each_object, list, text};
+use super::board::{Board, each_object, list, text};
 
 #[test]
 fn each_links_to_all_with_its_tag_and_keeps_time_and_variables() {

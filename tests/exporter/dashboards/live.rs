@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dashboards::board::{Board, HEALTH, Query, SEATS, keys, text};
-use crate::dashboards::choices::Choices;
-use crate::dashboards::history::now;
-use crate::dashboards::scene::{CONTOSO, Scene, Series, ask, options};
-use crate::dashboards::structure::organize;
+use super::board::{Board, HEALTH, Query, SEATS, keys, text};
+use super::choices::Choices;
+use super::history::now;
+use super::scene::{CONTOSO, Scene, Series, ask, options};
+use super::structure::organize;
 use crate::harness::prometheus::Prometheus;
 
 const JOBS: &[&str] = &["avepoint"];
@@ -94,7 +94,7 @@ async fn numbers_and_their_changes_are_right_although_exporter_and_customer_were
         found.retain(|_, value| !value.is_nan());
         assert_eq!(found, expected(&[(CONTOSO, M365, changes[0]), ("Fabrikam", M365, changes[1])]), "{letter}");
     }
-    // Every row is in every column, so that Grafana joins them; what there is not is no number.
+    // Every row is in every column, so that Grafana can join them; what does not exist is NaN.
     for letter in ["B", "C", "D"] {
         let found = rows(table, letter).await;
         assert_eq!(found.keys().collect::<Vec<_>>(), rows(table, "A").await.keys().collect::<Vec<_>>());
@@ -152,14 +152,14 @@ async fn customers_products_and_exporters_are_chosen_whatever_they_are_called() 
             ask(&scene.prometheus, &query, &choices).await;
         }
     }
-    // Under its name of today it is compared with what it had under its old one.
+    // Under its present name it is compared with what it had under its old one.
     let contoso = all.clone().only("customer", &[CONTOSO]);
     assert_eq!(one(&scene.prometheus, &board, "Change over 30 d", &contoso).await, Some(17.0));
     scene.stop().await;
 }
 
 #[tokio::test]
-async fn health_tells_who_fails_and_since_when() {
+async fn health_shows_who_fails_and_since_when() {
     let scene = Scene::start().await;
     let board = Board::read(HEALTH);
     let to = soon();

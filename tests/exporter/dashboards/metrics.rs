@@ -1,10 +1,10 @@
-//! The dashboards and the metrics know of each other.
+//! The dashboards and the metrics agree.
 
 use std::collections::BTreeSet;
 
 use avepoint_exporter::metrics::{CATALOGUE, Kind};
 
-use crate::dashboards::board::{Board, list};
+use super::board::{Board, list};
 
 /// What every Prometheus has, or every Prometheus client's process, and what the dashboards use of it.
 const OF_OTHERS: [&str; 5] =
@@ -68,7 +68,7 @@ fn bars_count_an_event_once() {
     assert!(counted >= 3, "{counted}");
 }
 
-/// Prometheus promises an order of what `topk` and `sort_desc` answer, and of no join of it.
+/// Prometheus promises an order for the results of `topk` and `sort_desc`, and none for a join of them.
 #[test]
 fn bars_are_longest_first() {
     let is_whole_call = |expression: &str| {
@@ -102,7 +102,7 @@ fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
                     assert!(panel["maxDataPoints"].as_u64().is_some_and(|points| points <= 150), "{}", query.place);
                 }
                 Some(_) => {}
-                // Grafana asks for annotations of every pixel, unless it is told a step.
+                // Grafana asks for annotations of every pixel, unless it is given a step.
                 None => assert_eq!(query.target["interval"], "15m", "{}", query.place),
             }
             let by_customer = query.target["legendFormat"].as_str().unwrap().contains("{{name}}");

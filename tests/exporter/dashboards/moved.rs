@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use crate::dashboards::board::{Board, HEALTH, SEATS};
-use crate::dashboards::choices::Choices;
-use crate::dashboards::history::{DAY, HOUR, History, MINUTE, now};
-use crate::dashboards::scene::{ask, options, quiet};
+use super::board::{Board, HEALTH, SEATS};
+use super::choices::Choices;
+use super::history::{DAY, HOUR, History, MINUTE, now};
+use super::scene::{ask, options, quiet};
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Folder, Yaml};
 

@@ -1,4 +1,4 @@
-//! What the dashboards are held against: Prometheus with a past, and an exporter in which something of everything
+//! What the dashboards are tested with: a Prometheus with a past, and an exporter in which something of everything
 //! happens.
 
 use std::collections::BTreeMap;
@@ -7,9 +7,9 @@ use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::dashboards::board::{Query, list, text};
-use crate::dashboards::choices::Choices;
-use crate::dashboards::history::{DAY, HOUR, History, now};
+use super::board::{Query, list, text};
+use super::choices::Choices;
+use super::history::{DAY, HOUR, History, now};
 use crate::harness::keys::Identity;
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Exporter, FLY, Folder, M365, Yaml, eventually};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::dashboards::board::{Board, each_object, keys, list, text};
+use super::board::{Board, each_object, keys, list, text};
 
 /// Grafana 11 writes 39, Grafana 12 writes 41 and 42.
 const SCHEMAS: std::ops::RangeInclusive<u64> = 39..=42;
@@ -58,7 +58,7 @@ fn panels_have_ids_of_their_own_and_do_not_overlap() {
                 }
             }
         }
-        // A panel that hangs in the air is moved by Grafana, and the file then differs from what is seen.
+        // Grafana moves up a panel that has nothing above it, and the file then differs from what is seen.
         let lowest = taken.iter().map(|(_, line)| line).max().unwrap();
         for line in 0..=*lowest {
             for column in 0..24 {
@@ -105,12 +105,12 @@ fn every_panel_says_what_it_shows_in_which_unit_and_what_nothing_means() {
 }
 
 #[test]
-fn dates_are_told_in_milliseconds_and_seconds_are_durations() {
+fn dates_are_in_milliseconds_and_seconds_are_durations() {
     for board in Board::all() {
         for query in board.queries().iter().filter(|query| query.expr.contains("_timestamp_seconds")) {
             // A moment is shown as a date, compared with now, or only chooses rows.
-            let told = ["* 1000", "time()", "topk(20"].iter().any(|part| query.expr.contains(part));
-            assert!(told, "{}: {}", query.place, query.expr);
+            let is_moment = ["* 1000", "time()", "topk(20"].iter().any(|part| query.expr.contains(part));
+            assert!(is_moment, "{}: {}", query.place, query.expr);
         }
         for panel in board.panels().into_iter().filter(|panel| panel["type"] == "stat") {
             let in_milliseconds = text(&panel["targets"][0]["expr"]).ends_with("* 1000");

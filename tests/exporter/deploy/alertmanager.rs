@@ -1,4 +1,4 @@
-//! Who is told what, by a real Alertmanager with the shipped configuration.
+//! Who is notified of what, by a real Alertmanager with the shipped configuration.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::harness::{eventually, http, printed, read, root, tool};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
 
-/// What is news of seats, customers and certificates, and no consequence of anything.
-const ALWAYS_TOLD: [&str; 6] = [
+/// News of seats, customers and certificates, which are no consequence of anything else.
+const ALWAYS_SENT: [&str; 6] = [
     "AvePointClientCertificateExpiresWithin7Days",
     "AvePointCustomerLeft",
     "AvePointExporterAbsent",
@@ -22,7 +22,7 @@ const ALWAYS_TOLD: [&str; 6] = [
 ];
 
 #[test]
-fn amtool_takes_the_configuration_also_with_every_option_in_force() {
+fn amtool_accepts_the_configuration_and_all_its_options() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alertmanager.yml");
     let optional = in_force(&read(FILE));
@@ -68,7 +68,7 @@ fn every_alert_reaches_the_receiver_of_its_severity() {
 }
 
 #[test]
-fn every_alert_is_either_inhibited_by_a_cause_or_always_told() {
+fn every_alert_is_either_inhibited_by_a_cause_or_always_sent() {
     let known: BTreeSet<_> = alerts().into_iter().map(|(name, _)| name).collect();
     let (mut sources, mut targets) = (BTreeSet::new(), BTreeSet::new());
     for rule in yaml(FILE)["inhibit_rules"].as_sequence().unwrap() {
@@ -76,13 +76,13 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_told() {
         targets.extend(names(&texts(&rule["target_matchers"])));
     }
     assert!(sources.is_subset(&known), "{sources:?}");
-    let told: BTreeSet<_> = ALWAYS_TOLD.map(str::to_owned).into();
-    assert!(told.is_disjoint(&targets), "{targets:?}");
-    assert_eq!(targets.union(&told).cloned().collect::<BTreeSet<_>>(), known);
+    let heard: BTreeSet<_> = ALWAYS_SENT.map(str::to_owned).into();
+    assert!(heard.is_disjoint(&targets), "{targets:?}");
+    assert_eq!(targets.union(&heard).cloned().collect::<BTreeSet<_>>(), known);
 }
 
 #[tokio::test]
-async fn what_befalls_many_customers_is_one_message_and_changes_of_seats_are_one_for_each() {
+async fn trouble_of_many_customers_is_one_message_and_each_change_of_seats_is_its_own() {
     let judge = Judge::start();
     let alert = |name, severity, customer| {
         let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a"});
@@ -124,8 +124,8 @@ fn names(matchers: &[String]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn one_cause_is_one_message_and_speaks_of_its_own_exporter_alone() {
-    for (cause, instance, silenced, told) in [
+async fn one_cause_is_one_message_and_silences_only_its_own_exporter() {
+    for (cause, instance, silenced, heard) in [
         ("AvePointExporterAbsent", None, &["ExporterDown/a", "ApiDown/b"][..], &["SeatsDecreased/a"][..]),
         ("AvePointExporterDown", Some("a"), &["ApiDown/a", "DataStale/a", "ReloadFailed/a"], &["ApiDown/b"]),
         ("AvePointCredentialsRefused", Some("a"), &["ApiDown/a", "DiscoveryFailing/a"], &["DataStale/b"]),
@@ -139,7 +139,7 @@ async fn one_cause_is_one_message_and_speaks_of_its_own_exporter_alone() {
         ),
     ] {
         let judge = Judge::start();
-        let lesser = silenced.iter().chain(told).map(|alert| {
+        let lesser = silenced.iter().chain(heard).map(|alert| {
             let (name, instance) = alert.split_once('/').unwrap();
             (format!("AvePoint{name}"), Some(instance))
         });

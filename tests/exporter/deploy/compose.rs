@@ -45,7 +45,7 @@ impl Service {
         }
     }
 
-    /// What the command says that a flag is.
+    /// The value that the command gives to a flag.
     fn flag(&self, name: &str) -> String {
         let command = self.command();
         let value = command.iter().find_map(|word| word.strip_prefix(&format!("--{name}=")));
@@ -63,7 +63,7 @@ impl Service {
     }
 }
 
-/// Whether `host:port` is a service and the port that it listens on.
+/// Whether `host:port` names a service and the port that it listens on.
 pub fn is_a_service(address: &str) -> bool {
     address.split_once(':').is_some_and(|(name, port)| Service::of(name).port() == port)
 }
@@ -74,10 +74,10 @@ fn services() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn docker_compose_takes_the_files() {
+fn docker_compose_accepts_the_files() {
     let file = format!("{FOLDER}/compose.yaml");
     let known = read(&file);
-    // The distribution's docker-compose has the schema from before `name`, and all the rest of it.
+    // The distribution's docker-compose does not know `name` yet, and everything else.
     let older = known.replacen("name: avepoint\n", "", 1);
     assert_ne!(known, older, "{file} names its project, or else its volumes would be another `compose` folder's");
     let folder = tempfile::tempdir().unwrap();
@@ -158,7 +158,7 @@ fn with_an_account_the_exporter_finds_its_configuration_and_its_state() {
 }
 
 #[test]
-fn prometheus_takes_its_configuration_and_every_rule() {
+fn prometheus_accepts_its_configuration_and_every_rule() {
     let prometheus = Service::of("prometheus");
     assert_eq!(prometheus.mounted(&prometheus.flag("storage.tsdb.path")), "prometheus");
     let configuration = read(&prometheus.mounted(&prometheus.flag("config.file")));
@@ -179,7 +179,7 @@ fn prometheus_takes_its_configuration_and_every_rule() {
 }
 
 #[test]
-fn prometheus_asks_the_exporter_and_tells_alertmanager() {
+fn prometheus_scrapes_the_exporter_and_notifies_alertmanager() {
     let prometheus = Service::of("prometheus");
     let configuration = yaml(&prometheus.mounted(&prometheus.flag("config.file")));
     let targets = |section: &Value| texts(&section["static_configs"][0]["targets"]);

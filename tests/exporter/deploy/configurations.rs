@@ -1,4 +1,4 @@
-//! Every `exporter.yaml` that is shipped runs: in the folders that its way of deploying makes, against the simulator.
+//! Every `exporter.yaml` that is shipped runs against the simulator, in the folders that its way of deploying makes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

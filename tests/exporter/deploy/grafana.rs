@@ -35,7 +35,7 @@ fn its_dashboards_are_those_of_the_repository() {
 }
 
 #[test]
-fn whoever_has_no_account_may_look_and_no_more() {
+fn visitors_without_an_account_are_viewers() {
     let grafana = Service::of("grafana");
     assert_eq!(grafana.environment("GF_AUTH_ANONYMOUS_ENABLED"), "true");
     assert_eq!(grafana.environment("GF_AUTH_ANONYMOUS_ORG_ROLE"), "Viewer");

@@ -103,7 +103,7 @@ fn kustomize_builds_these_objects_and_no_others() {
 }
 
 #[test]
-fn every_object_is_of_its_schema_also_with_a_password() {
+fn every_object_matches_its_schema_with_and_without_a_password() {
     for objects in [Objects::shipped(), Objects::with_password()] {
         for object in &objects.0 {
             assert_eq!(complaint(&serde_json::to_value(object).unwrap()), None);
@@ -173,7 +173,7 @@ fn what_is_mounted_is_what_the_configuration_names() {
 }
 
 #[test]
-fn whoever_selects_finds_the_pod_and_its_port() {
+fn every_selector_finds_the_pod_and_its_port() {
     let objects = Objects::shipped();
     let labels = &objects.pod()["metadata"]["labels"];
     let (service, policy) = (&objects.one("Service"), &objects.one("NetworkPolicy")["spec"]);
@@ -217,7 +217,7 @@ fn with_a_password_the_exporter_asks_for_it_and_prometheus_knows_it() {
 }
 
 #[test]
-fn the_secret_that_is_shipped_is_nobodys() {
+fn the_shipped_secret_is_a_placeholder() {
     assert_eq!(read(&format!("{FOLDER}/client_secret.example")), "replace-this-with-the-client-secret\n");
     let ignored = read("deploy/.gitignore");
     for name in ["client_secret", "web.yml"] {

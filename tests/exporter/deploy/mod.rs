@@ -1,4 +1,4 @@
-//! What `deploy/` holds is judged by the programs that take it, and every file, flag, key and port that it names exists.
+//! The programs that read what is in `deploy/` accept it, and every file, flag, key and port that it names exists.
 
 mod alertmanager;
 mod compose;

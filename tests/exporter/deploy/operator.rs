@@ -1,4 +1,4 @@
-//! What the Prometheus operator takes. No package carries its schema, so these are the fields of its API reference that
+//! What the Prometheus operator accepts. No package has its schema, so these are the fields of its API reference that
 //! are used here, and no others.
 
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ struct Rule {
 const RULE: &str = "deploy/kubernetes/prometheusrule.yaml";
 
 const HEAD: &str =
-    "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test exporter deploy::` writes this file anew.
+    "# The groups of alerts/*.yaml: `UPDATE_DEPLOY=1 cargo test --test exporter deploy` writes this file anew.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -141,7 +141,7 @@ fn the_prometheus_rule_has_the_groups_of_the_alerts() {
 }
 
 #[test]
-fn prometheus_takes_the_rules_of_the_prometheus_rule() {
+fn prometheus_accepts_the_rules_of_the_prometheus_rule() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     fs::write(&path, serde_yaml::to_string(&yaml(RULE)["spec"]).unwrap()).unwrap();

@@ -73,7 +73,7 @@ async fn scraped(prometheus: &Prometheus, exporter: &Exporter) {
     .await;
 }
 
-/// What the cluster's API would tell of the pod that is there now.
+/// What the cluster's API would say about the pod that is there now.
 fn roll_out(folder: &Folder, pod: &str, address: &str) {
     let target = json!([{"targets": [address], "labels": {
         "__meta_kubernetes_namespace": "avepoint-exporter",

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::operator;
 
-/// What the API would say against an object.
+/// What the API would object to.
 pub fn complaint(object: &Value) -> Option<String> {
     let checked = match object["kind"].as_str().unwrap_or_default() {
         "ConfigMap" => known::<ConfigMap>(object),

@@ -1,4 +1,4 @@
-//! The unit of `deploy/systemd`, in the eyes of systemd's own programs.
+//! The unit of `deploy/systemd`, as systemd's own programs see it.
 
 use std::fs;
 
@@ -24,25 +24,25 @@ fn set(key: &str) -> String {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_against_the_unit() {
+fn systemd_accepts_the_unit_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
     let installed = assert_cmd::cargo::cargo_bin!("avepoint-exporter");
-    // It looks whether the program is there, which on this machine is elsewhere.
+    // It checks that the program exists, which on this machine is elsewhere.
     fs::write(&path, unit().replace(&Image::new().binary, &installed.to_string_lossy())).unwrap();
     let ended = Ended::of(tool("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(&path));
-    // A misspelt key is no failure to it, but it says so.
+    // A misspelt key does not make it fail, but it warns.
     assert_eq!((ended.code, ended.text()), (Some(0), String::new()));
 }
 
 #[test]
-fn systemd_calls_the_sandbox_tight() {
+fn systemd_rates_the_sandbox_as_tight() {
     let path = root().join("deploy/systemd").join(NAME);
     let said = printed(tool("systemd-analyze", "systemd").args(["security", "--offline=true", "--no-pager"]).arg(path));
     let (_, level) = said.split_once(&format!("exposure level for {NAME}: ")).unwrap_or_else(|| panic!("{said}"));
     let level: f64 = level.split_whitespace().next().unwrap().parse().unwrap();
     assert!(level <= 1.2, "{said}");
-    assert_eq!(set("ProtectSystem"), "strict", "the level alone would not tell");
+    assert_eq!(set("ProtectSystem"), "strict", "the level alone does not show it");
 }
 
 #[test]

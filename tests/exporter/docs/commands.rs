@@ -1,4 +1,4 @@
-//! The commands that the documents tell to type.
+//! The commands that the documents show.
 
 use avepoint_exporter::cli::Arguments;
 use clap::Parser;
@@ -28,7 +28,7 @@ fn every_command_is_one_that_exists() {
             } else if let ["make", target] = words[..] {
                 assert!(read("Makefile").contains(&format!("\n{target}:")), "{}: {line}", document.path);
             } else {
-                // Other programs' options are theirs; what they are told of this repository must be there.
+                // Other programs' options are theirs; what they name of this repository must be there.
                 assert!(PROGRAMS.contains(&words[0]), "{}: what is `{line}`?", document.path);
                 for path in words.iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder))) {
                     assert!(root().join(path).exists(), "{}: {path} in `{line}`", document.path);
@@ -42,7 +42,7 @@ fn every_command_is_one_that_exists() {
 /// The programs of others that the documents use.
 const PROGRAMS: &[&str] = &["cargo", "cd", "curl", "docker", "kubectl", "openssl", "sed", "sudo", "umask"];
 
-const FOLDERS: &[&str] = &["alerts/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
+const FOLDERS: &[&str] = &["alerts/", "crates/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
 
 /// The README's first configuration, the secret beside it, and every command that stands there, typed one by one.
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn whoever_types_the_commands_of_the_readme_gets_what_they_say() {
     let simulator = Simulator::start(world).await.unwrap();
     let folder = Folder::new(&Yaml::new(&simulator));
     folder.write("client_secret", secret);
-    // Only where AvePoint is, nobody writes.
+    // The README leaves out nothing but the address of AvePoint.
     let (base_url, token_url) = (simulator.base_url(), simulator.token_url());
     let here = format!("api:\n  base_url: {base_url}\n  token_url: {token_url}\n  requests_per_second: 1000\n");
     folder.write("exporter.yaml", readme.blocks_of("yaml exporter.yaml")[0].replacen("api:\n", &here, 1));
@@ -82,7 +82,7 @@ fn lines(document: &Document) -> Vec<String> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
-/// What the exporter is told by a command, if it is one that runs it.
+/// The arguments of the exporter in a command that runs it.
 fn arguments_of_the_exporter<'w, 'l>(words: &'w [&'l str]) -> Option<&'w [&'l str]> {
     if words.contains(&"exec") {
         // Inside a container, whose own name comes before.

@@ -61,7 +61,7 @@ fn prometheus_accepts_every_configuration_of_its_own() {
     assert!(!configurations.is_empty());
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("prometheus.yml");
-    // Wherever they say that the rules lie, there they lie.
+    // The rules are where each of them says.
     let rules = folder.path().join("rules");
     fs::create_dir(&rules).unwrap();
     for file in fs::read_dir(root().join("alerts")).unwrap().map(Result::unwrap) {
@@ -75,7 +75,7 @@ fn prometheus_accepts_every_configuration_of_its_own() {
 
 /// As Grafana reads it: a list of providers, each with a folder of files.
 #[test]
-fn grafana_is_told_where_the_dashboards_lie() {
+fn grafana_is_pointed_at_the_dashboards() {
     let configurations = blocks_of_all("yaml grafana.yaml");
     assert!(!configurations.is_empty());
     let shipped = fs::read_to_string(root().join("deploy/compose/grafana/dashboards/avepoint.yaml")).unwrap();

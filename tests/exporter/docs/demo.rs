@@ -1,4 +1,4 @@
-//! What the README says of the demo.
+//! What the README says about the demo.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Every promise of the documents that can be run, is run: commands, options, configurations, tables, links.
+//! Every promise of the documents that can be run is run: commands, options, configurations, tables, links.
 
 mod commands;
 mod configurations;

@@ -65,7 +65,7 @@ fn every_flag_that_is_named_exists_and_every_one_that_exists_is_named() {
         for span in document.spans() {
             for word in span.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
                 let name = word.split('=').next().unwrap_or(word).to_owned();
-                // Those of other programs, such as `cargo test --test docs`, follow the program's name.
+                // Those of other programs, such as `cargo test --test exporter docs`, follow the program's name.
                 let is_own = span.starts_with("--") || span.starts_with("avepoint-exporter");
                 assert!(!is_own || known.contains(name.as_str()), "{}: --{name}", document.path);
                 named.insert(name);

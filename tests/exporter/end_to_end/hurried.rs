@@ -69,7 +69,7 @@ impl Hurry {
 /// What Prometheus understands by `15m` or `1h30m`.
 fn duration(word: &str) -> Option<Duration> {
     let is_one = word.starts_with(|c: char| c.is_ascii_digit()) && word.ends_with(|c: char| c.is_ascii_lowercase());
-    // Prometheus' month does not exist, and its day, week and year are as long here as there.
+    // Prometheus knows no months, and its days, weeks and years are as long as these.
     is_one.then(|| humantime::parse_duration(word).ok()).flatten()
 }
 

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use elements_sim::{Effect, Rule, Simulator};
 use hyper::StatusCode;
 
-use crate::end_to_end::hurried::Hurry;
-use crate::end_to_end::stack::Stack;
-use crate::end_to_end::webhook::Told;
+use self::hurried::Hurry;
+use self::stack::Stack;
+use self::webhook::Notification;
 use crate::harness::{Exporter, FLY, Folder, Yaml, world};
 
 /// An hour is half a minute. Hurried more, a busy machine would miss scrapes for as long as an alert waits.
@@ -27,13 +27,13 @@ async fn watched() -> (Simulator, Folder, Exporter, Stack) {
     let exporter = Exporter::start(&folder).await;
     let stack = Stack::start(&folder, exporter.address(), HURRY).await;
     stack.prometheus.until("avepoint_purchased_user_seats{product=\"Fly\"}", "7").await;
-    // Prometheus takes seconds to begin with scraping, which are many minutes to its rules.
+    // Prometheus takes seconds before its first scrape, which are many minutes to its rules.
     stack.webhook.forget_what_is_over().await;
     (simulator, folder, exporter, stack)
 }
 
 #[tokio::test]
-async fn each_change_of_seats_is_told_with_both_numbers_and_the_names() {
+async fn each_change_of_seats_arrives_with_both_numbers_and_the_names() {
     let (simulator, _folder, exporter, stack) = watched().await;
     for (seats, alert, receiver, summary) in [
         (1_234_567, "AvePointSeatsIncreased", "news", "Contoso has more seats of Fly: 7 before, 1234567 now"),
@@ -42,18 +42,20 @@ async fn each_change_of_seats_is_told_with_both_numbers_and_the_names() {
         (9, "AvePointSeatsIncreased", "news", "Contoso has more seats of Fly: 5 before, 9 now"),
     ] {
         simulator.set_seats("c-1", FLY, seats);
-        let told = stack.webhook.until_summary(summary).await;
-        assert!(told.is_firing);
-        assert_eq!(["alertname", "customer", "product"].map(|name| told.label(name)), [alert, "c-1", "Fly"]);
-        assert_eq!((told.label("seats"), &*told.receiver), (&*seats.to_string(), receiver));
+        let notification = stack.webhook.until_summary(summary).await;
+        assert!(notification.is_firing);
+        assert_eq!(["alertname", "customer", "product"].map(|name| notification.label(name)), [alert, "c-1", "Fly"]);
+        assert_eq!((notification.label("seats"), &*notification.receiver), (&*seats.to_string(), receiver));
     }
-    let of_other_seats = |told: &&Told| !told.name().starts_with("AvePointSeats") || told.label("customer") != "c-1";
-    assert!(stack.webhook.told().iter().find(of_other_seats).is_none(), "{:?}", stack.webhook.told());
+    let of_other_seats = |notification: &&Notification| {
+        !notification.name().starts_with("AvePointSeats") || notification.label("customer") != "c-1"
+    };
+    assert!(stack.webhook.received().iter().find(of_other_seats).is_none(), "{:?}", stack.webhook.received());
     exporter.stop().await;
 }
 
 #[tokio::test]
-async fn a_restart_between_two_changes_is_told_by_nobody() {
+async fn a_restart_between_two_changes_notifies_nobody() {
     let (simulator, folder, exporter, stack) = watched().await;
     let increase = |before, now| format!("Contoso has more seats of Fly: {before} before, {now} now");
     simulator.set_seats("c-1", FLY, 8);
@@ -66,8 +68,8 @@ async fn a_restart_between_two_changes_is_told_by_nobody() {
     simulator.set_seats("c-1", FLY, 9);
     stack.webhook.until_summary(&increase(8, 9)).await;
 
-    let told = stack.webhook.told();
-    let summaries: BTreeSet<_> = told.iter().map(|told| told.annotation("summary")).collect();
+    let notifications = stack.webhook.received();
+    let summaries: BTreeSet<_> = notifications.iter().map(|notification| notification.annotation("summary")).collect();
     assert_eq!(summaries, [increase(7, 8), increase(8, 9)].iter().map(String::as_str).collect());
     exporter.stop().await;
 }
@@ -76,12 +78,13 @@ async fn a_restart_between_two_changes_is_told_by_nobody() {
 async fn an_outage_at_the_vendor_is_one_alert_and_resolves() {
     let (simulator, _folder, exporter, stack) = watched().await;
     simulator.inject(Rule::new(Effect::status(StatusCode::SERVICE_UNAVAILABLE)));
-    let is_outage = |told: &Told| told.name() == "AvePointApiDown";
-    let told = stack.webhook.until("the outage", |told| is_outage(told) && told.is_firing).await;
-    assert_eq!((told.label("severity"), &*told.receiver), ("critical", "on-call"));
-    assert!(told.annotation("summary").contains(exporter.address()), "{told:?}");
+    let is_outage = |notification: &Notification| notification.name() == "AvePointApiDown";
+    let notification =
+        stack.webhook.until("the outage", |notification| is_outage(notification) && notification.is_firing).await;
+    assert_eq!((notification.label("severity"), &*notification.receiver), ("critical", "on-call"));
+    assert!(notification.annotation("summary").contains(exporter.address()), "{notification:?}");
     simulator.clear_faults();
-    stack.webhook.until("its end", |told| is_outage(told) && !told.is_firing).await;
-    assert!(stack.webhook.told().iter().all(is_outage), "{:?}", stack.webhook.told());
+    stack.webhook.until("its end", |notification| is_outage(notification) && !notification.is_firing).await;
+    assert!(stack.webhook.received().iter().all(is_outage), "{:?}", stack.webhook.received());
     exporter.stop().await;
 }

@@ -1,15 +1,16 @@
-//! Everything between the exporter and the person who is told: Prometheus with the shipped rules, and Alertmanager with
-//! the shipped routes.
+//! Everything between the exporter and the person who is notified: Prometheus with the shipped rules, and
+//! Alertmanager with the shipped routes.
 
 use std::fs;
 
 use serde_yaml::{Value, from_str};
+use tokio::sync::RwLockReadGuard;
 
-use crate::end_to_end::hurried::Hurry;
-use crate::end_to_end::webhook::Webhook;
+use super::hurried::Hurry;
+use super::webhook::Webhook;
 use crate::harness::alertmanager::Alertmanager;
 use crate::harness::prometheus::Prometheus;
-use crate::harness::{Folder, read, root};
+use crate::harness::{Folder, MACHINE, read, root};
 
 /// Running programs that watch one exporter. Dropped, they end.
 #[derive(Debug)]
@@ -17,11 +18,14 @@ pub struct Stack {
     pub webhook: Webhook,
     pub prometheus: Prometheus,
     _alertmanager: Alertmanager,
+    /// A second is two minutes here: a machine that is busy for a few would be an outage.
+    _quiet: RwLockReadGuard<'static, ()>,
 }
 
 impl Stack {
     /// One that scrapes `target` every hurried minute.
     pub async fn start(folder: &Folder, target: &str, hurry: Hurry) -> Self {
+        let quiet = MACHINE.read().await;
         let webhook = Webhook::start().await;
         let alertmanager = alertmanager(folder, &webhook, hurry);
         fs::create_dir(folder.file("rules")).unwrap();
@@ -40,7 +44,7 @@ impl Stack {
         folder.write("prometheus.yml", configuration);
         let resend = format!("--rules.alert.resend-delay={minute}");
         let prometheus = Prometheus::start(folder, &[&resend]);
-        Self { webhook, prometheus, _alertmanager: alertmanager }
+        Self { webhook, prometheus, _alertmanager: alertmanager, _quiet: quiet }
     }
 }
 

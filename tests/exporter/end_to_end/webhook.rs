@@ -1,4 +1,4 @@
-//! Who is told by Alertmanager: a receiver of its webhooks.
+//! Whom Alertmanager notifies: a receiver of its webhooks.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use tokio::task::JoinHandle;
 
 use crate::harness::eventually;
 
-/// One alert, as it was told.
+/// One alert, as it was received.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Notification {
     /// The receiver that the routes chose, as the path that it was sent to.
     pub receiver: String,
     pub is_firing: bool,
     pub alert: Value,
 }
 
-impl Told {
+impl Notification {
     pub fn name(&self) -> &str {
         self.label("alertname")
     }
@@ -39,11 +39,11 @@ impl Told {
     }
 }
 
-/// A server on a free loopback port that remembers everything that it is told. Dropped, it ends.
+/// A server on a free loopback port that remembers everything that it receives. Dropped, it ends.
 #[derive(Debug)]
 pub struct Webhook {
     address: SocketAddr,
-    told: Arc<Mutex<Vec<Told>>>,
+    received: Arc<Mutex<Vec<Notification>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -51,20 +51,20 @@ impl Webhook {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let remembered = told.clone();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let remembered = received.clone();
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let told = remembered.clone();
+                let received = remembered.clone();
                 tokio::spawn(async move {
-                    let service = service_fn(|request| remember(request, &told));
+                    let service = service_fn(|request| remember(request, &received));
                     // Alertmanager may close it whenever it likes.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, told, accepting }
+        Self { address, received, accepting }
     }
 
     /// Where a receiver of this name sends to.
@@ -72,32 +72,34 @@ impl Webhook {
         format!("http://{}/{receiver}", self.address)
     }
 
-    /// Everything that was told so far.
-    pub fn told(&self) -> Vec<Told> {
-        self.told.lock().unwrap().clone()
+    /// Everything that was received so far.
+    pub fn received(&self) -> Vec<Notification> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// Waits until the end of everything that was told has been told, too, and forgets it all.
+    /// Waits until the end of every alert that was received has been received, too, and forgets them all.
     pub async fn forget_what_is_over(&self) {
-        let fingerprint = |told: &Told| told.alert["fingerprint"].clone();
-        eventually("the end of what was told", || async {
-            let mut told = self.told.lock().unwrap();
-            let last = |alert: &Told| told.iter().rev().find(|told| fingerprint(told) == fingerprint(alert));
-            let are_over = told.iter().all(|alert| last(alert).is_some_and(|last| !last.is_firing));
-            are_over.then(|| told.clear())
+        let fingerprint = |received: &Notification| received.alert["fingerprint"].clone();
+        eventually("the end of what was received", || async {
+            let mut received = self.received.lock().unwrap();
+            let last = |alert: &Notification| {
+                received.iter().rev().find(|received| fingerprint(received) == fingerprint(alert))
+            };
+            let are_over = received.iter().all(|alert| last(alert).is_some_and(|last| !last.is_firing));
+            are_over.then(|| received.clear())
         })
         .await;
     }
 
-    /// Waits until this was told.
-    pub async fn until_summary(&self, summary: &str) -> Told {
-        self.until(summary, |told| told.annotation("summary") == summary).await
+    /// Waits until this was received.
+    pub async fn until_summary(&self, summary: &str) -> Notification {
+        self.until(summary, |received| received.annotation("summary") == summary).await
     }
 
-    /// Waits until something was told that `is_meant`.
-    pub async fn until(&self, what: &str, is_meant: impl Fn(&Told) -> bool) -> Told {
-        let found = || async { self.told().into_iter().find(&is_meant) };
-        eventually(&format!("{what} is told"), found).await
+    /// Waits until something was received that `is_meant`.
+    pub async fn until(&self, what: &str, is_meant: impl Fn(&Notification) -> bool) -> Notification {
+        let found = || async { self.received().into_iter().find(&is_meant) };
+        eventually(&format!("{what} is received"), found).await
     }
 }
 
@@ -107,13 +109,16 @@ impl Drop for Webhook {
     }
 }
 
-async fn remember(request: Request<Incoming>, told: &Mutex<Vec<Told>>) -> Result<Response<Empty<Bytes>>, Infallible> {
+async fn remember(
+    request: Request<Incoming>,
+    kept: &Mutex<Vec<Notification>>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
     let receiver = request.uri().path().trim_start_matches('/').to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let mut message: Value = serde_json::from_slice(&body).unwrap();
     for alert in message["alerts"].as_array_mut().unwrap() {
         let is_firing = alert["status"] == "firing";
-        told.lock().unwrap().push(Told { receiver: receiver.clone(), is_firing, alert: alert.take() });
+        kept.lock().unwrap().push(Notification { receiver: receiver.clone(), is_firing, alert: alert.take() });
     }
     Ok(Response::default())
 }

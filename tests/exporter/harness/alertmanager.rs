@@ -17,7 +17,7 @@ pub struct Alertmanager {
 impl Alertmanager {
     /// One with this configuration, which keeps what it must remember in the folder `data`.
     pub fn start(configuration: &Path, data: &Path) -> Self {
-        // Alertmanager cannot tell which port it got, so it is given one that was free a moment ago.
+        // Alertmanager does not say which port it got, so it is given one that was free a moment ago.
         let address = free_address();
         let running = tool("prometheus-alertmanager", PACKAGE)
             .arg(format!("--config.file={}", configuration.display()))

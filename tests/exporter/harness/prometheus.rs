@@ -33,7 +33,7 @@ impl Prometheus {
 
     /// One with the folder's `prometheus.yml`, and its data in the folder's `data`.
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        // Prometheus cannot tell which port it got, so it is given one that was free a moment ago.
+        // Prometheus does not say which port it got, so it is given one that was free a moment ago.
         let address = free_address();
         let running = tool("prometheus", "prometheus")
             .arg(format!("--config.file={}", folder.file("prometheus.yml").display()))
@@ -55,7 +55,7 @@ impl Prometheus {
         let url = format!("http://{}/api/v1/{what}", self.address);
         let url = reqwest::Url::parse_with_params(&url, parameters).unwrap();
         let answer = self.http.get(url).send().await.ok()?.text().await.ok()?;
-        // Until it is ready it answers in plain words.
+        // Until it is ready it answers in plain text.
         let mut answer: Value = serde_json::from_str(&answer).ok()?;
         assert_eq!(answer["status"], "success", "{what} {parameters:?}: {answer}");
         Some(answer["data"].take())

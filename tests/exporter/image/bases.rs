@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::buildah::Buildah;
 use crate::harness::dockerfile::Dockerfile;
 use crate::harness::{printed, tool};
-use crate::image::buildah::Buildah;
 
 /// What of `distroless/cc` a Rust program may need: of Debian's packages `libc6` and `libgcc-s1`. A binary that needs
 /// another library does not start on it.

@@ -73,7 +73,7 @@ impl Buildah {
         outcome(&mut build)
     }
 
-    /// A new container of an image that is in the storage; tells its name.
+    /// The name of a new container of an image that is in the storage.
     pub fn container(&self, image: &str) -> Result<String, String> {
         outcome(self.command("from").args(["--pull=never", image])).map(|name| name.trim().to_owned())
     }

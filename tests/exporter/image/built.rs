@@ -3,17 +3,19 @@
 use std::fs;
 use std::io::{Write, stderr};
 use std::process::Command;
-use std::sync::{Once, OnceLock};
+use std::sync::Once;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
+use super::bases;
+use super::buildah::{Buildah, outcome};
+use super::refusal;
 use crate::harness::keys::Authority;
-use crate::harness::root;
-use crate::image::bases;
-use crate::image::buildah::{Buildah, outcome};
-use crate::image::refusal;
+use crate::harness::{MACHINE, root};
 
-/// What the build is told of the revision.
+/// The revision that the build is given.
 pub const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
 const NAME: &str = "avepoint-exporter";
@@ -24,20 +26,25 @@ enum Trouble {
     Failed(String),
 }
 
-/// The image; none where this machine does not let buildah build any. That is told once on stderr, past the test
+/// The image; none where this machine does not let buildah build any. That is said once on stderr, past the test
 /// runner, which shows nothing of a test that passes.
 ///
 /// # Panics
 /// If the image cannot be built for any other reason.
-pub fn image() -> Option<&'static Image> {
-    static IMAGE: OnceLock<Result<Image, Trouble>> = OnceLock::new();
-    static TOLD: Once = Once::new();
-    match IMAGE.get_or_init(Image::build) {
+pub async fn image() -> Option<&'static Image> {
+    static IMAGE: OnceCell<Result<Image, Trouble>> = OnceCell::const_new();
+    static SAID: Once = Once::new();
+    let build = async || {
+        // The compiler takes every core that there is.
+        let _alone = MACHINE.write().await;
+        spawn_blocking(Image::build).await.unwrap()
+    };
+    match IMAGE.get_or_init(build).await {
         Ok(image) => return Some(image),
-        Err(Trouble::Refused(told)) => {
-            TOLD.call_once(|| stderr().write_all(told.as_bytes()).unwrap());
+        Err(Trouble::Refused(message)) => {
+            SAID.call_once(|| stderr().write_all(message.as_bytes()).unwrap());
         }
-        Err(Trouble::Failed(told)) => panic!("{told}"),
+        Err(Trouble::Failed(message)) => panic!("{message}"),
     }
     None
 }

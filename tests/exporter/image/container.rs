@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use super::built::Image;
 use crate::harness::Exporter;
-use crate::image::built::Image;
 
 /// The exporter in a container, on a loopback port of this machine.
 pub struct Container {

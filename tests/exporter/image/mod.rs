@@ -12,17 +12,17 @@ use std::os::unix::fs::PermissionsExt;
 use elements_sim::Simulator;
 use rustls::version::TLS13;
 
+use self::buildah::outcome;
+use self::built::{REVISION, image};
+use self::container::Container;
 use crate::harness::{Folder, Yaml, eventually, seats, world};
-use crate::image::buildah::outcome;
-use crate::image::built::{REVISION, image};
-use crate::image::container::Container;
 
 /// How many bytes the binary may have. The build here does not optimise it; a true one has less than half of these.
 const BOUND: u64 = 48 << 20;
 
-#[test]
-fn it_says_what_it_is_and_how_it_is_run() {
-    let Some(image) = image() else { return };
+#[tokio::test]
+async fn it_says_what_it_is_and_how_it_is_run() {
+    let Some(image) = image().await else { return };
     let config = image.config();
     assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/local/bin/avepoint-exporter"]));
     assert_eq!(config["Cmd"], serde_json::Value::Null, "arguments of a container are those of the exporter");
@@ -41,9 +41,9 @@ fn it_says_what_it_is_and_how_it_is_run() {
     }
 }
 
-#[test]
-fn it_adds_to_its_base_the_binary_and_an_empty_folder_for_state() {
-    let Some(image) = image() else { return };
+#[tokio::test]
+async fn it_adds_to_its_base_the_binary_and_an_empty_folder_for_state() {
+    let Some(image) = image().await else { return };
     let layer = image.layer();
     let files: Vec<_> = layer.iter().filter(|entry| !entry.is_folder()).collect();
     let [binary] = files[..] else { panic!("one file, and not {files:?}") };
@@ -60,9 +60,9 @@ fn it_adds_to_its_base_the_binary_and_an_empty_folder_for_state() {
     assert_eq!((state.mode.as_str(), state.owner.as_str()), ("drwxr-xr-x", "65532/65532"));
 }
 
-#[test]
-fn there_is_no_shell_in_it() {
-    let Some(image) = image() else { return };
+#[tokio::test]
+async fn there_is_no_shell_in_it() {
+    let Some(image) = image().await else { return };
     let container = image.container();
     for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {
         let mut run = image.buildah.isolated("run");
@@ -73,7 +73,7 @@ fn there_is_no_shell_in_it() {
 
 #[tokio::test]
 async fn the_demo_is_scraped_runs_as_an_ordinary_user_and_ends_with_sigterm() {
-    let Some(image) = image() else { return };
+    let Some(image) = image().await else { return };
     let container = Container::start(image, &image.container(), &[], &["demo"]).await;
     let exporter = &container.exporter;
     let metrics = eventually("seats", || async {
@@ -93,7 +93,7 @@ async fn the_demo_is_scraped_runs_as_an_ordinary_user_and_ends_with_sigterm() {
 
 #[tokio::test]
 async fn it_trusts_its_bases_authorities_and_keeps_a_state_file_of_its_own() {
-    let Some(image) = image() else { return };
+    let Some(image) = image().await else { return };
     let simulator = Simulator::start_tls(world(), image.authority.server(&["127.0.0.1"], &[&TLS13])).await.unwrap();
     let yaml = Yaml::new(&simulator).with_poll("stale_after", "1h");
     let folder = Folder::new(&yaml.and("state_file: /var/lib/avepoint-exporter/state.json\n"));

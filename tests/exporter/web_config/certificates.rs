@@ -1,7 +1,5 @@
 //! TLS: what is agreed on, and what happens when it changes or is not agreed on.
 
-use std::time::Duration;
-
 use reqwest::tls::Version;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -36,7 +34,7 @@ async fn http_version(secured: &Secured) -> String {
 }
 
 #[tokio::test]
-async fn http_2_is_agreed_on_where_it_is_not_switched_off() {
+async fn http_2_is_negotiated_unless_it_is_switched_off() {
     let secured = Secured::tls("").await;
     assert_eq!(http_version(&secured).await, "2 200");
     secured.folder.write("web.yml", format!("{TLS}http_server_config: {{http2: false}}\n"));
@@ -56,7 +54,7 @@ async fn prometheus_scrapes_over_tls_with_a_password() {
 }
 
 #[tokio::test]
-async fn a_version_or_suite_that_is_not_allowed_is_not_agreed_on() {
+async fn a_version_or_suite_that_is_not_allowed_is_not_negotiated() {
     let secured = Secured::tls("  min_version: TLS13\n  curve_preferences: [CurveP384]\n").await;
     let old = |client: reqwest::ClientBuilder| client.tls_version_max(Version::TLS_1_2);
     assert!(secured.get_as("/metrics", old, None).await.is_err());
@@ -91,11 +89,12 @@ async fn a_new_certificate_is_shown_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_broken_file_changes_nothing_and_is_told_once() {
+async fn a_broken_file_changes_nothing_and_is_logged_once() {
     let secured = Secured::tls("").await;
     secured.folder.write("server.key", "no key\n");
-    let told = secured.exporter.until_logged("the web configuration was not reloaded").await;
-    assert!(told.contains("web.yml:3: tls_server_config.key_file: expected a PEM private key"), "{told}");
+    let line = secured.exporter.until_logged("the web configuration was not reloaded").await;
+    assert!(line.contains("web.yml:3: tls_server_config.key_file: expected a PEM private key"), "{line}");
+    secured.looked_again().await;
     assert!(secured.get("/metrics").await.is_ok());
 
     secured.folder.write("web.yml", "tls_server_config: {cert_fil: x}\n");
@@ -107,21 +106,6 @@ async fn a_broken_file_changes_nothing_and_is_told_once() {
     write_identity(&secured.folder, &secured.authority);
     secured.exporter.until_logged("web configuration reloaded").await;
     assert!(secured.get("/metrics").await.is_ok());
-    secured.exporter.stop().await;
-}
-
-#[tokio::test]
-async fn handshakes_that_stop_halfway_hold_up_nobody() {
-    let secured = Secured::tls("").await;
-    let mut idle = Vec::new();
-    for index in 0..700 {
-        let mut half = TcpStream::connect(secured.exporter.address()).await.unwrap();
-        // The beginning of a ClientHello, or nothing at all.
-        half.write_all(&b"\x16\x03\x01\x02\x00\x01\x00\x01"[..index % 9]).await.unwrap();
-        idle.push(half);
-    }
-    let scrape = timeout(Duration::from_secs(1), secured.get("/metrics")).await.expect("an answer within a second");
-    assert_eq!(scrape.unwrap().status(), 200);
     secured.exporter.stop().await;
 }
 

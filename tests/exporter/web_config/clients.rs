@@ -20,7 +20,7 @@ async fn may(secured: &Secured, identity: Option<&Identity>) -> bool {
 }
 
 #[tokio::test]
-async fn each_policy_lets_in_whom_it_says() {
+async fn each_policy_admits_whom_it_names() {
     let secured = Secured::tls("").await;
     let known = secured.authority.identity(&["client.example"]);
     let stranger = Authority::new("Elsewhere").identity(&["client.example"]);

@@ -2,7 +2,6 @@
 
 mod certificates;
 mod clients;
-mod handshakes;
 mod passwords;
 
 use std::fs;
@@ -19,7 +18,7 @@ struct Secured {
     folder: Folder,
     exporter: Exporter,
     authority: Authority,
-    simulator: Simulator,
+    _simulator: Simulator,
 }
 
 impl Secured {
@@ -35,9 +34,9 @@ impl Secured {
         write_identity(&folder, &authority);
         folder.write("ca.crt", authority.pem());
         folder.write("web.yml", web);
-        let arguments = ["--web.config.file", "web.yml", "--web.enable-lifecycle"];
+        let arguments = ["--web.config.file", "web.yml", "--web.enable-lifecycle", "--config.enable-auto-reload"];
         let exporter = Exporter::start_with(&folder, &arguments).await;
-        Self { folder, exporter, authority, simulator }
+        Self { folder, exporter, authority, _simulator: simulator }
     }
 
     /// Asks on a connection of its own.
@@ -71,6 +70,19 @@ impl Secured {
         self.get_as(path, |client| client, login).await.unwrap().status().as_u16()
     }
 
+    /// Waits until the web configuration was looked at again. Both configurations are looked at equally often, and of
+    /// `exporter.yaml` the log says when a change was found.
+    async fn looked_again(&self) {
+        const FOUND: &str = "\"configuration reloaded\"";
+        let before = self.exporter.log_lines(FOUND).len();
+        let text = fs::read_to_string(self.folder.file("exporter.yaml")).unwrap();
+        self.folder.write("exporter.yaml", text + "# changed\n");
+        eventually("a change of exporter.yaml is found", || async {
+            (self.exporter.log_lines(FOUND).len() > before).then_some(())
+        })
+        .await;
+    }
+
     async fn until_status(&self, login: Option<(&str, &str)>, status: u16) {
         eventually(&format!("{status} for {login:?}: {}", self.exporter.log()), || async {
             (self.status("/metrics", login).await == status).then_some(())
@@ -81,7 +93,7 @@ impl Secured {
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
-/// Writes `server.crt` and `server.key`, and tells what is in them.
+/// Writes `server.crt` and `server.key`, and returns what is in them.
 fn write_identity(folder: &Folder, authority: &Authority) -> Identity {
     let identity = authority.identity(&["127.0.0.1", "localhost"]);
     // The certificate may change before its key: until both fit, the ones before go on.

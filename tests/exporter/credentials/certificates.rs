@@ -1,12 +1,13 @@
-//! Client secrets and certificates: what is accepted, what is told of those that are not, and their rotation.
+//! Certificates: which files are accepted, and what is said of the others.
 
 use std::fs;
 
 use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 
+use super::{API_UP, AUTH_FAILURES, is_accepted};
 use crate::harness::keys::{EXPIRY, Identity, openssl, rsa};
-use crate::harness::{Ended, Exporter, Folder, Yaml, make_pipe, seats, value, world};
+use crate::harness::{Ended, Exporter, Folder, Yaml, seats, world};
 
 const PEM: &str = "{cert_file: app.crt, key_file: app.key}";
 const PFX: &str = "{pfx_file: app.pfx}";
@@ -17,9 +18,6 @@ const PFX_WITH_PASSWORD: &str = "{pfx_file: app.pfx, password_file: app.pass}";
 const ENCRYPTIONS: [&[&str]; 2] = [&[], &["-legacy"]];
 
 const CERTIFICATE_EXPIRY: &str = "avepoint_api_client_certificate_expiry_timestamp_seconds";
-const AUTH_FAILURES: &str = "avepoint_poll_failures_total{reason=\"auth\"}";
-const API_UP: &str = "avepoint_api_up";
-
 /// A simulated account that knows this certificate, and no secret.
 async fn account(identity: &Identity) -> Simulator {
     let world = World { certificate: Some(identity.der()), client_secret: None, ..world() };
@@ -28,11 +26,6 @@ async fn account(identity: &Identity) -> Simulator {
 
 fn yaml(simulator: &Simulator, certificate: &str) -> Yaml {
     Yaml::new(simulator).with_api("client_secret", "").with_api("certificate", certificate)
-}
-
-async fn is_accepted(folder: &Folder, what: &str) {
-    let Ended { code, stdout, stderr } = Ended::beside(folder.command(&["check", "--live"])).await;
-    assert_eq!(code, Some(0), "{what}: {stdout}{stderr}");
 }
 
 #[tokio::test]
@@ -118,15 +111,14 @@ async fn every_assertion_is_fresh() {
     }
 }
 
-/// What `check` says of the files in the folder, in whose name's place stands `.`.
+/// What `check` says about the files in the folder.
 async fn refusal(folder: &Folder) -> String {
-    let Ended { code, stdout, stderr } = Ended::beside(folder.command(&["check"])).await;
-    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
-    stderr.replace("avepoint-exporter: api: ", "").trim_end().to_owned()
+    let refusal = Ended::beside(folder.command(&["check"])).await.refusal();
+    refusal.replace("avepoint-exporter: api: ", "").trim_end().to_owned()
 }
 
 #[tokio::test]
-async fn check_tells_what_is_wrong_with_a_pem_pair() {
+async fn check_reports_what_is_wrong_with_a_pem_pair() {
     let (identity, other) = (Identity::new(), Identity::new());
     let simulator = account(&identity).await;
     let folder = Folder::new(&yaml(&simulator, PEM));
@@ -171,7 +163,7 @@ async fn check_tells_what_is_wrong_with_a_pem_pair() {
 }
 
 #[tokio::test]
-async fn check_tells_what_is_wrong_with_a_pfx_archive() {
+async fn check_reports_what_is_wrong_with_a_pfx_archive() {
     let identity = Identity::new();
     let simulator = account(&identity).await;
     let folder = Folder::new(&yaml(&simulator, PFX));
@@ -209,7 +201,7 @@ async fn check_tells_what_is_wrong_with_a_pfx_archive() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_told_and_renewed_without_a_restart() {
+async fn an_expired_certificate_is_reported_and_renewed_without_a_restart() {
     let (expired, renewed) = (Identity::expired(), Identity::new());
     let simulator = account(&renewed).await;
     let folder = Folder::new(&yaml(&simulator, PEM));
@@ -239,120 +231,4 @@ async fn a_request_that_is_tried_again_carries_an_assertion_of_its_own() {
     simulator.inject(Rule::on(Operation::Token, Effect::Truncate).once());
     is_accepted(&folder, "the second assertion").await;
     assert_eq!(simulator.count(Operation::Token), 2);
-}
-
-/// A folder whose secret is in the file `secret`.
-fn with_secret_file(simulator: &Simulator, secret: &str) -> Folder {
-    let yaml = Yaml::new(simulator).with_api("client_secret", "").with_api("client_secret_file", "secret");
-    // On a slow machine a number would be stale before it is looked at.
-    let folder = Folder::new(&yaml.with_poll("stale_after", "1h"));
-    folder.write("secret", secret);
-    folder
-}
-
-fn change_secret(simulator: &Simulator, secret: &str) {
-    simulator.change(|world| world.client_secret = Some(secret.to_owned()));
-    simulator.revoke_tokens();
-}
-
-#[tokio::test]
-async fn a_changed_secret_is_used_at_the_next_token_request() {
-    let simulator = Simulator::start(world()).await.unwrap();
-    change_secret(&simulator, "first");
-    for line_break in ["", "\n", "\r\n"] {
-        is_accepted(&with_secret_file(&simulator, &format!("first{line_break}")), line_break).await;
-    }
-    let folder = with_secret_file(&simulator, "first\n");
-    let exporter = Exporter::start(&folder).await;
-    exporter.until(API_UP, 1.0).await;
-    folder.write("secret", "second\n");
-    change_secret(&simulator, "second");
-    exporter.cycles(2).await;
-    assert_eq!(exporter.value(AUTH_FAILURES).await, Some(0.0), "{}", exporter.log());
-    assert_eq!(exporter.value(API_UP).await, Some(1.0));
-    exporter.stop().await;
-}
-
-/// So many token requests were made in so many cycles, while one cycle more may be on its way.
-async fn one_token_request_a_cycle(exporter: &Exporter, simulator: &Simulator) {
-    simulator.clear_record();
-    exporter.cycles(1).await;
-    let cycles = "avepoint_poll_cycles_total";
-    let before = value(&exporter.metrics().await, cycles).unwrap();
-    exporter.cycles(3).await;
-    let requests = f64::from(u32::try_from(simulator.count(Operation::Token)).unwrap());
-    let passed = exporter.value(cycles).await.unwrap() - before;
-    assert!((passed..=passed + 2.0).contains(&requests), "{requests} token requests in {passed} cycles");
-}
-
-#[tokio::test]
-async fn refused_credentials_cost_one_token_request_a_cycle_until_they_are_right() {
-    let simulator = Simulator::start(world()).await.unwrap();
-    let folder = with_secret_file(&simulator, "wrong");
-    let yaml = Yaml::new(&simulator).with_api("client_secret", "").with_api("client_secret_file", "secret");
-    folder.configure(&yaml.with_api("max_retries", 3));
-    let exporter = Exporter::start(&folder).await;
-    exporter.until(API_UP, 0.0).await;
-    let line = exporter.until_logged("target fails").await;
-    assert!(line.contains("reason=auth") && line.contains("invalid_client"), "{line}");
-    one_token_request_a_cycle(&exporter, &simulator).await;
-    assert_eq!(simulator.count(Operation::Overview), 0);
-    folder.write("secret", World::default().client_secret.unwrap());
-    exporter.until(API_UP, 1.0).await;
-
-    simulator.inject(Rule::on(Operation::Token, Effect::status(StatusCode::UNAUTHORIZED)));
-    simulator.revoke_tokens();
-    exporter.until(API_UP, 0.0).await;
-    one_token_request_a_cycle(&exporter, &simulator).await;
-    simulator.clear_faults();
-    exporter.until(API_UP, 1.0).await;
-    exporter.stop().await;
-}
-
-#[tokio::test]
-async fn discovery_with_refused_credentials_costs_no_second_token_request() {
-    let simulator = Simulator::start(world()).await.unwrap();
-    let yaml = Yaml::new(&simulator).with_api("client_secret", "wrong").and("discovery: {enabled: true}\n");
-    let exporter = Exporter::start(&Folder::new(&yaml)).await;
-    exporter.until(API_UP, 0.0).await;
-    one_token_request_a_cycle(&exporter, &simulator).await;
-    exporter.stop().await;
-}
-
-#[tokio::test]
-async fn a_secret_file_that_is_gone_is_told_until_it_is_back() {
-    let simulator = Simulator::start(world()).await.unwrap();
-    change_secret(&simulator, "first");
-    let folder = with_secret_file(&simulator, "first");
-    let exporter = Exporter::start(&folder).await;
-    exporter.until(API_UP, 1.0).await;
-    let secret = folder.file("secret");
-    let gone = || fs::remove_file(&secret).unwrap();
-    let troubles: [(&dyn Fn(), &str); 4] = [
-        (&gone, "No such file or directory"),
-        (&|| fs::write(&secret, "\n").unwrap(), "is empty: it must hold the client secret"),
-        (&|| fs::write(&secret, "x".repeat(300 << 20)).unwrap(), "it is larger than 64 KiB"),
-        // Opening it would wait for a writer, for ever.
-        (
-            &|| {
-                gone();
-                make_pipe(&secret);
-            },
-            "it is not a regular file",
-        ),
-    ];
-    for (trouble, message) in troubles {
-        trouble();
-        simulator.revoke_tokens();
-        exporter.until(API_UP, 0.0).await;
-        let line = exporter.until_logged(message).await;
-        assert!(line.contains("reason=auth") && line.contains("target fails"), "{line}");
-        assert_eq!(exporter.value(&seats("contoso", "Fly")).await, Some(7.0), "the last number stays");
-        let memory = exporter.value("process_resident_memory_bytes").await.unwrap();
-        assert!(memory < 128.0 * 1024.0 * 1024.0, "{message}: {memory} bytes");
-        let _ = fs::remove_file(&secret);
-        folder.write("secret", "first");
-        exporter.until(API_UP, 1.0).await;
-    }
-    exporter.stop().await;
 }
