@@ -55,12 +55,12 @@ impl Passwords {
         if is_user && is_right(&self.right, &digest) {
             return Ok(true);
         }
-        let place = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let turn = self.comparing.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let queued = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let running = self.comparing.clone().acquire_owned().await.map_err(|_| Busy)?;
         let (hash, right) = (hash.clone(), self.right.clone());
-        // A client that goes away leaves a comparison that still runs: it keeps its turn, and what it finds is kept.
+        // A client that goes away leaves a comparison that still runs: nothing else runs meanwhile, and what it finds is kept.
         let comparison = spawn_blocking(move || {
-            let _held = (place, turn);
+            let _held = (queued, running);
             if is_user && is_right(&right, &digest) {
                 return true;
             }
@@ -182,13 +182,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whether_a_user_exists_cannot_be_told_from_what_it_costs() {
         let (config, passwords) = (users(), Passwords::default());
-        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
         for user in ["alice", "carol"] {
             let mut checking = Box::pin(passwords.check(&config.users, login(user, "wrong")));
             assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err());
             assert_eq!(passwords.queue.available_permits(), QUEUE - 1, "{user} waits for one comparison");
         }
-        drop(turn);
+        drop(running);
         let costs: HashSet<_> = (0..100).map(|number| &config.users.any_hash(number).unwrap().expose()[..7]).collect();
         assert_eq!(costs, HashSet::from(["$2b$04$"]), "of the same cost");
     }
@@ -197,7 +197,7 @@ mod tests {
     async fn who_was_right_before_waits_for_nobody() {
         let (config, passwords) = (users(), Passwords::default());
         assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
-        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
         let mut waiting: Vec<_> =
             (0..QUEUE).map(|_| Box::pin(passwords.check(&config.users, login("bob", "builder")))).collect();
         for check in &mut waiting {
@@ -205,7 +205,7 @@ mod tests {
         }
         assert_eq!(passwords.check(&config.users, login("bob", "builder")).await, Err(Busy), "no place is left");
         assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
-        drop(turn);
+        drop(running);
         for check in waiting {
             assert_eq!(check.await, Ok(true));
         }
@@ -213,26 +213,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_goes_away_leaves_its_turn_to_its_comparison() {
+    async fn a_client_that_goes_away_leaves_its_comparison_running() {
         let (config, passwords) = (users(), Passwords::default());
         {
             let mut checking = Box::pin(passwords.check(&config.users, login("alice", "wonderland")));
             // The first poll begins the comparison.
             assert!(timeout(Duration::ZERO, &mut checking).await.is_err());
         }
-        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
         assert_eq!(passwords.right.lock().unwrap().len(), 1, "what it found is kept");
-        drop(turn);
+        drop(running);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_hash_forgets_the_password_of_before() {
         let (before, after, passwords) = (users(), users(), Passwords::default());
         assert_eq!(passwords.check(&before.users, login("alice", "wonderland")).await, Ok(true));
-        let turn = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
         let mut checking = Box::pin(passwords.check(&after.users, login("alice", "wonderland")));
         assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err(), "another salt, another comparison");
-        drop(turn);
+        drop(running);
         assert_eq!(checking.await, Ok(true));
     }
 }
