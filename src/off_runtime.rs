@@ -4,8 +4,8 @@ use std::future::pending;
 
 use tokio::task::spawn_blocking;
 
-/// Does `work` on a thread where it may take its time. Where the runtime goes down before it is done, or it panics,
-/// which ends the process, nobody waits for it any more.
+/// Runs `work` on a thread where it may block. It never resolves if `work` panics, which ends the process, or if the
+/// runtime shuts down first.
 pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,

@@ -113,7 +113,7 @@ fn field(cell: Cell) -> String {
     }
 }
 
-/// A spreadsheet takes what begins so for a formula, and with the wide forms of these characters, too.
+/// Spreadsheets read a cell that begins with one of these, or with its full-width form, as a formula.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Where a spreadsheet that expects no comma between fields, as in much of Europe, begins another field.

@@ -71,7 +71,7 @@ pub enum Error {
 }
 
 impl App {
-    /// Loads the configuration, restores the state file and binds the sockets. It may be dropped meanwhile.
+    /// Loads the configuration, restores the state file and binds the sockets. The future may be dropped at any time.
     pub async fn bind(launch: Launch) -> Result<Self, Error> {
         let Launch { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped } = launch;
         // Files may be on a disk that does not answer, which must not keep a signal from ending the process.

@@ -134,8 +134,9 @@ impl Reloader {
             Ok::<_, Error>((config, client))
         });
         let (config, client) = loading.await?;
-        self.status.reloaded(config.poll.interval, SystemTime::now());
+        let interval = config.poll.interval;
         self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), timing: config.poll });
+        self.status.reloaded(interval, SystemTime::now());
         Ok(())
     }
 }

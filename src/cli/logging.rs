@@ -69,7 +69,7 @@ impl Write for Counting {
 }
 
 /// The crates of this workspace that log.
-const OURS: [&str; 3] = [env!("CARGO_CRATE_NAME"), "elements_api", "exporter_web"];
+const OURS: [&str; 2] = [env!("CARGO_CRATE_NAME"), "exporter_web"];
 
 /// Sends every event of these crates at `level` and above to stderr, and warnings of the libraries: what they say below
 /// that may repeat requests, and with them secrets.

@@ -65,17 +65,17 @@ pub fn main() -> ExitCode {
 fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcome> {
     let source = Source::File(options.config_file.clone());
     match command {
-        None => on_runtime(serve(options, source, log)),
+        None => daemon_on_runtime(serve(options, source, log)),
         Some(Command::Check { live: false }) => check::offline(&source, options),
         Some(Command::Check { live: true }) => on_runtime(check::live(&source, options)),
         Some(Command::Poll { output }) => on_runtime(poll::run(&source, *output)),
         Some(Command::Customers { output }) => on_runtime(lists::customers(&source, *output)),
         Some(Command::Products { output }) => lists::products(*output),
-        Some(Command::Demo) => on_runtime(demo::run(options, log)),
+        Some(Command::Demo) => daemon_on_runtime(demo::run(options, log)),
     }
 }
 
-/// Where the daemon listens unless it is told otherwise: on every interface, as exporters do.
+/// Where the daemon listens by default: on every interface, as exporters do.
 pub const DEFAULT_ADDRESS: &str = ":10878";
 
 /// Runs the daemon until a signal stops it.
@@ -86,7 +86,7 @@ async fn serve(options: &Options, source: Source, log: &Log) -> Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// The daemon, with its sockets bound; `None` where it was told to stop meanwhile.
+/// The daemon, with its sockets bound; `None` where it was stopped meanwhile.
 async fn bind(
     options: &Options,
     source: Source,
@@ -114,18 +114,19 @@ async fn bind(
     Ok(Some(app))
 }
 
-/// Cancelled by SIGTERM or SIGINT.
+/// Cancelled by SIGTERM, SIGINT or a panic, after which the daemon still answers what was asked, and saves what it knows.
 fn on_stop() -> io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = CancellationToken::new();
     let stopping = shutdown.clone();
     tokio::spawn(async move {
-        let signal = tokio::select! {
+        let why = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            _ = panics::first() => "panic",
         };
         stopping.cancel();
-        info!("stopping: {signal}");
+        info!("stopping: {why}");
     });
     Ok(shutdown)
 }
@@ -147,19 +148,23 @@ fn on_hang_up() -> io::Result<mpsc::Receiver<()>> {
 /// `TasksMax=`, a container's pids) with one for each.
 const MOST_WORKERS: usize = 8;
 
+/// Does the work of a command, which the first panic ends at once.
 fn on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
+    daemon_on_runtime(async {
+        tokio::select! {
+            biased;
+            panic = panics::first() => Err(panic),
+            outcome = work => outcome,
+        }
+    })
+}
+
+/// Does work that stops by itself at the first panic, in good order.
+fn daemon_on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let runtime = runtime::Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build();
     let runtime = runtime.context("the runtime cannot be started")?;
-    let outcome = panics::unless_any(|| {
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                panic = panics::first() => Err(panic),
-                outcome = work => outcome,
-            }
-        })
-    });
+    let outcome = panics::unless_any(|| runtime.block_on(work));
     // A thread may wait for a file on a disk that does not answer: the process ends all the same.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome

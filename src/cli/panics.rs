@@ -24,7 +24,7 @@ pub(super) fn log_and_remember() {
             Some(place) => format!("panic at {place}: {message}"),
             None => format!("panic: {message}"),
         };
-        // It is no panic of its own to be the second one.
+        // Only the first one is kept.
         let _ = FIRST.set(first);
         PANICKED.notify_waiters();
     }));
@@ -66,7 +66,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::cli::{Outcome, on_runtime};
+    use crate::cli::{Outcome, daemon_on_runtime, on_runtime, on_stop};
     use crate::poll::{ConfiguredCustomer, Plan, Poller, Selection, Timing, poll_once};
     use crate::store::saved::Saved;
     use crate::testing::{INTERVAL, customer_id, freshness, product, status};
@@ -105,6 +105,18 @@ mod tests {
             on_runtime(async {
                 tokio::spawn(async { panic!("out of cheese") });
                 std::future::pending().await
+            })
+        });
+    }
+
+    #[test]
+    fn a_panic_stops_the_daemon_in_good_order_and_fails_it_all_the_same() {
+        fails_of_it("a_panic_stops_the_daemon_in_good_order_and_fails_it_all_the_same", || {
+            daemon_on_runtime(async {
+                let shutdown = on_stop()?;
+                tokio::spawn(async { panic!("out of cheese") });
+                shutdown.cancelled().await;
+                Ok(Outcome::Done)
             })
         });
     }

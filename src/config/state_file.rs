@@ -7,6 +7,8 @@ use checked_yaml::value::quoted;
 use checked_yaml::{Field, Key, Problems, Refused, file};
 use elements_api::{CertificateSource, Credential, SecretSource, Settings};
 
+use crate::store::saved::folder_of;
+
 /// The files that the state must not be written over.
 #[derive(Clone, Copy)]
 pub(super) struct Others<'o> {
@@ -31,7 +33,7 @@ fn usable(path: &Path, others: Others<'_>) -> Result<(), String> {
     if path.exists() && !path.is_file() {
         return Err(format!("{} is not a regular file; name a file that may be replaced", shown(path)));
     }
-    let parent = path.parent().map_or(Path::new("."), non_empty);
+    let parent = folder_of(path);
     if !parent.is_dir() {
         return Err(format!("there is no folder {}; create it, or name another file", shown(parent)));
     }
@@ -65,11 +67,6 @@ impl<'o> Others<'o> {
 
 /// One path for all that lead to the same file, which need not exist.
 fn identity(path: &Path) -> PathBuf {
-    let by_folder = || Some(fs::canonicalize(non_empty(path.parent()?)).ok()?.join(path.file_name()?));
+    let by_folder = || Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?));
     fs::canonicalize(path).ok().or_else(by_folder).unwrap_or_else(|| path.to_owned())
-}
-
-/// The folder as a path that the system takes: the folder of a bare file name is "", which it does not take.
-fn non_empty(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

@@ -61,8 +61,8 @@ catalogue! {
     POLL_LAST_SUCCESS = Gauge "avepoint_poll_last_success_timestamp_seconds" ["customer", "product"]
         "Unix time in seconds at which AvePoint's API last answered a background poll of this target.";
     CUSTOMER_INFO = Gauge "avepoint_customer_info" ["customer", "customer_id", "name"]
-        "1 for each customer that is polled in the background; name is its organization where AvePoint's listing told \
-         it, else the configured name, else the id.";
+        "1 for each customer that is polled in the background; name is the organization from AvePoint's listing, else \
+         the configured name, else the id.";
     PRODUCT_INFO = Gauge "avepoint_product_info" ["product", "product_type"]
         "1 for each product that is polled in the background; product_type is its number in AvePoint's API.";
     POLL_TARGETS = Gauge "avepoint_poll_targets" ["state"]

@@ -33,7 +33,7 @@ impl StatusFamilies {
         Self { store, status, build, process: None }
     }
 
-    /// What is the case now. The requests to this exporter stand apart, since every scrape is one.
+    /// What is so now. The counts of requests to this exporter are separate: every scrape changes them.
     pub fn read(&self) -> (Readings, RequestCounts) {
         let mut status = self.status.snapshot();
         let requests = RequestCounts(std::mem::take(&mut status.counts.http_requests));

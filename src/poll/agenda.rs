@@ -110,7 +110,7 @@ impl Agenda {
             self.listings = Listings::default();
             self.status.set_discovery(false);
             self.store.begin_account(account, None);
-        } else if other_client {
+        } else if other_client || (before.selection.discovery.is_none() && self.plan.selection.discovery.is_some()) {
             self.listings.ask_again();
         }
         self.store.set_freshness(self.plan.timing.freshness());

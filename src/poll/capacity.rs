@@ -36,7 +36,7 @@ pub fn overload(targets: usize, requests_per_second: NonZeroU32, interval: Durat
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// To whole minutes, where it is more than one: a person would write no seconds then.
+/// Rounds durations above a minute up to whole minutes, as a person would write them.
 fn rounded_up(seconds: u64) -> u64 {
     if seconds > 60 { seconds.div_ceil(60).saturating_mul(60) } else { seconds }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::store::Target;
 
-/// One after the other, targets become requests, and requests outcomes. Dropped, it drops its requests.
+/// Turns targets into requests, and yields their outcomes. Dropping it cancels the requests.
 #[derive(Debug)]
 pub(super) struct Sweep {
     round: Arc<Round>,
@@ -36,7 +36,7 @@ impl Sweep {
         self.round = round;
     }
 
-    /// These wait to be asked for from now on, save those on their way already; whoever waited before does no longer.
+    /// Replaces the queue, leaving out targets whose requests are on their way.
     pub(super) fn wait_for(&mut self, targets: impl IntoIterator<Item = Target>) {
         self.queue = targets.into_iter().filter(|target| !self.on_their_way.contains(target)).collect();
     }

@@ -33,8 +33,7 @@ pub struct StatusSnapshot {
     /// Between the starts of two cycles, as configured.
     pub interval: Duration,
     pub cycle: Option<Cycle>,
-    /// When the interval last began a cycle. Cycles that a reload began do not count: the next one comes when it would
-    /// have come without them.
+    /// When the interval last began a cycle. Cycles that a reload began do not count: they do not shift the schedule.
     pub cycle_began: Option<SystemTime>,
     /// Whether the last cycle that asked anything got any answer.
     pub api_up: Option<bool>,

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_is_told_with_what_would_help() {
+    async fn a_port_in_use_is_reported_with_what_would_help() {
         let taken = parse("127.0.0.1:0").bind().await.unwrap().local_addr().unwrap();
         let _holder = parse(&taken.to_string()).bind().await.unwrap();
         let error = parse(&taken.to_string()).bind().await.unwrap_err();

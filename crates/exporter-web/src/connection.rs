@@ -64,7 +64,7 @@ impl<S: Service> Connection<S> {
         });
         let connection = http1::Builder::new()
             .max_header_size(limits.head_bytes)
-            // The sweep does that, and leaves idle connections alone.
+            // `Connections::close_overdue` does that, and leaves idle connections alone.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(TimedStream::new(stream, clock.clone())), service);
         tokio::pin!(connection);

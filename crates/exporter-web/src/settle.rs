@@ -56,8 +56,7 @@ impl<T: PartialEq> Settling<T> {
         &self.known
     }
 
-    /// Takes what a look found, and returns it where it is a change that has settled. It does so at each look until
-    /// somebody begins anew with what is known then.
+    /// Takes what a look found. Returns a change that two looks in a row have found, then and at every later look.
     pub fn look(&mut self, now: T) -> Option<&T> {
         let has_settled = self.changing.as_ref() == Some(&now);
         self.changing = (now != self.known).then_some(now);

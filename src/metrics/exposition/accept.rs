@@ -93,7 +93,7 @@ fn heaviest<T>(weighed: impl Iterator<Item = (u16, T)>) -> Option<T> {
     acceptable.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, item)| item)
 }
 
-/// A weight is 0 to 1 with at most three decimals. What is none counts as 0: it was not asked for in earnest.
+/// A weight is 0 to 1 with at most three decimals. An invalid weight counts as 0.
 fn thousandths(text: &str) -> u16 {
     let weight: f32 = text.parse().unwrap_or(0.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped between 0 and 1000")]

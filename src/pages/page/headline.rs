@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_not_well_is_told() {
+    fn everything_that_is_wrong_is_listed() {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Timeout), at(900));
         let status = status();

@@ -117,7 +117,7 @@ async fn the_page_takes_its_parameters_from_its_address() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_is_answered_with_the_right_ones() {
     let (routes, _requests) = routes();
     for (method, path, allow) in [
         ("POST", "/metrics", "GET, HEAD"),

@@ -7,6 +7,8 @@
 mod format;
 mod paths;
 
+pub use paths::folder_of;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read};
@@ -176,7 +178,7 @@ impl StateFile {
         writer.into_inner()?.sync_all()?;
         fs::rename(&temp, &self.path)?;
         // Without this, a power cut could bring back the file from before.
-        File::open(paths::folder(&self.path))?.sync_all()
+        File::open(paths::folder_of(&self.path))?.sync_all()
     }
 
     fn error(&self, action: &'static str, problem: io::Error) -> Error {

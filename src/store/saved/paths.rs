@@ -29,7 +29,7 @@ pub(super) fn follow_links(path: &Path) -> PathBuf {
 }
 
 /// The folder of `path`, also where that is a name alone.
-pub(super) fn folder(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -57,7 +57,7 @@ pub(super) fn forget_oldest_quarantined(path: &Path) -> io::Result<()> {
     let beginning = beside(path, QUARANTINED);
     let beginning = beginning.file_name().unwrap_or_default().as_encoded_bytes();
     let mut kept = Vec::new();
-    for entry in fs::read_dir(folder(path))? {
+    for entry in fs::read_dir(folder_of(path))? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(beginning) {
             kept.push(entry.path());

@@ -34,7 +34,7 @@ impl Users {
     }
 }
 
-/// Names are nobody's business, either.
+/// Names are not shown either.
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} users", self.len())

@@ -81,14 +81,14 @@ impl<S: Service> Connections<S> {
     }
 
     /// The system has no room for another connection: closes an eighth of those that wait for their clients, so that
-    /// newcomers find places. [`sweep`](Self::sweep) tries again, little by little, whether there is room for more.
+    /// newcomers find places. [`close_overdue`](Self::close_overdue) tries again, little by little, whether there is room for more.
     pub(crate) fn make_room(&mut self) {
         self.most_open = (self.open.len() * 7 / 8).max(1);
         while self.open.len() > self.most_open && self.close_quietest() {}
     }
 
     /// Closes what takes too long.
-    pub(crate) fn sweep(&mut self) {
+    pub(crate) fn close_overdue(&mut self) {
         self.most_open = self.limits.connections.min(self.most_open + 1);
         self.full &= self.open.len() > self.most_open / 2;
         let Limits { handshake, head, idle, sending, .. } = self.limits;

@@ -40,7 +40,7 @@ async fn healthy(client: &mut DuplexStream) {
 async fn pass(connections: &mut Connections<TestService>, duration: Duration) {
     for _ in 0..duration.as_secs() {
         sleep(Duration::from_secs(1)).await;
-        connections.sweep();
+        connections.close_overdue();
     }
     while timeout(Duration::from_millis(1), connections.ended()).await.is_ok() {}
 }

@@ -55,7 +55,7 @@ where
             Some(task) = spawned.recv() => {
                 answering.spawn(task);
             }
-            // Of one that panicked, the client sees that its stream broke off.
+            // If one panicked, its client sees the stream reset.
             Some(_) = answering.join_next() => {}
             () = stopping.cancelled(), if !is_stopping => {
                 is_stopping = true;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct ServerConfig {
     /// change is in force within two seconds. `None`: no TLS, and everybody is let in.
     pub config_file: Option<PathBuf>,
     /// What a browser shows when it asks for a password (RFC 7617); usually the exporter's name. Of it, visible ASCII
-    /// and blanks are shown.
+    /// but `"` and `\\`, and blanks are shown.
     pub realm: String,
     /// What clients may cost.
     pub limits: Limits,
@@ -59,7 +60,8 @@ impl<S: Service> Server<S> {
             // Its disk may take its time, or not answer: nothing else waits for it.
             Some(path) => match spawn_blocking(move || ConfigFile::load(path)).await {
                 Ok(loaded) => Some(loaded?),
-                // It panicked, or the runtime goes down.
+                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                // The runtime goes down.
                 Err(_) => return pending().await,
             },
             None => None,
@@ -101,11 +103,12 @@ impl<S: Service> Server<S> {
         let following = async {
             let Some(config_file) = config_file else { return pending().await };
             let publish = |config: Option<WebConfig>| {
-                handler.observer().config_reloaded(config.is_some());
+                let successful = config.is_some();
                 if let Some(config) = config {
                     announce(handler.observer(), &config, is_beyond_loopback);
                     web_config.send_replace(Arc::new(config));
                 }
+                handler.observer().config_reloaded(successful);
             };
             config_file.follow(publish).await
         };
@@ -118,15 +121,15 @@ impl<S: Service> Server<S> {
     async fn serve(self, shutdown: impl Future<Output = ()>) {
         let mut connections = Connections::new(self.handler, self.limits);
         let mut accepting = Accepting::new(self.listeners);
-        let mut sweep = interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(LOOK_FOR_OVERDUE);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 () = connections.ended() => {}
-                _ = sweep.tick() => connections.sweep(),
+                _ = looks.tick() => connections.close_overdue(),
                 accepted = accepting.accept() => match accepted {
                     Ok(stream) => connections.add(stream),
                     Err(Exhausted) => connections.make_room(),
@@ -158,7 +161,7 @@ fn announce(observer: &dyn Observer, config: &WebConfig, is_beyond_loopback: boo
 }
 
 /// How often connections are looked at, and so how exact their limits are.
-const SWEEP: Duration = Duration::from_millis(500);
+const LOOK_FOR_OVERDUE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;
