@@ -250,11 +250,11 @@ async fn the_observer_learns_what_each_configuration_means() {
     assert_eq!(learned.try_recv(), Ok("exposed"));
     let _running = AbortOnDropHandle::new(tokio::spawn(server.run(pending())));
     for (text, expected) in [
-        ("rate_limit: {interval: 1s, burst: 9}\n", &["reloaded", "exposed"][..]),
-        (USER, &["reloaded", "a password is demanded"]),
+        ("rate_limit: {interval: 1s, burst: 9}\n", &["exposed", "reloaded"][..]),
+        (USER, &["a password is demanded", "reloaded"]),
         ("", &["rejected"]),
         ("no: such key\n", &["rejected"]),
-        (USER, &["reloaded", "a password is demanded"]),
+        (USER, &["a password is demanded", "reloaded"]),
     ] {
         write(text);
         for expected in expected {
