@@ -15,7 +15,6 @@ mod limits;
 mod passwords;
 mod phase;
 mod rate_limit;
-mod secret;
 mod server;
 mod service;
 pub mod settle;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -50,7 +51,7 @@ impl Passwords {
             Some(hash) => (true, hash),
             None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),
         };
-        let digest = self.sign([&login.user, hash.expose().as_bytes(), &login.password]).as_ref().to_vec();
+        let digest = self.sign([&login.user, hash.expose_secret().as_bytes(), &login.password]).as_ref().to_vec();
         // What was right stays remembered when a user is removed, whose hash another one may share.
         if is_user && is_right(&self.right, &digest) {
             return Ok(true);
@@ -64,7 +65,7 @@ impl Passwords {
             if is_user && is_right(&right, &digest) {
                 return true;
             }
-            let matches = bcrypt::verify(&login.password, hash.expose()).unwrap_or(false) && is_user;
+            let matches = bcrypt::verify(&login.password, hash.expose_secret()).unwrap_or(false) && is_user;
             if matches {
                 remember(&right, digest);
             }
@@ -189,7 +190,8 @@ mod tests {
             assert_eq!(passwords.queue.available_permits(), QUEUE - 1, "{user} waits for one comparison");
         }
         drop(running);
-        let costs: HashSet<_> = (0..100).map(|number| &config.users.any_hash(number).unwrap().expose()[..7]).collect();
+        let costs: HashSet<_> =
+            (0..100).map(|number| &config.users.any_hash(number).unwrap().expose_secret()[..7]).collect();
         assert_eq!(costs, HashSet::from(["$2b$04$"]), "of the same cost");
     }
 

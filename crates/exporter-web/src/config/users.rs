@@ -6,13 +6,13 @@ use std::fmt;
 use bcrypt::HashParts;
 use checked_yaml::value::expected;
 use checked_yaml::{Field, Key, Problems, Refused};
+use secrecy::SecretString;
 
 use super::document;
-use crate::secret::Secret;
 
 /// Who may sign in: names with bcrypt hashes of their passwords.
 #[derive(Default)]
-pub(crate) struct Users(BTreeMap<Vec<u8>, Secret>);
+pub(crate) struct Users(BTreeMap<Vec<u8>, SecretString>);
 
 impl Users {
     pub(crate) fn is_empty(&self) -> bool {
@@ -24,12 +24,12 @@ impl Users {
     }
 
     /// The hash of `user`'s password.
-    pub(crate) fn hash(&self, user: &[u8]) -> Option<&Secret> {
+    pub(crate) fn hash(&self, user: &[u8]) -> Option<&SecretString> {
         self.0.get(user)
     }
 
     /// The hash of one of the users, always of the same for one `number`; `None` where there are no users.
-    pub(crate) fn any_hash(&self, number: usize) -> Option<&Secret> {
+    pub(crate) fn any_hash(&self, number: usize) -> Option<&SecretString> {
         self.0.values().nth(number.checked_rem(self.len())?)
     }
 }
@@ -69,14 +69,26 @@ pub(crate) fn users(raw: document::Users, problems: &mut Problems<'_>) -> Result
 /// A comparison takes twice as long with each step of the cost: some 70 ms at 10, and a quarter of a minute at 18.
 const HIGHEST_COST: u32 = 18;
 
-fn hash(field: &Field) -> Result<Secret, String> {
+fn hash(field: &Field) -> Result<SecretString, String> {
     let parsed = match field {
         Field::Text(text) => text.parse::<HashParts>().ok().map(|parts| (text, parts.get_cost())),
         _ => None,
     };
     match parsed {
-        Some((text, 4..=HIGHEST_COST)) => Ok(Secret::new(text)),
+        Some((text, 4..=HIGHEST_COST)) => Ok(SecretString::from(text.as_str())),
         Some((_, cost)) => Err(format!("a cost of {cost} is not offered: use 4 to {HIGHEST_COST}, such as 10")),
         None => expected("a bcrypt hash, such as `htpasswd -nBC 10 USER` prints after the colon", field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_redacted() {
+        let hash = SecretString::from("hunter2");
+        assert_eq!(format!("{:?}", Some(&hash)), "Some(SecretBox<str>([REDACTED]))");
+        assert_eq!(format!("{:?}", Users(BTreeMap::from([(b"alice".to_vec(), hash)]))), "1 users");
     }
 }
