@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use elements_api::{Answer, CustomerId, ListedCustomer, ProductType, Reason, Seats};
-use elements_api::{Code, Observer as _, Operation};
+use elements_api::{Answer, Code, CustomerId, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats};
 
 use crate::status::{Cycle, CycleTargets, Status};
 use crate::store::{Customer, Freshness, Label, StoreWriter, Target, WatchedCustomer};

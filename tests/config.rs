@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avepoint_exporter::config::{Config, Error, Summary};
-use elements_api::Secret;
-use elements_api::{CertificateSource, Credential, SecretSource};
-use elements_api::{CustomerId, ProductType};
+use elements_api::{CertificateSource, Credential, CustomerId, ProductType, Secret, SecretSource};
 
 /// Loads a file with the variables that its lines `#env NAME=VALUE` set (`\n` is a line break), and no others.
 fn load(path: &Path) -> Result<Config, Error> {

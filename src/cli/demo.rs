@@ -13,7 +13,7 @@ use super::args::Options;
 use super::logging::Log;
 use super::{Outcome, bind, on_hang_up, on_stop};
 use crate::app::Source;
-use crate::config::Config;
+use crate::config::{Config, USER_AGENT};
 use crate::poll::{self, ConfiguredCustomer, Discovery, Selection};
 
 /// Nobody but the person who tries it.
@@ -49,7 +49,7 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
 /// As a partner would write it: discovery finds the customers, and those with a short name get one.
 fn config(simulator: &Simulator, world: World) -> Result<Config> {
     let api = elements_api::Settings {
-        user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
+        user_agent: USER_AGENT,
         base_url: simulator.base_url().parse()?,
         token_url: simulator.token_url().parse()?,
         client_id: world.client_id,

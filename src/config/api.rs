@@ -49,7 +49,7 @@ pub(super) fn settings(
 
     let environment = environment?.unwrap_or(&ENVIRONMENTS[0]);
     Ok(Settings {
-        user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
+        user_agent: super::USER_AGENT,
         base_url: base_url?.unwrap_or_else(|| known_url(environment.base_url)),
         token_url: token_url?.unwrap_or_else(|| known_url(environment.token_url)),
         client_id: client_id?,

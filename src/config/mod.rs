@@ -16,6 +16,9 @@ use checked_yaml::{Key, Problems, file, parse};
 use self::api::Surroundings;
 use crate::poll;
 
+/// What the vendor sees of this program, in `User-Agent`.
+pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
 /// What `exporter.yaml` says, with defaults for what it leaves out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {

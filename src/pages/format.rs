@@ -2,10 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use humantime::format_duration;
-
-pub(super) use crate::names::count;
 use elements_api::Reason;
+use humantime::format_duration;
 
 use crate::rfc3339;
 

@@ -22,11 +22,11 @@ pub fn overload(targets: usize, requests_per_second: NonZeroU32, interval: Durat
     } else {
         String::new()
     };
-    let per_second = if requests_per_second.get() == 1 { "request" } else { "requests" };
     Some(format!(
-        "{} at {requests_per_second} {per_second} per second {} {}, longer than the interval of {}: raise \
+        "{} at {} per second {} {}, longer than the interval of {}: raise \
          {rate}poll.interval to at least {}",
         count(targets, "target"),
+        count(requests_per_second.get() as usize, "request"),
         if targets == 1 { "takes" } else { "take" },
         format_duration(Duration::from_secs(seconds)),
         format_duration(interval),

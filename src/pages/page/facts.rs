@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use humantime::format_duration;
 
 use super::headline::Scene;
-use crate::pages::format::{Moment, count, span};
+use crate::names::count;
+use crate::pages::format::{Moment, span};
 use crate::status::{Build, Cycle, CycleTargets, DiscoveryStatus, StatusSnapshot};
 use crate::store::{Freshness, Snapshot};
 

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use elements_api::Reason;
 
-use crate::pages::format::{Moment, count, why};
+use crate::names::count;
+use crate::pages::format::{Moment, why};
 use crate::status::StatusSnapshot;
 use crate::store::{Snapshot, TargetState};
 
