@@ -1,12 +1,14 @@
 //! What the unit tests share: times, customers, answers, and a scene in which everything has something to say.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use elements_api::{Answer, Code, CustomerId, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats};
 
 use crate::status::{Cycle, CycleTargets, Status};
-use crate::store::{Customer, Freshness, Label, StoreWriter, Target, WatchedCustomer};
+use crate::store::{Clock, Customer, Freshness, Label, Now, StoreWriter, Target, WatchedCustomer};
 
 pub(crate) const INTERVAL: Duration = Duration::from_mins(15);
 
@@ -14,8 +16,21 @@ pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
 }
 
+/// The same moment by both clocks.
+pub(crate) fn now(seconds: u64) -> Now {
+    Now { wall: at(seconds), monotonic: *STARTED + Duration::from_secs(seconds) }
+}
+
+static STARTED: LazyLock<Instant> = LazyLock::new(|| std::time::Instant::now().into());
+
+/// A clock whose wall clock goes on as the monotonic one does, paused or not.
+pub(crate) fn clock() -> Clock {
+    let started = *STARTED;
+    Clock::with(move || at(0) + Instant::now().saturating_duration_since(started))
+}
+
 pub(crate) fn freshness() -> Freshness {
-    Freshness { stale_after: Duration::from_mins(45), absent_stale_after: Duration::from_hours(12) }
+    Freshness { stale_after: Duration::from_mins(45), dormant_stale_after: Duration::from_hours(12) }
 }
 
 /// A store that knows nothing.
@@ -42,7 +57,7 @@ pub(crate) fn target(id: &str, number: u32) -> Target {
 
 pub(crate) fn watched(id: &str, label: &str, name: &str, products: &[u32]) -> WatchedCustomer {
     let customer = Customer { id: customer_id(id), label: Label::from(label), name: Label::from(name) };
-    WatchedCustomer { customer, products: products.iter().copied().map(product).collect() }
+    WatchedCustomer { customer, products: products.iter().copied().map(product).collect(), listed: true }
 }
 
 pub(crate) fn listed(id: &str, organization: Option<&str>) -> ListedCustomer {
@@ -61,22 +76,24 @@ pub(crate) fn seats(number: u64) -> Result<Answer, Reason> {
 /// A store and a status of which every family has something to say, as of `at(1_000)`.
 pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     let store = store();
+    store.set_listing([listed("11111111-aaaa", None)].into(), at(5));
+    store.set_listing(["11111111-aaaa", "22222222-bbbb"].map(|id| listed(id, None)).into(), at(10));
     store.watch(&[
         watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]),
         watched("22222222-bbbb", "22222222-bbbb", "22222222-bbbb", &[7, 1, 2048]),
     ]);
-    store.record(&target("11111111-aaaa", 2048), seats(25), at(100));
-    store.record(&target("11111111-aaaa", 2048), seats(30), at(1_000));
-    store.record(&target("11111111-aaaa", 16_777_216), Ok(Answer::NotFound), at(200));
-    store.record(&target("22222222-bbbb", 7), seats(0), at(300));
-    store.record(&target("22222222-bbbb", 7), Err(Reason::Throttled), at(900));
-    store.record(&target("22222222-bbbb", 1), Err(Reason::Forbidden), at(900));
-    store.set_listing(["11111111-aaaa", "22222222-bbbb"].map(|id| listed(id, None)).into());
+    store.record(&target("11111111-aaaa", 2048), seats(25), now(100));
+    store.record(&target("11111111-aaaa", 2048), seats(30), now(1_000));
+    store.record(&target("11111111-aaaa", 16_777_216), Ok(Answer::NotFound), now(200));
+    store.record(&target("22222222-bbbb", 7), seats(0), now(300));
+    store.record(&target("22222222-bbbb", 7), Err(Reason::Throttled), now(900));
+    store.record(&target("22222222-bbbb", 1), Err(Reason::Forbidden), now(900));
 
     let status = status();
     status.cycle_began(at(948));
     let targets = CycleTargets { answered: 3, failed: 2, left: 0 };
-    status.cycle_ended(Cycle { completed: at(950), duration: Duration::from_millis(1_250), targets }, Some(true));
+    let cycle = Cycle { completed: at(950), duration: Duration::from_millis(1_250), targets };
+    status.cycle_ended(Some(cycle), Some(true));
     status.listed(at(10));
     status.listing_failed();
     status.reload_failed();

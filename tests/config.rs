@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avepoint_exporter::config::{Config, Error, Summary};
+use avepoint_exporter::poll::ProductList;
 use elements_api::{CertificateSource, Credential, CustomerId, ProductType, Secret, SecretSource};
 
 /// Loads a file with the variables that its lines `#env NAME=VALUE` set (`\n` is a line break), and no others.
@@ -75,13 +76,13 @@ fn what_a_file_leaves_out_has_its_documented_default() {
     assert_eq!(api.credential, Credential::Secret(SecretSource::Inline(Secret::new("x"))));
     assert_eq!(api.ca_file, None);
     assert_eq!(api.timeout, Duration::from_secs(30));
-    assert_eq!((api.max_in_flight.get(), api.requests_per_second.get(), api.max_retries), (8, 20, 3));
+    assert_eq!((api.max_in_flight.get(), api.requests_per_second.get(), api.max_retries), (16, 20, 3));
     assert!(api.discovery);
     assert_eq!(poll.interval, Duration::from_mins(15));
     assert_eq!(poll.stale_after, Duration::from_mins(45));
-    assert_eq!(poll.absent_interval, Duration::from_mins(15));
+    assert_eq!(poll.absent_interval, Duration::from_hours(6));
     assert_eq!(state_file, None);
-    assert_eq!(selection.products.len(), 22);
+    assert_eq!((&selection.products, selection.products.products().len()), (&ProductList::All, 22));
 }
 
 #[test]
@@ -100,17 +101,19 @@ fn every_setting_of_a_file_is_heard() {
     assert_eq!(poll.absent_interval, Duration::from_hours(24));
     assert_eq!(state_file, Some(PathBuf::from("tests/config/good/state.json")));
     let [contoso, all, common] = &selection.customers[..] else { panic!("three customers") };
-    let numbers = |products: &[ProductType]| -> Vec<u32> { products.iter().map(|product| product.number()).collect() };
+    let listed = |numbers: &[u32]| {
+        ProductList::Listed(numbers.iter().map(|number| ProductType::new(*number).expect("a number")).collect())
+    };
     assert_eq!(
         (contoso.id.as_str(), contoso.name.as_deref()),
         ("11111111-2222-4333-8444-555555555555", Some("contoso"))
     );
-    assert_eq!(contoso.products.as_deref().map(numbers), Some(vec![2048, 16_777_216, 7]));
-    assert_eq!(all.products.as_ref().map(Vec::len), Some(22));
+    assert_eq!(contoso.products, Some(listed(&[2048, 16_777_216, 7])));
+    assert_eq!(all.products, Some(ProductList::All));
     assert_eq!((common.name.as_deref(), &common.products), (None, &None));
     let excluded: BTreeSet<_> = selection.discovery.iter().flat_map(|on| &on.exclude).map(CustomerId::as_str).collect();
     assert_eq!(excluded, BTreeSet::from(["9", "d"]));
-    assert_eq!(numbers(&selection.products), [2048, 33_554_432]);
+    assert_eq!(selection.products, listed(&[2048, 33_554_432]));
 }
 
 #[test]

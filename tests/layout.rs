@@ -206,7 +206,8 @@ impl Source {
     /// Whether all of it is test code, as its name says.
     fn is_test(&self) -> bool {
         let name = self.path.file_stem().expect("a name").to_string_lossy();
-        ["tests", "testing"].contains(&name.as_ref()) || name.ends_with("_tests")
+        let is_in_tests = self.path.parent().is_some_and(|folder| folder.ends_with("tests"));
+        is_in_tests || ["tests", "testing"].contains(&name.as_ref()) || name.ends_with("_tests")
     }
 
     /// What of it is no test.

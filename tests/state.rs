@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{env, thread};
 
 use avepoint_exporter::store::saved::{Saved, StateFile};
-use avepoint_exporter::store::{Record, Target};
+use avepoint_exporter::store::{Now, Record, Target};
 use elements_api::{Account, Answer, CustomerId, ProductType, Seats};
 
 const PATH: &str = "AVEPOINT_EXPORTER_TEST_STATE_FILE";
@@ -112,10 +112,11 @@ fn state(number: u64) -> Saved {
     let records = (1..=targets).map(|product| {
         let product = ProductType::new(product).unwrap();
         let mut record = Record::default();
-        record.take(Ok(Answer::Seats(Seats::new(number).unwrap())), SystemTime::UNIX_EPOCH);
-        (Target { customer: CustomerId::parse("contoso").unwrap(), product }, record)
+        record
+            .take(Ok(Answer::Seats(Seats::new(number).unwrap())), Now { wall: SystemTime::UNIX_EPOCH, ..Now::read() });
+        (Target { customer: CustomerId::parse("contoso").unwrap(), product }, record.lasting())
     });
-    Saved { listing: None, records: records.collect::<BTreeMap<_, _>>() }
+    Saved { records: records.collect::<BTreeMap<_, _>>(), ..Saved::default() }
 }
 
 /// The number of a state; 0 where nothing was saved.

@@ -27,8 +27,8 @@ use crate::off_runtime::off_runtime;
 use crate::pages::{self, Routes, Sources, TelemetryPath, WebObserver};
 use crate::poll::{Plan, Poller};
 use crate::status::{LinesDropped, Status};
-use crate::store::Store;
 use crate::store::saved;
+use crate::store::{Clock, Store};
 
 /// How the daemon is started, besides what its configuration says.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl App {
         let keeper = Arc::new(Mutex::new(keeper));
         let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
-        let poller = Poller::new(plan_changes, saved, status.clone());
+        let poller = Poller::new(plan_changes, &saved, status.clone(), Clock::system());
         let store = poller.store();
         let (reload, requests) = pages::ReloadHandle::new();
         let exposition = Arc::new(Exposition::new(store.clone(), status.clone()));
@@ -130,7 +130,7 @@ impl App {
         supervisor.start("state keeper", keep(keeper, store.clone(), status, poller_ended));
         supervisor.start("reloader", reloader.run(reload, stop.clone()));
         supervisor.run(shutdown, stop).await?;
-        let targets = store.look(|known| known.records().count());
+        let targets = store.look(|known| known.targets().count());
         info!(targets, "stopped");
         Ok(())
     }

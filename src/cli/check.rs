@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use elements_api::{Answer, Client, Error, ListedCustomer, Round, check_credential};
+use elements_api::{Answer, Client, Customers, Error, ListedCustomer, Round, check_credential};
 use exporter_web::WebConfig;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::{Options, Outcome, client};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::names::{SomeOf, count};
-use crate::poll::overload;
+use crate::poll::{Capacity, TYPICAL_LATENCY, WatchList};
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
 
 /// So many customers stand for all that have one problem.
@@ -27,7 +27,7 @@ pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
     let summary = config.summary();
     say(&format!("ok: {}", counted(summary)))?;
     say_web(web_config.as_ref())?;
-    warn_of_overload(&config, summary.targets)?;
+    warn_of_capacity(&config, &config.selection.watch_list(&[]))?;
     Ok(Outcome::Done)
 }
 
@@ -64,10 +64,16 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     if config.selection.discovery.is_some() {
         let listed = round.customers().await;
         report(match &listed {
-            Ok(listed) => Ok(format!("discovery: the credentials can see {}", count(listed.len(), "customer"))),
+            Ok(listed) => {
+                Ok(format!("discovery: the credentials can see {}", count(listed.customers.len(), "customer")))
+            }
             Err(error) => Err(format!("discovery: {error}")),
         })?;
-        listing = listed.unwrap_or_default();
+        let Customers { customers, unusable_rows, unusable_because } = listed.unwrap_or_default();
+        if let Some(because) = unusable_because {
+            report(Err(format!("discovery: {} left out: {because}", count(unusable_rows, "row"))))?;
+        }
+        listing = customers;
     }
     let watched = config.selection.watch_list(&listing);
     for id in &watched.hidden {
@@ -80,7 +86,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
             Some(problem) => Err(format!("overview of {}: {problem}", SomeOf(&customers, MOST_NAMES))),
         })?;
     }
-    warn_of_overload(&config, watched.targets())?;
+    warn_of_capacity(&config, &watched)?;
     Ok(if problems == 0 { Outcome::Done } else { Outcome::Failed })
 }
 
@@ -155,7 +161,7 @@ async fn ask_each(
 async fn ask(round: &Round, watched: &WatchedCustomer) -> Result<Answer, Error> {
     for product in &watched.products {
         let slot = round.slot().await.ok_or(Error::NotBegun)?;
-        match round.overview(&watched.customer.id, *product, slot).await? {
+        match round.overview(&watched.customer.id, *product, slot, |_| true).await? {
             Answer::NotFound => {}
             answer => return Ok(answer),
         }
@@ -181,11 +187,9 @@ fn counted(summary: Summary) -> String {
     format!("{}{more}", counted.join(", "))
 }
 
-fn warn_of_overload(config: &Config, targets: usize) -> Result<()> {
-    match overload(targets, config.api.requests_per_second, config.poll.interval) {
-        Some(overload) => say(&format!("warning: a cycle cannot fit its interval: {overload}")),
-        None => Ok(()),
-    }
+fn warn_of_capacity(config: &Config, watched: &WatchList) -> Result<()> {
+    let capacity = Capacity::new(watched.targets(), watched.dormant_targets(), &config.api, config.poll);
+    capacity.advice(TYPICAL_LATENCY).iter().try_for_each(|advice| say(&format!("warning: {advice}")))
 }
 
 fn say(line: &str) -> Result<()> {

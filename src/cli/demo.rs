@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use elements_api::{CATALOG, Credential, CustomerId, Secret, SecretSource};
+use elements_api::{Credential, CustomerId, Secret, SecretSource};
 use elements_sim::{Simulator, World, demo};
 use tokio::task::spawn_blocking;
 
@@ -14,7 +14,7 @@ use super::logging::Log;
 use super::{Outcome, bind, on_hang_up, on_stop};
 use crate::app::Source;
 use crate::config::{Config, USER_AGENT};
-use crate::poll::{self, ConfiguredCustomer, Discovery, Selection};
+use crate::poll::{self, ConfiguredCustomer, Discovery, ProductList, Selection};
 
 /// Nobody but the person who tries it.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";
@@ -66,7 +66,7 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
         let name = customer.organization.to_lowercase().replace(' ', "-");
         Some(ConfiguredCustomer { id: CustomerId::parse(&customer.id)?, name: Some(name), products: None })
     });
-    let products = CATALOG.iter().map(|product| product.product_type).collect();
+    let products = ProductList::All;
     let selection = Selection { customers: customers.collect(), discovery: Some(Discovery::default()), products };
     Ok(Config { api, poll, state_file: None, selection })
 }

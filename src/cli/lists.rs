@@ -3,7 +3,8 @@
 use std::io::stdout;
 
 use anyhow::{Context, Result, bail};
-use elements_api::CATALOG;
+use elements_api::{CATALOG, Customers};
+use tracing::warn;
 
 use super::args::Output;
 use super::output::write;
@@ -17,10 +18,14 @@ pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome
     // The token must allow it, whether the configuration wants discovery or not.
     config.api.discovery = true;
     let listing = round(&config)?.customers().await.context("customers cannot be listed")?;
-    if listing.is_empty() && output == Output::Table {
+    let Customers { customers, unusable_rows: rows, unusable_because } = listing;
+    if let Some(because) = unusable_because {
+        warn!(rows, because, "the listing has rows that name no customer: they are left out");
+    }
+    if customers.is_empty() && output == Output::Table {
         bail!("the credentials can see no customer");
     }
-    let rows = listing
+    let rows = customers
         .into_iter()
         .map(|customer| [Cell::from(customer.id.as_str()), customer.organization.map_or(Cell::Nothing, Cell::Text)]);
     write(&mut stdout().lock(), output, ["id", "organization"], rows)?;

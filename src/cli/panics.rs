@@ -67,9 +67,9 @@ mod tests {
 
     use super::*;
     use crate::cli::{Outcome, daemon_on_runtime, on_runtime, on_stop};
-    use crate::poll::{ConfiguredCustomer, Plan, Poller, Selection, Timing, poll_once};
+    use crate::poll::{ConfiguredCustomer, Plan, Poller, ProductList, Selection, Timing, poll_once};
     use crate::store::saved::Saved;
-    use crate::testing::{INTERVAL, customer_id, freshness, product, status};
+    use crate::testing::{INTERVAL, clock, customer_id, freshness, product, status};
 
     /// The one test that may panic in a process of its own.
     const CHILD: &str = "AVEPOINT_EXPORTER_TEST_PANICS";
@@ -92,7 +92,7 @@ mod tests {
 
     fn selection() -> Selection {
         let customer = ConfiguredCustomer { id: customer_id("contoso"), name: None, products: None };
-        Selection { customers: vec![customer], discovery: None, products: vec![product(4)] }
+        Selection { customers: vec![customer], discovery: None, products: ProductList::Listed(vec![product(4)]) }
     }
 
     fn faulty_vendor() -> Vendor {
@@ -155,7 +155,7 @@ mod tests {
                 let client = faulty_vendor().client(|_| {});
                 let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
                 let (_plans, plans) = watch::channel(Plan { client, selection: Arc::new(selection()), timing });
-                Poller::new(plans, Saved::default(), Arc::new(status())).run(CancellationToken::new()).await;
+                Poller::new(plans, &Saved::default(), Arc::new(status()), clock()).run(CancellationToken::new()).await;
                 Ok(Outcome::Done)
             })
         });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use elements_api::Error;
@@ -14,7 +13,7 @@ use super::{Outcome, round};
 use crate::app::Source;
 use crate::metrics::exposition;
 use crate::poll::{PolledOnce, poll_once};
-use crate::store::{Snapshot, Target, TargetState};
+use crate::store::{Now, Snapshot, Target, TargetState};
 use crate::table::Cell;
 
 /// Polls every target once and prints what was answered.
@@ -31,7 +30,7 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
         PollOutput::Table => print_list(Output::Table, &known, &errors)?,
         PollOutput::Csv => print_list(Output::Csv, &known, &errors)?,
         PollOutput::Json => print_list(Output::Json, &known, &errors)?,
-        PollOutput::Metrics => stdout().lock().write_all(exposition::text(&known, SystemTime::now()).as_bytes())?,
+        PollOutput::Metrics => stdout().lock().write_all(exposition::text(&known, Now::read()).as_bytes())?,
     }
     Ok(if errors.is_empty() { Outcome::Done } else { Outcome::Failed })
 }
@@ -46,9 +45,9 @@ fn progress() -> ProgressBar {
 }
 
 fn print_list(output: Output, known: &Snapshot, errors: &BTreeMap<Target, Error>) -> Result<()> {
-    let now = SystemTime::now();
+    let now = Now::read();
     let freshness = known.freshness;
-    let rows = known.records().map(|(customer, product, record)| {
+    let rows = known.targets().map(|(customer, product, known_target)| {
         let target = Target { customer: customer.id.clone(), product };
         let error = errors.get(&target).map(|error| Cell::Text(error.to_string()));
         [
@@ -56,9 +55,9 @@ fn print_list(output: Output, known: &Snapshot, errors: &BTreeMap<Target, Error>
             Cell::from(customer.id.as_str()),
             Cell::from(product.label().as_ref()),
             Cell::Number(product.number().into()),
-            record.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
-            Cell::from(match record.state(now, freshness) {
-                TargetState::Failing => record.failure.map_or("failing", |reason| reason.as_str()),
+            known_target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+            Cell::from(match known_target.state(now, freshness) {
+                TargetState::Failing => known_target.record.failure.map_or("failing", |reason| reason.as_str()),
                 state => state.as_str(),
             }),
             error.unwrap_or(Cell::Nothing),

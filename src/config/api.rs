@@ -41,7 +41,7 @@ pub(super) fn settings(
     let ca_file = problems.read(&key("ca_file"), &raw.ca_file, |field| file::readable(field, around.folder));
     let timeout = problems.read(&key("timeout"), &raw.timeout, value::unrepeated_duration);
     let max_in_flight =
-        problems.read(&key("max_in_flight"), &raw.max_in_flight, |field| positive(field, MAX_IN_FLIGHT));
+        problems.read(&key("max_in_flight"), &raw.max_in_flight, |field| positive(field, Settings::MAX_IN_FLIGHT));
     let requests_per_second = problems.read(&key("requests_per_second"), &raw.requests_per_second, |field| {
         positive(field, Settings::MAX_REQUESTS_PER_SECOND)
     });
@@ -56,15 +56,12 @@ pub(super) fn settings(
         credential: credential?,
         ca_file: ca_file?,
         timeout: timeout?.unwrap_or(Duration::from_secs(30)),
-        max_in_flight: max_in_flight?.unwrap_or(const { NonZeroUsize::new(8).expect("8 is not zero") }),
+        max_in_flight: max_in_flight?.unwrap_or(const { NonZeroUsize::new(16).expect("16 is not zero") }),
         requests_per_second: requests_per_second?.unwrap_or(const { NonZeroU32::new(20).expect("20 is not zero") }),
         max_retries: max_retries?.unwrap_or(3),
         discovery,
     })
 }
-
-/// The most that `max_in_flight` may be.
-const MAX_IN_FLIGHT: u64 = 10_000;
 
 /// One of the vendor's clouds.
 struct Environment {

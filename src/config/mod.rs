@@ -14,7 +14,7 @@ pub use checked_yaml::Error;
 use checked_yaml::{Key, Problems, file, parse};
 
 use self::api::Surroundings;
-use crate::poll;
+use crate::poll::{self, ProductList};
 
 /// What the vendor sees of this program, in `User-Agent`.
 pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -83,8 +83,8 @@ impl Config {
         let common = discovery.iter().map(|_| products);
         Summary {
             customers: customers.len(),
-            products: lists().chain(common).flatten().collect::<HashSet<_>>().len(),
-            targets: lists().map(Vec::len).sum(),
+            products: lists().chain(common).flat_map(ProductList::products).collect::<HashSet<_>>().len(),
+            targets: lists().map(|list| list.products().len()).sum(),
             discovery: discovery.is_some(),
         }
     }

@@ -5,10 +5,10 @@ use std::hash::Hash;
 
 use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
 use checked_yaml::{Field, Key, Problems, Refused};
-use elements_api::{CATALOG, CustomerId, ProductType};
+use elements_api::{CustomerId, ProductType};
 
 use super::document;
-use crate::poll::{ConfiguredCustomer, Discovery, Selection};
+use crate::poll::{ConfiguredCustomer, Discovery, ProductList, Selection};
 use crate::store::Label;
 
 pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -> Result<Selection, Refused> {
@@ -111,16 +111,17 @@ fn exclude(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Hash
 }
 
 /// `None` if there is no list.
-fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Option<Vec<ProductType>>, Refused> {
+fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Option<ProductList>, Refused> {
     if matches!(field, Field::Text(text) if text.trim().eq_ignore_ascii_case("all")) {
-        return Ok(Some(CATALOG.iter().map(|product| product.product_type).collect()));
+        return Ok(Some(ProductList::All));
     }
     let what = "a list of product names or numbers, or the word all";
     let Some(list) = problems.read(key, field, |field| list(field, what))? else { return Ok(None) };
     if list.is_empty() {
         return Err(problems.add(key, format!("is empty: expected {what}")));
     }
-    Ok(Some(distinct(list, key, problems, product, |product| product.label().into_owned())))
+    let products = distinct(list, key, problems, product, |product| product.label().into_owned());
+    Ok(Some(ProductList::Listed(products)))
 }
 
 fn list<'f>(field: &'f Field, what: &str) -> Result<&'f [Field], String> {

@@ -63,11 +63,23 @@ catalogue! {
     CUSTOMER_INFO = Gauge "avepoint_customer_info" ["customer", "customer_id", "name"]
         "1 for each customer that is polled in the background; name is the organization from AvePoint's listing, else \
          the configured name, else the id.";
+    CUSTOMER_PURCHASED_PRODUCTS = Gauge "avepoint_customer_purchased_products" ["customer"]
+        "Number of products of which this customer has more than 0 purchased user seats, as AvePoint's API last answered \
+         in the background; absent unless there is a fresh answer for each of its products.";
+    CUSTOMER_FAILING_PRODUCTS = Gauge "avepoint_customer_failing_products" ["customer"]
+        "Number of products of this customer that fail: the last background poll of AvePoint's API had no answer, or the \
+         last answer is too old. Products without series of their own count, too.";
+    CUSTOMER_ADDED = Gauge "avepoint_customer_added_timestamp_seconds" ["customer"]
+        "Unix time in seconds at which a background listing of AvePoint's API first had this customer, where the \
+         complete listing before did not have it; absent for all others.";
     PRODUCT_INFO = Gauge "avepoint_product_info" ["product", "product_type"]
         "1 for each product that is polled in the background; product_type is its number in AvePoint's API.";
     POLL_TARGETS = Gauge "avepoint_poll_targets" ["state"]
-        "Number of targets (one product of one customer) by what the background polls came to: ok, absent (AvePoint \
-         answered that there is no such product), failing, pending (not yet polled).";
+        "Number of targets (one product of one customer) by what the background polls came to: absent (freshly \
+         answered, and never had more than 0 seats), ok (every other fresh answer), failing, pending (not yet polled).";
+    CYCLE_TARGETS = Gauge "avepoint_poll_cycle_targets" ["result"]
+        "Number of targets (one product of one customer) by what the last background polling cycle came to: answered, \
+         failed, left (its time was over before their turn).";
 
     POLL_FAILURES = Counter "avepoint_poll_failures_total" ["reason"]
         "Number of targets that ended a background polling cycle without an answer from AvePoint's API, by reason.";
@@ -82,8 +94,8 @@ catalogue! {
     POLL_STALE_AFTER = Gauge "avepoint_poll_stale_after_seconds" []
         "Seconds for which a number of seats is exported after AvePoint's API answered it, as configured.";
     API_UP = Gauge "avepoint_api_up" []
-        "1 if the last background polling cycle that asked AvePoint's API anything got any answer, 0 if not; absent \
-         until one ended.";
+        "1 if the last background polling cycle that asked AvePoint's API anything got any answer, 0 if not; early \
+         cycles, which try again what failed, count, too. Absent until one ended.";
     API_REQUESTS = Counter "avepoint_api_requests_total" ["operation", "code"]
         "Number of attempts at AvePoint's API and its identity service, by what was asked and by HTTP status, or error \
          where no complete answer came.";

@@ -10,7 +10,7 @@ use prometheus::proto::MetricFamily;
 
 use super::family::{self, count, flag, timestamp};
 use super::process::Process;
-use crate::status::{Build, Status, StatusSnapshot};
+use crate::status::{Build, CycleTargets, Status, StatusSnapshot};
 use crate::store::Store;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
@@ -82,7 +82,12 @@ impl Readings {
         let StatusSnapshot { counts, cycle, interval, .. } = &self.status;
         let failures =
             counts.poll_failures.iter().map(|(reason, n)| family::POLL_FAILURES.sample(&[reason.as_str()], count(*n)));
+        let targets = cycle.map(|cycle| cycle.targets).map(|CycleTargets { answered, failed, left }| {
+            let sample = |(result, targets)| family::CYCLE_TARGETS.sample(&[result], count(targets as u64));
+            [("answered", answered), ("failed", failed), ("left", left)].map(sample)
+        });
         vec![
+            family::CYCLE_TARGETS.of(targets.into_iter().flatten().collect()),
             family::POLL_FAILURES.of(failures.collect()),
             family::POLL_CYCLES.single(Some(count(counts.poll_cycles))),
             family::CYCLE_DURATION.single(cycle.map(|cycle| cycle.duration.as_secs_f64())),

@@ -1,18 +1,18 @@
 //! The families that change only when the poller learns something, or when a number becomes stale.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
+use elements_api::{Answer, Seats};
 use prometheus::proto::{Metric, MetricFamily};
 
 use super::family::{self, Family, count, flag, timestamp};
-use crate::store::{Freshness, KnownCustomer, Record, Snapshot, TargetState};
+use crate::store::{Freshness, KnownCustomer, KnownTarget, Now, Snapshot, TargetState};
 
-/// What only the poller changes, as it is at `at`: the families one after the other, each in chunks to make one after
+/// What only the poller changes, as it is now: the families one after the other, each in chunks to make one after
 /// the other, so that of a large family never more than a chunk is there as objects.
-pub fn target_families(known: &Snapshot, at: SystemTime) -> impl Iterator<Item = Vec<Chunk<'_>>> {
+pub fn target_families(known: &Snapshot, now: Now) -> impl Iterator<Item = Vec<Chunk<'_>>> {
     SOURCES.iter().map(move |(family, source)| {
-        let chunk = |customers| Chunk { family, source: *source, known, customers, at };
+        let chunk = |customers| Chunk { family, source: *source, known, customers, now };
         match source {
             Source::Targets(_) => {
                 let customers: Vec<_> = known.customers.values().map(AsRef::as_ref).collect();
@@ -30,14 +30,14 @@ pub struct Chunk<'a> {
     source: Source,
     known: &'a Snapshot,
     customers: Vec<&'a KnownCustomer>,
-    at: SystemTime,
+    now: Now,
 }
 
 impl Chunk<'_> {
     /// The family with these samples alone.
     pub fn family(&self) -> MetricFamily {
         let samples = match self.source {
-            Source::Whole(samples) => samples(self.family, self.known, self.at),
+            Source::Whole(samples) => samples(self.family, self.known, self.now),
             Source::Targets(value) => self.targets(value).collect(),
         };
         self.family.of(samples)
@@ -46,8 +46,9 @@ impl Chunk<'_> {
     fn targets(&self, value: Value) -> impl Iterator<Item = Metric> {
         let freshness = self.known.freshness;
         self.customers.iter().flat_map(move |known| {
-            known.products.iter().filter_map(move |(product, record)| {
-                let value = value(record, self.at, freshness)?;
+            let with_series = known.products.iter().filter(|(_, target)| !target.is_dormant());
+            with_series.filter_map(move |(product, target)| {
+                let value = value(target, self.now, freshness)?;
                 Some(self.family.sample(&[known.customer.label.as_str(), &product.label()], value))
             })
         })
@@ -56,45 +57,75 @@ impl Chunk<'_> {
 
 const CUSTOMERS_AT_ONCE: usize = 64;
 
-type Value = fn(&Record, SystemTime, Freshness) -> Option<f64>;
+type Value = fn(&KnownTarget, Now, Freshness) -> Option<f64>;
 
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    /// A sample for each target that has a value.
+    /// A sample for each target that has series of its own, and a value.
     Targets(Value),
-    Whole(fn(&Family, &Snapshot, SystemTime) -> Vec<Metric>),
+    Whole(fn(&Family, &Snapshot, Now) -> Vec<Metric>),
 }
 
-const SOURCES: [(Family, Source); 8] = [
-    (family::PURCHASED_USER_SEATS, Source::Targets(|record, at, fresh| Some(record.seats(at, fresh)?.as_sample()))),
-    (family::SEATS_PREVIOUS, Source::Targets(|record, _, _| Some(record.change?.previous.as_sample()))),
-    (family::SEATS_LAST_CHANGE, Source::Targets(|record, _, _| Some(timestamp(record.change?.at)))),
+const SOURCES: [(Family, Source); 11] = [
+    (family::PURCHASED_USER_SEATS, Source::Targets(|target, now, fresh| Some(target.seats(now, fresh)?.as_sample()))),
+    (family::SEATS_PREVIOUS, Source::Targets(|target, _, _| Some(target.record.change?.previous.as_sample()))),
+    (family::SEATS_LAST_CHANGE, Source::Targets(|target, _, _| Some(timestamp(target.record.change?.at)))),
     (family::POLL_SUCCESS, Source::Targets(poll_success)),
-    (family::POLL_LAST_SUCCESS, Source::Targets(|record, _, _| Some(timestamp(record.answer?.at)))),
+    (family::POLL_LAST_SUCCESS, Source::Targets(|target, _, _| Some(timestamp(target.record.answer?.at)))),
     (family::CUSTOMER_INFO, Source::Whole(customers)),
+    (family::CUSTOMER_PURCHASED_PRODUCTS, Source::Whole(purchased_products)),
+    (family::CUSTOMER_FAILING_PRODUCTS, Source::Whole(failing_products)),
+    (family::CUSTOMER_ADDED, Source::Whole(added)),
     (family::PRODUCT_INFO, Source::Whole(products)),
     (family::POLL_TARGETS, Source::Whole(states)),
 ];
 
-fn poll_success(record: &Record, at: SystemTime, freshness: Freshness) -> Option<f64> {
-    match record.state(at, freshness) {
+fn poll_success(target: &KnownTarget, now: Now, freshness: Freshness) -> Option<f64> {
+    match target.state(now, freshness) {
         TargetState::Ok | TargetState::Absent => Some(flag(true)),
         TargetState::Failing => Some(flag(false)),
         TargetState::Pending => None,
     }
 }
 
-fn customers(family: &Family, known: &Snapshot, _: SystemTime) -> Vec<Metric> {
+fn customers(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {
     let customers = known.customers.values().map(|known| &known.customer);
     customers.map(|c| family.sample(&[c.label.as_str(), c.id.as_str(), c.name.as_str()], 1.0)).collect()
 }
 
-fn products(family: &Family, known: &Snapshot, _: SystemTime) -> Vec<Metric> {
-    let products: BTreeSet<_> = known.records().map(|(_, product, _)| product).collect();
+/// A sample for each customer that has a value.
+fn by_customer(family: &Family, known: &Snapshot, value: impl Fn(&KnownCustomer) -> Option<f64>) -> Vec<Metric> {
+    let sample = |known: &KnownCustomer| Some(family.sample(&[known.customer.label.as_str()], value(known)?));
+    known.customers.values().filter_map(|known| sample(known)).collect()
+}
+
+/// Unknown as long as one of the products is: else an outage would look like a customer without any.
+fn purchased_products(family: &Family, known: &Snapshot, now: Now) -> Vec<Metric> {
+    by_customer(family, known, |customer| {
+        let answers = customer.products.values().map(|target| target.fresh_answer(now, known.freshness));
+        let has_seats = |answer: Answer| answer.seats().is_some_and(|seats| seats > Seats::ZERO);
+        let has_seats: Option<Vec<_>> = answers.map(|answer| answer.map(has_seats)).collect();
+        has_seats.map(|products| count(products.into_iter().filter(|has_seats| *has_seats).count() as u64))
+    })
+}
+
+fn failing_products(family: &Family, known: &Snapshot, now: Now) -> Vec<Metric> {
+    by_customer(family, known, |customer| {
+        let states = customer.products.values().map(|target| target.state(now, known.freshness));
+        Some(count(states.filter(|state| *state == TargetState::Failing).count() as u64))
+    })
+}
+
+fn added(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {
+    by_customer(family, known, |customer| Some(timestamp(*known.added.get(&customer.customer.id)?)))
+}
+
+fn products(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {
+    let products: BTreeSet<_> = known.targets().map(|(_, product, _)| product).collect();
     products.into_iter().map(|p| family.sample(&[&p.label(), &p.number().to_string()], 1.0)).collect()
 }
 
-fn states(family: &Family, known: &Snapshot, at: SystemTime) -> Vec<Metric> {
-    let states = known.states(at);
+fn states(family: &Family, known: &Snapshot, now: Now) -> Vec<Metric> {
+    let states = known.states(now);
     states.into_iter().map(|(state, targets)| family.sample(&[state.as_str()], count(targets as u64))).collect()
 }

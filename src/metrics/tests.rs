@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use elements_api::Reason;
 use prometheus::TextEncoder;
@@ -8,11 +8,11 @@ use prometheus::proto::MetricFamily;
 
 use super::*;
 use crate::status::Status;
-use crate::store::{StoreWriter, Target};
-use crate::testing::{at, scene, seats, status, store, watched};
+use crate::store::{Now, StoreWriter, Target};
+use crate::testing::{now, scene, seats, status, store, watched};
 
 /// All families that have samples, without the process.
-pub(super) fn families(store: &StoreWriter, status: &Arc<Status>, now: SystemTime) -> Vec<MetricFamily> {
+pub(super) fn families(store: &StoreWriter, status: &Arc<Status>, now: Now) -> Vec<MetricFamily> {
     let known = store.snapshot();
     let mut families: Vec<_> = target_families(&known, now).flatten().map(|chunk| chunk.family()).collect();
     let (readings, requests) = StatusFamilies::reproducible(store.reader(), status.clone()).read();
@@ -27,13 +27,13 @@ fn text(families: &[MetricFamily]) -> String {
 }
 
 fn at_start() -> Vec<MetricFamily> {
-    families(&store(), &Arc::new(status()), at(0))
+    families(&store(), &Arc::new(status()), now(0))
 }
 
 #[test]
 fn every_family_is_exported_as_it_always_was() {
     let (store, status) = scene();
-    let text = text(&families(&store, &status, at(1_000)));
+    let text = text(&families(&store, &status, now(1_000)));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         return std::fs::write("tests/golden/metrics.txt", &text).unwrap();
     }
@@ -47,7 +47,7 @@ fn every_family_is_exported_as_it_always_was() {
 #[test]
 fn the_catalogue_lists_what_is_exported_and_nothing_else() {
     let (store, status) = scene();
-    let exported = families(&store, &status, at(1_000));
+    let exported = families(&store, &status, now(1_000));
     // The scene has no process.
     let listed = CATALOGUE.iter().map(|family| family.name).filter(|name| !name.starts_with("process_"));
     assert_eq!(exported.iter().map(MetricFamily::name).collect::<Vec<_>>(), listed.collect::<Vec<_>>());
@@ -89,8 +89,8 @@ fn the_four_states_and_every_reason_are_there_from_the_start() {
 #[test]
 fn a_stale_number_goes_and_the_rest_of_the_target_stays() {
     let (store, status) = scene();
-    let fresh = text(&families(&store, &status, at(3_700)));
-    let stale = text(&families(&store, &status, at(3_701)));
+    let fresh = text(&families(&store, &status, now(3_700)));
+    let stale = text(&families(&store, &status, now(3_701)));
     let series = "{customer=\"contoso\",product=\"Cloud Backup for Microsoft 365\"}";
     assert!(fresh.contains(&format!("avepoint_purchased_user_seats{series} 30\n")));
     assert!(!stale.contains(&format!("avepoint_purchased_user_seats{series}")));
@@ -108,11 +108,11 @@ fn a_large_family_comes_in_chunks_that_are_one_family() {
         store.record(
             &Target { customer: customer.customer.id.clone(), product: customer.products[0] },
             seats(1),
-            at(0),
+            now(0),
         );
     }
     let known = store.snapshot();
-    let chunks = target_families(&known, at(0)).next().unwrap();
+    let chunks = target_families(&known, now(0)).next().unwrap();
     assert!(chunks.len() > 1);
     let collected: Vec<_> = chunks.iter().map(Chunk::family).collect();
     assert!(collected.iter().all(|family| family.name() == "avepoint_purchased_user_seats"));

@@ -7,16 +7,15 @@
 
 use std::iter::{from_fn, once};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use super::format::exact;
-use crate::store::{Freshness, KnownCustomer, Snapshot};
+use crate::store::{Freshness, KnownCustomer, Now, Snapshot};
 use crate::table::{Cell, Form, List};
 
 /// The download, in chunks that are made one after the other: a client that reads slowly costs one of them.
-pub(super) fn download(known: Snapshot, form: Form, now: SystemTime) -> impl Iterator<Item = Bytes> + Send + 'static {
+pub(super) fn download(known: Snapshot, form: Form, now: Now) -> impl Iterator<Item = Bytes> + Send + 'static {
     let freshness = known.freshness;
     let customers = known.customers.into_values().map(Section::Customer);
     let mut sections = once(Section::Begin).chain(customers).chain(once(Section::End));
@@ -59,17 +58,18 @@ enum Section {
     End,
 }
 
-fn rows(known: &KnownCustomer, freshness: Freshness, now: SystemTime) -> impl Iterator<Item = [Cell; 10]> {
+fn rows(known: &KnownCustomer, freshness: Freshness, now: Now) -> impl Iterator<Item = [Cell; 10]> {
     let customer = &known.customer;
-    known.products.iter().map(move |(product, record)| {
+    known.products.iter().map(move |(product, target)| {
+        let record = &target.record;
         [
             Cell::from(customer.label.as_str()),
             Cell::from(customer.id.as_str()),
             Cell::from(customer.name.as_str()),
             Cell::from(product.label().as_ref()),
             Cell::Number(product.number().into()),
-            record.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
-            Cell::from(record.state(now, freshness).as_str()),
+            target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+            Cell::from(target.state(now, freshness).as_str()),
             record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
             record.change.map_or(Cell::Nothing, |change| Cell::Number(change.previous.get())),
             record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
@@ -83,10 +83,10 @@ mod tests {
 
     use super::*;
     use crate::store::Store;
-    use crate::testing::{at, scene, store, watched};
+    use crate::testing::{now, scene, store, watched};
 
     fn downloaded(store: &Store, form: Form) -> String {
-        String::from_utf8(download(store.snapshot(), form, at(1_000)).flatten().collect()).unwrap()
+        String::from_utf8(download(store.snapshot(), form, now(1_000)).flatten().collect()).unwrap()
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(
             seats[0],
             json!({
-                "customer": "contoso", "customer_id": "11111111-aaaa", "name": "Contoso \"East\" \\ Söhne\nGmbH",
+                "customer": "contoso", "customer_id": "11111111-aaaa", "name": "Contoso \"East\" \\ Söhne GmbH",
                 "product": "Cloud Backup for Microsoft 365", "product_type": 2048, "seats": 30, "state": "ok",
                 "last_success": "2023-11-14T22:30:00Z", "previous": 25, "last_change": "2023-11-14T22:30:00Z"
             })
@@ -121,7 +121,7 @@ mod tests {
         let store = store();
         let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
         store.watch(&customers);
-        let chunks: Vec<_> = download(store.snapshot(), Form::Json, at(0)).collect();
+        let chunks: Vec<_> = download(store.snapshot(), Form::Json, now(0)).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() < 2 * CHUNK), "{}", chunks.len());
         let seats: Value = serde_json::from_slice(&chunks.concat()).unwrap();
         assert_eq!(seats.as_array().unwrap().len(), 4_000);

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::names::count;
 use crate::status::Status;
-use crate::store::{Snapshot, Store, TargetState};
+use crate::store::{Now, Snapshot, Store, TargetState};
 
 /// # Errors
 ///
 /// The reason in words for which there is nothing to see yet.
-pub(super) fn readiness(store: &Store, status: &Status, now: SystemTime) -> Result<(), String> {
+pub(super) fn readiness(store: &Store, status: &Status, now: Now) -> Result<(), String> {
     if store.look(|known| known.ready) { Ok(()) } else { Err(reason(&store.snapshot(), status, now)) }
 }
 
@@ -33,11 +33,11 @@ impl Readiness {
         if let Some((_, reason)) = last.as_ref().filter(|(at, _)| at.elapsed() < Duration::from_secs(1)) {
             return Err(reason.clone());
         }
-        readiness(store, status, SystemTime::now()).inspect_err(|reason| *last = Some((Instant::now(), reason.clone())))
+        readiness(store, status, Now::read()).inspect_err(|reason| *last = Some((Instant::now(), reason.clone())))
     }
 }
 
-fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
+fn reason(known: &Snapshot, status: &Status, now: Now) -> String {
     if known.customers.is_empty() {
         return match status.snapshot().discovery.and_then(|discovery| discovery.success) {
             Some(false) => "no customer is known: the last listing of customers failed, and the log says why",
@@ -52,7 +52,7 @@ fn reason(known: &Snapshot, status: &Status, now: SystemTime) -> String {
         return format!("no answer yet: {} {} not polled yet", count(pending, "target"), are(pending));
     }
     let mut reasons: BTreeMap<_, usize> = BTreeMap::new();
-    for reason in known.records().filter_map(|(_, _, record)| record.failure) {
+    for reason in known.targets().filter_map(|(_, _, target)| target.record.failure) {
         *reasons.entry(reason.as_str()).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.iter().map(|(reason, targets)| format!("{reason}: {targets}")).collect();
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::store::StoreWriter;
-    use crate::testing::{self, at, seats, status, target, watched};
+    use crate::testing::{self, now, seats, status, target, watched};
 
     fn store() -> StoreWriter {
         let store = testing::store();
@@ -86,16 +86,16 @@ mod tests {
         let (empty, status) = (testing::store(), status());
         let store = store();
         assert_eq!(
-            readiness(&empty, &status, at(0)).unwrap_err(),
+            readiness(&empty, &status, now(0)).unwrap_err(),
             "no customer is known yet: the first listing of customers has not come"
         );
-        assert_eq!(readiness(&store, &status, at(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
-        store.record(&target("a", 1), Err(Reason::Auth), at(0));
+        assert_eq!(readiness(&store, &status, now(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
+        store.record(&target("a", 1), Err(Reason::Auth), now(0));
         assert_eq!(
-            readiness(&store, &status, at(0)).unwrap_err(),
+            readiness(&store, &status, now(0)).unwrap_err(),
             "no answer yet: 1 target failed (auth: 1), 1 is not polled yet"
         );
-        store.record(&target("a", 4), seats(1), at(0));
-        assert_eq!(readiness(&store, &status, at(0)), Ok(()));
+        store.record(&target("a", 4), seats(1), now(0));
+        assert_eq!(readiness(&store, &status, now(0)), Ok(()));
     }
 }

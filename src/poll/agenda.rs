@@ -1,21 +1,24 @@
 //! What is to be asked for and when, and where the answers go.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use elements_api::{Answer, Client, Error, ListedCustomer, Reason};
+use elements_api::{Answer, Client, Customers, Error, Operation, Reason};
 use tokio::time::Instant;
+use tracing::{info, warn};
 
-use super::capacity::overload;
-use super::cycle::Tally;
+use super::Plan;
+use super::capacity::{Capacity, Latency};
+use super::cycle::{Kind, Tally};
 use super::discovery::{Listings, Verdict};
 use super::log::PollLog;
-use super::schedule::Schedule;
+use super::schedule::{Asked, Due, Schedule, backoff};
 use super::selection::WatchList;
-use super::{Plan, Timing};
+use super::sweep::Outcome;
+use crate::names::count;
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
-use crate::store::{Store, StoreWriter, Target};
+use crate::store::{CLOCK_TOLERANCE, Clock, Now, Store, StoreWriter, Target};
 
 /// The plan, what is due by it, and where answers and failures are written down. It outlives the cycles, which ask.
 #[derive(Debug)]
@@ -26,20 +29,40 @@ pub(super) struct Agenda {
     schedule: Schedule,
     listings: Listings,
     log: PollLog,
+    created: Instant,
+    /// When the interval last began a cycle.
+    full_cycle: Option<Instant>,
+    fruitless: Fruitless,
+    credentials_refused: bool,
+    latency: Latency,
+    clock: Clock,
+    /// When the two clocks were last compared, and what they said.
+    compared: Now,
 }
 
-/// What a new plan changes for a cycle that runs.
+/// Cycles in a row in which no target was answered, and when the next one is to follow.
+#[derive(Debug, Default)]
+struct Fruitless {
+    cycles: u32,
+    retry_at: Option<Instant>,
+}
+
+/// What a new plan changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PlanChange {
     /// Requests of the client before it are of no use any more.
     pub(super) other_client: bool,
     pub(super) other_interval: bool,
+    /// What failed with the client before it is asked for again.
+    pub(super) tries_again: bool,
 }
 
 /// How asking for a target ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Polled {
+    /// It has or had seats.
     Seats,
+    /// It never had any.
     Absent,
     Failed,
 }
@@ -54,20 +77,29 @@ pub(super) enum Listed {
 }
 
 impl Agenda {
-    pub(super) fn new(plan: Plan, saved: Saved, status: Arc<Status>) -> Self {
+    pub(super) fn new(plan: Plan, saved: &Saved, status: Arc<Status>, clock: Clock) -> Self {
+        let now = clock.now();
         let store = StoreWriter::new(plan.timing.freshness());
-        store.begin_account(plan.client.settings().account(), saved.listing);
+        store.begin_account(plan.client.settings().account(), saved);
         let mut agenda = Self {
             plan,
             store,
             status,
-            schedule: Schedule::default(),
+            schedule: Schedule::new(now),
             listings: Listings::default(),
             log: PollLog::default(),
+            created: now.monotonic,
+            full_cycle: None,
+            fruitless: Fruitless::default(),
+            credentials_refused: false,
+            latency: Latency::default(),
+            clock,
+            compared: now,
         };
         agenda.watch();
-        agenda.store.restore(&saved.records, SystemTime::now());
-        agenda.skip_what_is_known();
+        agenda.store.restore(&saved.records, now);
+        agenda.skip_what_is_known(now);
+        agenda.warn_of_capacity();
         agenda
     }
 
@@ -79,20 +111,33 @@ impl Agenda {
         &self.plan.client
     }
 
-    /// Between the starts of two cycles.
-    pub(super) const fn interval(&self) -> Duration {
-        self.plan.timing.interval
+    /// When the interval begins the next cycle: the first one at once.
+    pub(super) fn next_cycle(&self) -> Instant {
+        self.full_cycle.map_or(self.created, |began| began + self.plan.timing.interval)
+    }
+
+    /// When the next early cycle is to begin, if one is.
+    pub(super) fn next_early_cycle(&self) -> Option<Instant> {
+        let retries = [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at];
+        retries.into_iter().flatten().min().filter(|retry_at| *retry_at < self.last_early_request())
+    }
+
+    /// Before this an early cycle begins its requests: what hangs then does not delay the next full cycle. Where a request
+    /// may take as long as an interval, that cannot be helped.
+    pub(super) fn last_early_request(&self) -> Instant {
+        let next_cycle = self.next_cycle();
+        let in_time = next_cycle.checked_sub(self.client().settings().timeout);
+        in_time.filter(|at| self.full_cycle.is_some_and(|began| *at > began)).unwrap_or(next_cycle)
     }
 
     /// What a cycle that begins at `now` has to ask for, in this order.
-    pub(super) fn due(&self, now: Instant) -> Vec<Target> {
-        let Timing { interval, absent_interval, .. } = self.plan.timing;
-        self.schedule.due(now, interval, absent_interval)
+    pub(super) fn due(&self, now: Instant) -> Due {
+        self.schedule.due(now, self.plan.timing)
     }
 
     /// Whether a cycle that begins at `now` has to ask for the listing of customers.
     pub(super) fn listing_is_due(&self, now: Instant) -> bool {
-        self.plan.selection.discovery.is_some() && self.listings.is_due(now, self.interval())
+        self.plan.selection.discovery.is_some() && self.listings.is_due(now, self.plan.timing.interval)
     }
 
     pub(super) fn has_work(&self, now: Instant) -> bool {
@@ -104,113 +149,225 @@ impl Agenda {
         let before = std::mem::replace(&mut self.plan, plan);
         let other_client = !Arc::ptr_eq(&before.client, &self.plan.client);
         let account = self.plan.client.settings().account();
+        let mut tries_again = false;
         if account != before.client.settings().account() {
             // Nothing that one account said holds for another.
-            self.schedule = Schedule::default();
+            self.schedule = Schedule::new(self.clock.now());
             self.listings = Listings::default();
+            self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
-            self.store.begin_account(account, None);
-        } else if other_client || (before.selection.discovery.is_none() && self.plan.selection.discovery.is_some()) {
+            self.store.begin_account(account, &Saved::default());
+        } else if other_client {
+            self.listings.ask_again();
+            tries_again = self.try_again();
+        } else if before.selection.discovery.is_none() && self.plan.selection.discovery.is_some() {
             self.listings.ask_again();
         }
+        self.credentials_refused &= !other_client;
         self.store.set_freshness(self.plan.timing.freshness());
         self.watch();
-        PlanChange { other_client, other_interval: before.timing.interval != self.interval() }
+        self.warn_of_capacity();
+        let other_interval = before.timing.interval != self.plan.timing.interval;
+        PlanChange { other_client, other_interval, tries_again }
     }
 
-    /// A cycle begins because the interval is over.
-    pub(super) fn cycle_began(&self, now: SystemTime) {
-        self.status.cycle_began(now);
+    /// A cycle of this kind begins, at the moment that is returned.
+    pub(super) fn cycle_began(&mut self, kind: Kind) -> Instant {
+        let now = self.clock.now();
+        if kind == Kind::Full {
+            self.full_cycle = Some(now.monotonic);
+            self.status.cycle_began(now.wall);
+            self.follow_clock(now);
+        }
+        if kind != Kind::Part && self.fruitless.retry_at.take_if(|retry_at| *retry_at <= now.monotonic).is_some() {
+            self.try_again();
+        }
+        now.monotonic
     }
 
-    /// Takes what asking for `target` came to in the cycle that began at `cycle`. `None` where it was not asked for, and
-    /// stays due, or is no longer watched.
-    pub(super) fn take_answer(
-        &mut self,
-        target: Target,
-        outcome: Result<Answer, Error>,
-        cycle: Instant,
-    ) -> Option<Polled> {
-        let taken: Result<Answer, Reason> = match &outcome {
+    /// Looks for what may have put an end to a trouble: credentials that were replaced, or a clock that was set. Whether a
+    /// cycle should begin at once.
+    pub(super) async fn look_around(&mut self) -> bool {
+        let now = self.clock.now();
+        if self.follow_clock(now) {
+            return now.monotonic < self.next_cycle() && self.has_work(now.monotonic);
+        }
+        if self.credentials_refused && self.client().credentials_changed().await {
+            info!("the credentials were refused, and their file has changed: they are tried again");
+            return self.try_again();
+        }
+        false
+    }
+
+    /// Where the clock was set, what no longer counts by it is due, and so is what failed. Whether it was.
+    fn follow_clock(&mut self, now: Now) -> bool {
+        let step = now.step_since(self.compared);
+        self.compared = now;
+        if step <= CLOCK_TOLERANCE {
+            return false;
+        }
+        warn!(seconds = step.as_secs(), "the clock was set, or the machine has slept");
+        let known = self.store.snapshot();
+        for (customer, product, target) in known.targets() {
+            if target.record.answer.is_some() && target.counts_for(now, known.freshness).is_none() {
+                self.schedule.ask_again(&Target { customer: customer.id.clone(), product });
+            }
+        }
+        self.try_again();
+        true
+    }
+
+    /// All that failed is due. Whether anything did.
+    fn try_again(&mut self) -> bool {
+        self.fruitless.retry_at = None;
+        let listing_failed = self.listings.try_again();
+        self.schedule.ask_failing_again() || listing_failed
+    }
+
+    /// Takes what asking for a target came to. `None` where it was not asked for, and stays due, or is no longer watched.
+    pub(super) fn take_answer(&mut self, outcome: Outcome, kind: Kind) -> Option<Polled> {
+        let Outcome { target, began, answer } = outcome;
+        let taken: Result<Answer, Reason> = match &answer {
             Ok(answer) => Ok(*answer),
             Err(error) => Err(error.reason()?),
         };
-        self.schedule.asked(&target, cycle, taken.ok());
-        let (before, after) = self.store.record(&target, taken, SystemTime::now())?;
-        self.log.polled(target, &before, &after, outcome.err());
-        Some(match taken {
-            Ok(answer) if answer.seats().is_some() => Polled::Seats,
-            Ok(_) => Polled::Absent,
+        let now = self.clock.now();
+        let asked = Asked { cycle: self.full_cycle.unwrap_or(began), began };
+        let (before, after) = self.store.record(&target, taken, now)?;
+        let polled = match taken {
+            Ok(_) => {
+                self.credentials_refused = false;
+                self.schedule.answered(&target, asked, after.is_dormant());
+                if after.record.had_seats() { Polled::Seats } else { Polled::Absent }
+            }
             Err(reason) => {
-                self.status.poll_failed(reason);
+                self.credentials_refused |= answer.as_ref().is_err_and(refuses_credentials);
+                let timed_out = matches!(answer, Err(Error::Timeout { operation: Operation::Overview, .. }));
+                let now = (now.monotonic, self.plan.timing.interval);
+                self.schedule.failed(&target, asked, (reason, timed_out), now);
+                if kind == Kind::Full {
+                    self.status.poll_failed(reason);
+                }
                 Polled::Failed
             }
-        })
+        };
+        self.log.polled(target, &before.record, &after.record, answer.err());
+        Some(polled)
     }
 
-    /// Takes what asking for the customers came to in the cycle that began at `cycle`; other targets may be due then.
-    /// `None` where they were not asked for, and stay due.
-    pub(super) fn take_listing(
-        &mut self,
-        outcome: Result<Vec<ListedCustomer>, Error>,
-        cycle: Instant,
-    ) -> Option<Listed> {
-        let before = self.store.look(|known| known.listing.clone());
-        let verdict = self.listings.judge(before.as_deref().unwrap_or_default(), outcome, cycle);
-        self.log.listing(&verdict);
+    /// Takes what asking for the customers came to; other targets may be due then. `None` where they were not asked for,
+    /// and stay due.
+    pub(super) fn take_listing(&mut self, outcome: Result<Customers, Error>) -> Option<Listed> {
+        self.credentials_refused |= outcome.as_ref().is_err_and(refuses_credentials);
+        let known = self.store.snapshot();
+        let before = known.listing.as_deref();
+        if let Ok(listed) = &outcome {
+            self.log.unusable_rows(listed);
+        }
+        let outcome = outcome.map(|listed| listed.customers);
+        let (now, interval) = (Instant::now(), self.plan.timing.interval);
+        let cycle = self.full_cycle.unwrap_or(now);
+        let verdict = self.listings.judge(before.unwrap_or_default(), outcome, cycle, (now, interval));
+        self.log.listing(&verdict, before);
         let listed = match verdict {
             Verdict::NotAsked => return None,
             Verdict::Failed(Error::ScopeMissing) => Listed::NotPermitted,
             Verdict::Failed(_) => Listed::Failed,
             Verdict::HeldBack { .. } => Listed::Answered,
             Verdict::Believed(listing) => {
-                self.store.set_listing(listing);
+                self.store.set_listing(listing, self.clock.now().wall);
                 Listed::Answered
             }
         };
         match listed {
-            Listed::Answered => self.status.listed(SystemTime::now()),
+            Listed::Answered => self.status.listed(self.clock.now().wall),
             Listed::Failed | Listed::NotPermitted => self.status.listing_failed(),
         }
         self.watch();
+        self.warn_of_capacity();
         Some(listed)
     }
 
-    /// A cycle has ended.
-    pub(super) fn cycle_ended(&mut self, tally: Tally, duration: Duration) {
-        let ended = status::Cycle { completed: SystemTime::now(), duration, targets: tally.targets() };
-        self.status.cycle_ended(ended, tally.api_up());
-        self.log.cycle_ended(tally, duration, &self.store.snapshot());
+    /// A cycle of this kind has ended.
+    pub(super) fn cycle_ended(&mut self, kind: Kind, tally: Tally, duration: Duration) {
+        let full = (kind == Kind::Full).then(|| {
+            self.latency.measure(self.status.snapshot().counts.api_durations[&Operation::Overview]);
+            status::Cycle { completed: self.clock.now().wall, duration, targets: tally.targets() }
+        });
+        // What fails by itself, and is tried again, says nothing of the API; an answer does.
+        let fruitless = self.fruitless.cycles > 0;
+        let speaks = |good: &bool| match kind {
+            Kind::Full => true,
+            Kind::Early => *good || fruitless,
+            Kind::Part => false,
+        };
+        self.status.cycle_ended(full, tally.api_up().filter(speaks));
+        match tally.answered().filter(speaks) {
+            Some(true) => self.fruitless = Fruitless::default(),
+            Some(false) => {
+                let cycles = self.fruitless.cycles.saturating_add(1);
+                let retry_at = Instant::now() + backoff(cycles, self.plan.timing.interval);
+                self.fruitless = Fruitless { cycles, retry_at: Some(retry_at) };
+            }
+            None => {}
+        }
+        self.log.cycle_ended(kind, tally, duration, &self.store.snapshot(), self.clock.now());
+        if kind == Kind::Full {
+            self.log.left(tally, &self.capacity().advice(self.latency.mean()));
+        }
     }
 
     /// Watches what the selection and the listing of customers come to.
     fn watch(&mut self) {
-        let Plan { client, selection, timing } = &self.plan;
+        let selection = &self.plan.selection;
         let listing = self.store.look(|known| known.listing.clone());
         let WatchList { customers, hidden } = selection.watch_list(listing.as_deref().unwrap_or_default());
         self.log.hidden(hidden);
-        let targets = customers.iter().flat_map(|watched| {
-            let customer = &watched.customer.id;
-            watched.products.iter().map(|product| Target { customer: customer.clone(), product: *product })
+        self.store.watch(&customers);
+        let known = self.store.snapshot();
+        let targets = known.targets().map(|(customer, product, target)| {
+            (Target { customer: customer.id.clone(), product }, target.is_dormant())
         });
         self.schedule.set_targets(targets);
-        self.store.watch(&customers);
         self.status.set_discovery(selection.discovery.is_some());
-        self.log.overload(overload(self.schedule.len(), client.settings().requests_per_second, timing.interval));
+    }
+
+    fn warn_of_capacity(&mut self) {
+        let capacity = self.capacity();
+        self.log.capacity(capacity, &capacity.advice(self.latency.mean()));
+    }
+
+    fn capacity(&self) -> Capacity {
+        let (targets, dormant) = self.schedule.count();
+        Capacity::new(targets, dormant, self.client().settings(), self.plan.timing)
     }
 
     /// What was restored, and is young enough, is not due.
-    fn skip_what_is_known(&mut self) {
-        let (now, wall_now) = (Instant::now(), SystemTime::now());
-        for (customer, product, record) in self.store.snapshot().records() {
-            let Some(answered) = record.answer else { continue };
-            let age = wall_now.duration_since(answered.at).ok();
-            if let Some(asked) = age.and_then(|age| now.checked_sub(age)) {
+    fn skip_what_is_known(&mut self, now: Now) {
+        let known = self.store.snapshot();
+        let mut restored = 0;
+        for (customer, product, target) in known.targets() {
+            let Some(answered) = target.record.answer else { continue };
+            restored += 1;
+            if target.counts_for(now, known.freshness).is_some() {
+                let dormant = target.is_dormant();
                 let target = Target { customer: customer.id.clone(), product };
-                self.schedule.asked(&target, asked, Some(answered.answer));
+                self.schedule.restored(&target, answered.at, dormant);
             }
         }
+        let customers = known.listing.as_ref().map_or(0, |listing| listing.len());
+        if restored + customers > 0 {
+            let due = self.due(now.monotonic);
+            let due = due.targets.len() + due.slow.len();
+            let (targets, customers) = (count(restored, "target"), count(customers, "listed customer"));
+            info!(due, "restored what an earlier run was answered: {targets}, {customers}");
+        }
     }
+}
+
+/// Whether it is the credentials that are wrong, and not this one request.
+const fn refuses_credentials(error: &Error) -> bool {
+    matches!(error, Error::TokenRefused { .. } | Error::Credential(_))
 }
 
 #[cfg(test)]
@@ -218,22 +375,25 @@ mod tests {
     use elements_api::testing::{Reply, Vendor};
 
     use super::*;
-    use crate::poll::{Discovery, Selection};
+    use crate::poll::{Discovery, ProductList, Selection, Timing};
     use crate::testing::{INTERVAL, product, status};
 
     #[test]
     fn a_listing_that_was_not_asked_for_stays_due_and_says_nothing_of_discovery() {
         let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
-        let selection =
-            Selection { customers: Vec::new(), discovery: Some(Discovery::default()), products: vec![product(4)] };
+        let selection = Selection {
+            customers: Vec::new(),
+            discovery: Some(Discovery::default()),
+            products: ProductList::Listed(vec![product(4)]),
+        };
         let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
         let plan = Plan { client, selection: Arc::new(selection), timing };
-        let mut agenda = Agenda::new(plan, Saved::default(), Arc::new(status()));
+        let mut agenda = Agenda::new(plan, &Saved::default(), Arc::new(status()), Clock::system());
         let now = Instant::now();
-        assert_eq!(agenda.take_listing(Err(Error::NotBegun), now), None);
+        assert_eq!(agenda.take_listing(Err(Error::NotBegun)), None);
         assert!(agenda.listing_is_due(now));
         assert_eq!(agenda.status.snapshot().discovery, Some(status::DiscoveryStatus::default()));
-        assert_eq!(agenda.take_listing(Err(Error::ScopeMissing), now), Some(Listed::NotPermitted));
+        assert_eq!(agenda.take_listing(Err(Error::ScopeMissing)), Some(Listed::NotPermitted));
         assert!(!agenda.listing_is_due(now));
         assert_eq!(agenda.status.snapshot().discovery.and_then(|discovery| discovery.success), Some(false));
     }

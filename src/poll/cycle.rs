@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use elements_api::{Error, ListedCustomer, Round};
+use elements_api::{Customers, Error, Round};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -12,15 +12,38 @@ use super::agenda::{Agenda, Listed, Polled};
 use super::sweep::Sweep;
 use crate::status::CycleTargets;
 
+/// Why a cycle runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The interval is over.
+    Full,
+    /// What failed is tried again before that.
+    Early,
+    /// A reload brought new targets. What they come to says nothing of the others.
+    Part,
+}
+
+impl Kind {
+    /// As the log names it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "cycle",
+            Self::Early => "early cycle",
+            Self::Part => "cycle for new targets",
+        }
+    }
+}
+
 /// A cycle on its way. It asks what the agenda says is due, and hands the agenda what comes of it.
 #[derive(Debug)]
 pub(super) struct Cycle {
+    kind: Kind,
     start: Instant,
     deadline: Instant,
     sweep: Sweep,
     swept: bool,
     /// At most one.
-    listing: JoinSet<Result<Vec<ListedCustomer>, Error>>,
+    listing: JoinSet<Result<Customers, Error>>,
     tally: Tally,
 }
 
@@ -30,7 +53,7 @@ pub(super) struct Tally {
     pub(super) seats: usize,
     pub(super) absent: usize,
     pub(super) failed: usize,
-    /// Not asked for in time: they lead the next cycle.
+    /// Not asked for in time: they lead the next cycle. Those that had timed out before are not among them.
     pub(super) left: usize,
     listings: usize,
     failed_listings: usize,
@@ -45,6 +68,11 @@ impl Tally {
     pub(super) fn api_up(self) -> Option<bool> {
         let answered = self.seats + self.absent + self.listings;
         (answered + self.failed + self.failed_listings > 0).then_some(answered > 0)
+    }
+
+    /// Whether any target was answered; `None` where nothing was asked.
+    pub(super) fn answered(self) -> Option<bool> {
+        self.api_up().map(|_| self.seats + self.absent > 0)
     }
 
     const fn count_target(&mut self, polled: Polled) {
@@ -66,8 +94,9 @@ impl Tally {
 
 impl Cycle {
     /// A cycle that begins at `start`, and begins no request at `deadline` or later.
-    pub(super) fn begin(agenda: &Agenda, start: Instant, deadline: Instant) -> Self {
+    pub(super) fn begin(kind: Kind, agenda: &Agenda, start: Instant, deadline: Instant) -> Self {
         let mut cycle = Self {
+            kind,
             start,
             deadline,
             sweep: Sweep::new(Round::begin(agenda.client(), deadline)),
@@ -91,14 +120,14 @@ impl Cycle {
                 Some(listed) = self.listing.join_next() => {
                     // A panic ends the process.
                     let Ok(listed) = listed else { return pending().await };
-                    if let Some(listed) = agenda.take_listing(listed, self.start) {
+                    if let Some(listed) = agenda.take_listing(listed) {
                         self.tally.count_listing(listed);
                         self.line_up(agenda);
                     }
                 }
                 polled = self.sweep.next(), if !self.swept => match polled {
-                    Some((target, outcome)) => {
-                        if let Some(polled) = agenda.take_answer(target, outcome, self.start) {
+                    Some(outcome) => {
+                        if let Some(polled) = agenda.take_answer(outcome, self.kind) {
                             self.tally.count_target(polled);
                         }
                     }
@@ -106,8 +135,8 @@ impl Cycle {
                 },
             }
         }
-        self.tally.left = agenda.due(self.start).len();
-        agenda.cycle_ended(self.tally, self.start.elapsed());
+        self.tally.left = agenda.due(self.start).targets.len();
+        agenda.cycle_ended(self.kind, self.tally, self.start.elapsed());
     }
 
     /// Asks for what is due and not on its way.
@@ -124,7 +153,7 @@ impl Cycle {
     fn adopt(&mut self, plan: Plan, agenda: &mut Agenda) {
         let change = agenda.adopt(plan);
         if change.other_interval {
-            self.deadline = self.start + agenda.interval();
+            self.deadline = agenda.next_cycle();
         }
         let round = Round::begin(agenda.client(), self.deadline);
         if change.other_client {

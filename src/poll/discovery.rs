@@ -8,13 +8,20 @@ use tokio::time::Instant;
 
 use elements_api::{CustomerId, Error, ListedCustomer};
 
+use super::schedule::{backoff, may_pass_soon};
+
 /// From this many customers on, a sudden loss of more than half of them looks like the vendor's mistake.
 const SUSPICIOUS_FROM: usize = 10;
 
 /// When the last listing was asked for, and what of it was not believed. What was believed is in the store.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
+    /// The start of the full cycle that asked last, or in whose interval it was asked. `None`: a listing is due.
     asked: Option<Instant>,
+    /// In a row.
+    failures: u32,
+    /// When the last failure may pass before the next full cycle.
+    retry_at: Option<Instant>,
     /// How many customers the last listing had lost, where it was not believed.
     held_back: Option<usize>,
 }
@@ -36,6 +43,18 @@ pub(super) enum Verdict {
 impl Listings {
     pub(super) fn is_due(&self, now: Instant, interval: Duration) -> bool {
         self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= interval)
+            || self.retry_at.is_some_and(|retry_at| retry_at <= now)
+    }
+
+    /// When a listing that failed is to be asked for again.
+    pub(super) const fn next_retry(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// If the last listing failed, one is due. Whether it did.
+    pub(super) fn try_again(&mut self) -> bool {
+        self.asked = self.asked.filter(|_| self.failures == 0);
+        self.failures > 0
     }
 
     /// Another client may see other customers.
@@ -43,13 +62,14 @@ impl Listings {
         *self = Self::default();
     }
 
-    /// Judges what became of the listing that the cycle which began at `cycle` asked for, by the one `before` it.
-    /// Incomplete listings are errors, and change nothing.
+    /// Judges now what became of a listing that was asked for in the interval of the full cycle which began at `cycle`, by
+    /// the one `before` it. Incomplete listings are errors, and change nothing.
     pub(super) fn judge(
         &mut self,
         before: &[ListedCustomer],
         outcome: Result<Vec<ListedCustomer>, Error>,
         cycle: Instant,
+        (now, interval): (Instant, Duration),
     ) -> Verdict {
         if outcome == Err(Error::NotBegun) {
             return Verdict::NotAsked;
@@ -57,8 +77,14 @@ impl Listings {
         self.asked = Some(cycle);
         let listing = match outcome {
             Ok(listing) => listing,
-            Err(error) => return Verdict::Failed(error),
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                let retry = error.reason().is_some_and(may_pass_soon);
+                self.retry_at = retry.then(|| now + backoff(self.failures, interval));
+                return Verdict::Failed(error);
+            }
         };
+        (self.failures, self.retry_at) = (0, None);
         let lost = lost(before, &listing);
         let lost_before = self.held_back.take().unwrap_or_default();
         if before.len() >= SUSPICIOUS_FROM && lost > before.len() / 2 && lost > lost_before {
@@ -93,7 +119,8 @@ mod tests {
     impl Discovered {
         fn take(&mut self, outcome: Result<Range<u32>, Error>) -> Verdict {
             let outcome = outcome.map(|ids| ids.map(|id| listed(&id.to_string(), None)).collect());
-            let verdict = self.listings.judge(&self.believed, outcome, Instant::now());
+            let verdict =
+                self.listings.judge(&self.believed, outcome, Instant::now(), (Instant::now(), Duration::from_mins(15)));
             if let Verdict::Believed(listing) = &verdict {
                 self.believed = listing.clone();
             }

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use elements_api::{Answer, CustomerId, Error, Reason};
+use elements_api::{CustomerId, Customers, Error, ListedCustomer, Reason, Seats};
 use tracing::{debug, info, warn};
 
-use super::cycle::Tally;
+use super::capacity::Capacity;
+use super::cycle::{Kind, Tally};
 use super::discovery::Verdict;
 use crate::names::SomeOf;
-use crate::store::{Record, Snapshot, Target, TargetState};
+use crate::store::{KnownTarget, Label, Now, Record, Snapshot, Target, TargetState};
 
 /// More changes than these in one cycle become one line.
 const MOST_LINES: usize = 10;
+
+/// Three cycles in a row that leave targets are no accident.
+const MOST_CYCLES_WITH_LEFT: u32 = 3;
 
 /// So many names stand for all in a line that speaks of many.
 const SOME_NAMES: usize = 5;
@@ -22,34 +26,60 @@ const SOME_NAMES: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct PollLog {
     changes: Vec<(Target, StateChange)>,
-    overload: Option<String>,
+    seat_changes: Vec<SeatChange>,
+    /// What was warned of last, and whether anything was.
+    capacity: Option<(Capacity, bool)>,
+    /// Full cycles in a row whose time was over before all targets had their turn.
+    cycles_with_left: u32,
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
     discovery_failed: bool,
+    unusable_rows: usize,
     lists_nobody: bool,
     stale: usize,
+}
+
+/// A number of seats that has changed.
+#[derive(Debug)]
+struct SeatChange {
+    target: Target,
+    before: Seats,
+    now: Seats,
 }
 
 /// How a target's state has changed.
 #[derive(Debug)]
 enum StateChange {
     Failing(Error),
-    /// It is answered again, with a number.
+    /// It is answered again.
     Recovered,
-    /// It is answered, and there is no such product.
-    Absent,
-    /// A product that had no seats has some.
-    Present,
+    /// A product that had seats does not exist any more.
+    Gone,
 }
 
 impl PollLog {
-    /// A cycle that cannot fit its interval is logged once, until the numbers change.
-    pub(super) fn overload(&mut self, overload: Option<String>) {
-        if self.overload != overload {
-            if let Some(overload) = &overload {
-                warn!("a cycle cannot fit its interval: {overload}");
+    /// What cannot fit an interval is logged once, until there is more or less to ask for, or other limits.
+    pub(super) fn capacity(&mut self, capacity: Capacity, advice: &[String]) {
+        let is_new = self.capacity.is_none_or(|(before, warned)| !(warned && before.is_like(capacity)));
+        if is_new {
+            for advice in advice {
+                warn!("{advice}");
             }
-            self.overload = overload;
+        }
+        self.capacity = Some((capacity, !advice.is_empty()));
+    }
+
+    /// A full cycle has ended: too many that leave targets are warned of, however right the arithmetic seems.
+    pub(super) fn left(&mut self, tally: Tally, advice: &[String]) {
+        if tally.left == 0 {
+            self.cycles_with_left = 0;
+            return;
+        }
+        self.cycles_with_left += 1;
+        if self.cycles_with_left == MOST_CYCLES_WITH_LEFT {
+            let Tally { left, seats, absent, failed, .. } = tally;
+            let (asked, advice) = (seats + absent + failed, advice.join("; "));
+            warn!(left, asked, advice, "three cycles in a row were over before every target had its turn");
         }
     }
 
@@ -66,7 +96,17 @@ impl PollLog {
         }
     }
 
-    pub(super) fn listing(&mut self, verdict: &Verdict) {
+    /// Rows of a listing that name no customer are logged once, until there are more or fewer.
+    pub(super) fn unusable_rows(&mut self, listed: &Customers) {
+        let Customers { unusable_rows: rows, unusable_because, .. } = listed;
+        if *rows > 0 && self.unusable_rows != *rows {
+            warn!(rows, because = unusable_because, "the listing has rows that name no customer: they are left out");
+        }
+        self.unusable_rows = *rows;
+    }
+
+    /// What became of a listing, where `before` was the last one.
+    pub(super) fn listing(&mut self, verdict: &Verdict, before: Option<&[ListedCustomer]>) {
         let failed = matches!(verdict, Verdict::Failed(_));
         match verdict {
             Verdict::Failed(error) if !self.discovery_failed => {
@@ -86,6 +126,9 @@ impl PollLog {
         }
         if let Verdict::Believed(listing) = verdict {
             self.lists_nobody = listing.is_empty();
+            if let Some(before) = before {
+                log_who_came_and_went(before, listing);
+            }
         }
         if *verdict != Verdict::NotAsked {
             self.discovery_failed = failed;
@@ -98,28 +141,29 @@ impl PollLog {
             let (customer_id, product) = (&target.customer, target.product.label());
             debug!(%customer_id, %product, %error, "poll failed");
         }
-        if let Some(change) = after.change.filter(|_| after.change != before.change) {
-            let now = after.last_seats.unwrap_or(change.previous);
-            let (customer_id, product) = (&target.customer, target.product.label());
-            debug!(%customer_id, %product, before = %change.previous, %now, "seats changed");
+        if let Some((change, now)) = after.change.filter(|_| after.change != before.change).zip(after.last_seats) {
+            self.seat_changes.push(SeatChange { target: target.clone(), before: change.previous, now });
         }
         let change = match (error, before.failure) {
             (Some(error), None) => Some(StateChange::Failing(error)),
             (Some(_), Some(_)) => None,
-            (None, Some(_)) => {
-                Some(if has_seats(after) == Some(true) { StateChange::Recovered } else { StateChange::Absent })
-            }
-            (None, None) => match (has_seats(before), has_seats(after)) {
-                (Some(true), Some(false)) => Some(StateChange::Absent),
-                (Some(false), Some(true)) => Some(StateChange::Present),
-                _ => None,
-            },
+            (None, Some(_)) => Some(StateChange::Recovered),
+            (None, None) => (has_number(before) && !has_number(after)).then_some(StateChange::Gone),
         };
         self.changes.extend(change.map(|change| (target, change)));
     }
 
     /// Logs what the cycle changed, and what it came to.
-    pub(super) fn cycle_ended(&mut self, tally: Tally, duration: Duration, known: &Snapshot) {
+    pub(super) fn cycle_ended(&mut self, kind: Kind, tally: Tally, duration: Duration, known: &Snapshot, now: Now) {
+        let seat_changes = std::mem::take(&mut self.seat_changes);
+        if seat_changes.len() > MOST_LINES {
+            log_many_seat_changes(&seat_changes, known);
+        } else {
+            for SeatChange { target, before, now } in &seat_changes {
+                let (customer, product) = (Named(&target.customer, known), target.product.label());
+                info!(%customer, %product, %before, %now, "seats changed");
+            }
+        }
         let changes = std::mem::take(&mut self.changes);
         if changes.len() > MOST_LINES {
             log_many(&changes, known);
@@ -128,18 +172,26 @@ impl PollLog {
                 log_one(target, change, known);
             }
         }
-        self.log_stale_targets(known);
+        self.log_stale_targets(known, now);
         self.log_unknown_customers(known);
         let Tally { seats, absent, failed, left, .. } = tally;
-        info!(seats, absent, failed, left, duration_seconds = duration.as_secs_f64(), "cycle ended");
+        let (duration_seconds, what) = (duration.as_secs_f64(), kind.as_str());
+        match tally.answered() {
+            None if kind != Kind::Full => debug!(left, duration_seconds, "{what} ended"),
+            Some(false) if failed > 0 => {
+                warn!(seats, absent, failed, left, duration_seconds, "{what} ended: no target was answered");
+            }
+            _ => info!(seats, absent, failed, left, duration_seconds, "{what} ended"),
+        }
     }
 
     /// A target that has waited too long to be polled fails without a poll that could say so.
-    fn log_stale_targets(&mut self, known: &Snapshot) {
-        let (now, freshness) = (SystemTime::now(), known.freshness);
-        let is_stale =
-            |record: &Record| record.failure.is_none() && record.state(now, freshness) == TargetState::Failing;
-        let stale = known.records().filter(|(_, _, record)| is_stale(record)).count();
+    fn log_stale_targets(&mut self, known: &Snapshot, now: Now) {
+        let freshness = known.freshness;
+        let is_stale = |target: &KnownTarget| {
+            target.record.failure.is_none() && target.state(now, freshness) == TargetState::Failing
+        };
+        let stale = known.targets().filter(|(_, _, target)| is_stale(target)).count();
         if stale > self.stale {
             warn!(stale, "targets have waited too long to be polled: their numbers are gone");
         } else if stale == 0 && self.stale > 0 {
@@ -148,25 +200,26 @@ impl PollLog {
         self.stale = stale;
     }
 
-    /// A configured customer none of whose products exist is probably none: logged once, until it has one.
+    /// A configured customer who has nothing of any product is probably none: logged once, until it has something.
     fn log_unknown_customers(&mut self, known: &Snapshot) {
         let listed: BTreeSet<_> = known.listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
+        let has_nothing = |target: &KnownTarget| target.record.answer.is_some() && !target.record.had_seats();
         let unknown: BTreeSet<CustomerId> = known
             .customers
             .values()
-            .filter(|known| !known.products.is_empty() && known.products.values().all(was_not_found))
+            .filter(|known| !known.products.is_empty() && known.products.values().all(has_nothing))
             .filter(|known| !listed.contains(&known.customer.id))
             .map(|known| known.customer.id.clone())
             .collect();
         let new: Vec<_> = unknown.difference(&self.unknown).map(|id| Named(id, known)).collect();
         match new.as_slice() {
             [] => {}
-            [one] => warn!(customer = %one, "none of this customer's products exist: its id may be wrong"),
+            [one] => warn!(customer = %one, "this customer has purchased none of its products: its id may be wrong"),
             many => {
                 warn!(
                     customers = many.len(),
                     some = %SomeOf(many, SOME_NAMES),
-                    "none of these customers' products exist: their ids may be wrong"
+                    "these customers have purchased none of their products: their ids may be wrong"
                 );
             }
         }
@@ -174,12 +227,38 @@ impl PollLog {
     }
 }
 
-fn has_seats(record: &Record) -> Option<bool> {
-    record.answer.map(|answered| answered.answer.seats().is_some())
+/// Whether the last answer has a number.
+fn has_number(record: &Record) -> bool {
+    record.answer.is_some_and(|answered| answered.answer.seats().is_some())
 }
 
-fn was_not_found(record: &Record) -> bool {
-    record.answer.is_some_and(|answered| answered.answer == Answer::NotFound)
+fn log_who_came_and_went(before: &[ListedCustomer], now: &[ListedCustomer]) {
+    let missing = |these: &[ListedCustomer], those: &[ListedCustomer]| {
+        let those: BTreeSet<_> = those.iter().map(|one| &one.id).collect();
+        let missing = these.iter().filter(|one| !those.contains(&one.id));
+        missing
+            .map(|ListedCustomer { id, organization }| match organization {
+                Some(organization) => format!("{} ({id})", Label::from(organization.as_str())),
+                None => id.to_string(),
+            })
+            .collect::<Vec<_>>()
+    };
+    let (came, went) = (missing(now, before), missing(before, now));
+    if !(came.is_empty() && went.is_empty()) {
+        let (new, gone) = (SomeOf(&came, SOME_NAMES), SomeOf(&went, SOME_NAMES));
+        info!(came = came.len(), went = went.len(), %new, %gone, "the listing has other customers");
+    }
+}
+
+fn log_many_seat_changes(all: &[SeatChange], known: &Snapshot) {
+    let (mut purchased, mut returned) = (0, 0);
+    for SeatChange { before, now, .. } in all {
+        purchased += now.get().saturating_sub(before.get());
+        returned += before.get().saturating_sub(now.get());
+    }
+    let customers: BTreeSet<_> = all.iter().map(|change| &change.target.customer).collect();
+    let customers: Vec<_> = customers.into_iter().map(|id| Named(id, known)).collect();
+    info!(changed = all.len(), purchased, returned, some = %SomeOf(&customers, SOME_NAMES), "seats of many targets changed");
 }
 
 fn log_one(target: &Target, change: &StateChange, known: &Snapshot) {
@@ -191,8 +270,7 @@ fn log_one(target: &Target, change: &StateChange, known: &Snapshot) {
             warn!(%customer, %product, state = "failing", reason, request_id, %error, "target fails");
         }
         StateChange::Recovered => info!(%customer, %product, state = "ok", "target is answered again"),
-        StateChange::Absent => info!(%customer, %product, state = "absent", "the customer has no such product"),
-        StateChange::Present => info!(%customer, %product, state = "ok", "the customer has the product now"),
+        StateChange::Gone => info!(%customer, %product, state = "ok", "the customer has no such product any more"),
     }
 }
 
@@ -205,8 +283,7 @@ fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
                 failing += 1;
                 error.reason().map_or("failing", Reason::as_str)
             }
-            StateChange::Recovered | StateChange::Present => "ok",
-            StateChange::Absent => "absent",
+            StateChange::Recovered | StateChange::Gone => "ok",
         };
         *reasons.entry(word).or_default() += 1;
     }

@@ -1,7 +1,8 @@
 //! When to ask, and for what.
 //!
 //! A cycle asks for the targets that are due, and begins no request after its time is over: what is left leads the next
-//! one. The agenda outlives the cycles: it knows what is due, and takes their answers to the store as they arrive.
+//! one. Between two of them, early cycles try again what failed and may be answered by now. The agenda outlives the
+//! cycles: it knows what is due, and takes their answers to the store as they arrive.
 
 mod agenda;
 mod capacity;
@@ -16,23 +17,23 @@ mod sweep;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-pub use capacity::overload;
+pub use capacity::{Capacity, TYPICAL_LATENCY};
 pub use once::{PolledOnce, poll_once};
-pub use selection::{ConfiguredCustomer, Discovery, Selection, WatchList};
+pub use selection::{ConfiguredCustomer, Discovery, ProductList, Selection, WatchList};
 
 use elements_api::Client;
 
 use self::agenda::Agenda;
-use self::cycle::Cycle;
+use self::cycle::{Cycle, Kind};
 use crate::status::Status;
 use crate::store::saved::Saved;
-use crate::store::{Freshness, Store};
+use crate::store::{Clock, Freshness, Store};
 
 /// How often to poll, and how long an answer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,8 @@ pub struct Timing {
     pub interval: Duration,
     /// How long a number is shown after it was answered. At least two intervals.
     pub stale_after: Duration,
-    /// When to ask again for a product that the customer does not have. At least one interval.
+    /// When to ask again for a product that nobody listed by name and that the customer never purchased. At least one
+    /// interval.
     pub absent_interval: Duration,
 }
 
@@ -50,7 +52,7 @@ impl Timing {
     pub fn freshness(&self) -> Freshness {
         Freshness {
             stale_after: self.stale_after,
-            absent_stale_after: self.stale_after.max(self.absent_interval.saturating_mul(2)),
+            dormant_stale_after: self.stale_after.max(self.absent_interval.saturating_mul(2)),
         }
     }
 }
@@ -71,10 +73,10 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller that knows what an earlier run has saved: what is young enough of that is not due.
-    pub fn new(mut plans: watch::Receiver<Plan>, saved: Saved, status: Arc<Status>) -> Self {
+    /// A poller that goes by `clock`, and knows what an earlier run has saved: what is young enough of that is not due.
+    pub fn new(mut plans: watch::Receiver<Plan>, saved: &Saved, status: Arc<Status>, clock: Clock) -> Self {
         let plan = plans.borrow_and_update().clone();
-        Self { plans, agenda: Agenda::new(plan, saved, status) }
+        Self { plans, agenda: Agenda::new(plan, saved, status, clock) }
     }
 
     /// Where the answers go.
@@ -92,26 +94,36 @@ impl Poller {
 
     async fn run_cycles(&mut self) {
         let Self { plans, agenda } = self;
-        let mut last_start: Option<Instant> = None;
+        let mut look_around = interval(LOOK_AROUND);
+        look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause_until = Instant::now();
         loop {
-            let next = last_start.map(|last| last + agenda.interval());
-            tokio::select! {
+            let next = agenda.next_cycle();
+            let early = agenda.next_early_cycle().map(|at| at.max(pause_until));
+            let kind = tokio::select! {
                 biased;
                 Ok(()) = plans.changed() => {
-                    agenda.adopt(plans.borrow_and_update().clone());
-                    let (start, next) = (Instant::now(), last_start.map(|last| last + agenda.interval()));
+                    let change = agenda.adopt(plans.borrow_and_update().clone());
+                    let now = Instant::now();
                     // What is new does not wait for the next cycle, unless that begins now.
-                    if let Some(next) = next.filter(|next| start < *next && agenda.has_work(start)) {
-                        Cycle::begin(agenda, start, next).run(agenda, plans).await;
-                    }
+                    let at_once = now < agenda.next_cycle() && agenda.has_work(now);
+                    at_once.then_some(if change.tries_again { Kind::Early } else { Kind::Part })
                 }
-                () = sleep_until(next.unwrap_or_else(Instant::now)) => {
-                    let start = Instant::now();
-                    last_start = Some(start);
-                    agenda.cycle_began(SystemTime::now());
-                    Cycle::begin(agenda, start, start + agenda.interval()).run(agenda, plans).await;
-                }
-            }
+                () = sleep_until(next) => Some(Kind::Full),
+                () = sleep_until(early.unwrap_or(next)), if early.is_some() => Some(Kind::Early),
+                _ = look_around.tick() => agenda.look_around().await.then_some(Kind::Early),
+            };
+            let Some(kind) = kind else { continue };
+            let start = agenda.cycle_began(kind);
+            let deadline = if kind == Kind::Early { agenda.last_early_request() } else { agenda.next_cycle() };
+            Cycle::begin(kind, agenda, start, deadline).run(agenda, plans).await;
+            pause_until = Instant::now() + EARLY_PAUSE;
         }
     }
 }
+
+/// How often the poller looks whether a trouble may have come to an end.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
+
+/// Between the end of a cycle and an early one, so that what failed one by one is tried again together.
+const EARLY_PAUSE: Duration = Duration::from_secs(10);

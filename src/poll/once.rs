@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use elements_api::{Error, Round};
 use tracing::warn;
 
+use super::schedule::Due;
 use super::selection::{Selection, WatchList};
-use super::sweep::Sweep;
-use crate::store::{Freshness, Snapshot, StoreWriter, Target};
+use super::sweep::{Outcome, Sweep};
+use crate::store::{Freshness, Now, Snapshot, StoreWriter, Target};
 
 /// What polling every target once came to.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub async fn poll_once(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<PolledOnce, Error> {
     let listing = match selection.discovery {
-        Some(_) => round.customers().await?,
+        Some(_) => round.customers().await?.customers,
         None => Vec::new(),
     };
     let WatchList { customers, hidden } = selection.watch_list(&listing);
@@ -41,23 +41,25 @@ pub async fn poll_once(
     let store = StoreWriter::new(freshness);
     store.watch(&customers);
 
-    let targets = store.snapshot().targets();
-    let (mut done, all) = (0, targets.len());
+    let known = store.snapshot();
+    let targets = known.targets().map(|(customer, product, _)| Target { customer: customer.id.clone(), product });
+    let due = Due { targets: targets.collect(), ..Due::default() };
+    let (mut done, all) = (0, due.targets.len());
     let mut sweep = Sweep::new(round);
-    sweep.wait_for(targets);
+    sweep.wait_for(due);
     let mut errors = BTreeMap::new();
     progress(done, all);
-    while let Some((target, outcome)) = sweep.next().await {
+    while let Some(Outcome { target, answer, .. }) = sweep.next().await {
         done += 1;
         progress(done, all);
-        match outcome {
+        match answer {
             Ok(answer) => {
-                store.record(&target, Ok(answer), SystemTime::now());
+                store.record(&target, Ok(answer), Now::read());
             }
             Err(error) => {
                 // Without a reason it was not asked for.
                 if let Some(reason) = error.reason() {
-                    store.record(&target, Err(reason), SystemTime::now());
+                    store.record(&target, Err(reason), Now::read());
                     errors.insert(target, error);
                 }
             }

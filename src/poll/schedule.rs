@@ -1,125 +1,373 @@
 //! Which targets are due, and in which order.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use elements_api::Answer;
+use elements_api::Reason;
 use tokio::time::Instant;
 
-use crate::store::Target;
+use super::Timing;
+use crate::store::{Now, Target};
 
-/// When each target was last asked for.
-#[derive(Debug, Default)]
-pub(super) struct Schedule(BTreeMap<Target, Option<Asked>>);
+/// When each target was last asked for, and what came of it.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    turns: BTreeMap<Target, Turn>,
+    started: Now,
+}
 
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    /// Nobody listed its product by name, and it never had a seat.
+    dormant: bool,
+    /// Where in every absent interval its turn is while it is dormant, as a fraction of 2^32.
+    place: u32,
+    /// The start of the full cycle that asked last, or in whose interval it was asked: measured from there, a target is
+    /// due in every full cycle, however late in the one before its turn came. `None`: it is due.
+    asked: Option<Steady>,
+    /// When the request began that settled it last: an answer, or any failure but that the vendor had enough of requests.
+    settled: Option<Steady>,
+    trouble: Option<Trouble>,
+}
+
+/// That the last request had no answer.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
-    /// The start of the cycle that asked: measured from there, a target is due in every cycle, however late in the
-    /// cycle before its turn came.
-    cycle: Instant,
-    absent: bool,
+struct Trouble {
+    /// In a row.
+    failures: u32,
+    timed_out: bool,
+    /// When it may pass before the next full cycle.
+    retry_at: Option<Instant>,
+}
+
+/// Time since the Unix epoch, as the wall clock stood at the start and as the monotonic clock goes on: nobody sets it.
+type Steady = Duration;
+
+/// What a cycle has to ask for, in this order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) targets: Vec<Target>,
+    /// They have not answered in time before, and must not keep the others waiting.
+    pub(super) slow: Vec<Target>,
+}
+
+/// A request for a target that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// The start of the full cycle in whose interval it was.
+    pub(super) cycle: Instant,
+    pub(super) began: Instant,
+}
+
+impl Due {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.slow.is_empty()
+    }
 }
 
 impl Schedule {
-    /// From now on these are the targets; those that stay keep their turn.
-    pub(super) fn set_targets(&mut self, targets: impl Iterator<Item = Target>) {
-        let mut before = std::mem::take(&mut self.0);
-        self.0 = targets
-            .map(|target| {
-                let asked = before.remove(&target).flatten();
-                (target, asked)
-            })
-            .collect();
+    pub(super) const fn new(started: Now) -> Self {
+        Self { turns: BTreeMap::new(), started }
     }
 
-    /// `target` was asked for in the cycle that began at `cycle`, and `answer` came, if any.
-    pub(super) fn asked(&mut self, target: &Target, cycle: Instant, answer: Option<Answer>) {
-        if let Some(asked) = self.0.get_mut(target) {
-            let absent = answer.is_some_and(|answer| answer.seats().is_none());
-            *asked = Some(Asked { cycle, absent });
+    /// From now on these are the targets, each with whether it is dormant; those that stay keep their turn.
+    pub(super) fn set_targets(&mut self, targets: impl Iterator<Item = (Target, bool)>) {
+        let mut before = std::mem::take(&mut self.turns);
+        let mut place = 0_u32;
+        let turns = targets.map(|(target, dormant)| {
+            let turn = before.remove(&target).unwrap_or_default();
+            place = place.wrapping_add(GOLDEN_STEP);
+            (target, Turn { dormant, place, ..turn })
+        });
+        self.turns = turns.collect();
+    }
+
+    /// `target` was answered, and is dormant or not.
+    pub(super) fn answered(&mut self, target: &Target, asked: Asked, dormant: bool) {
+        let (cycle, began) = (self.steady(asked.cycle), self.steady(asked.began));
+        if let Some(turn) = self.turns.get_mut(target) {
+            *turn = Turn { dormant, asked: Some(cycle), settled: Some(began), trouble: None, ..*turn };
         }
     }
 
-    /// What a cycle that begins at `now` has to ask for, longest-unpolled first.
-    pub(super) fn due(&self, now: Instant, interval: Duration, absent_interval: Duration) -> Vec<Target> {
-        let mut due: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(_, asked)| {
-                asked.is_none_or(|Asked { cycle, absent }| {
-                    now.saturating_duration_since(cycle) >= if absent { absent_interval } else { interval }
-                })
-            })
-            .collect();
-        due.sort_by_key(|(_, asked)| asked.map(|asked| asked.cycle));
-        due.into_iter().map(|(target, _)| target.clone()).collect()
+    /// `target` had no answer by now.
+    pub(super) fn failed(
+        &mut self,
+        target: &Target,
+        asked: Asked,
+        (reason, timed_out): (Reason, bool),
+        (now, interval): (Instant, Duration),
+    ) {
+        let (cycle, began) = (self.steady(asked.cycle), self.steady(asked.began));
+        let Some(turn) = self.turns.get_mut(target) else { return };
+        let failures = turn.trouble.map_or(1, |trouble| trouble.failures.saturating_add(1));
+        let retry_at = may_pass_soon(reason).then(|| now + backoff(failures, interval));
+        turn.asked = Some(cycle);
+        turn.trouble = Some(Trouble { failures, timed_out, retry_at });
+        if reason != Reason::Throttled {
+            turn.settled = Some(began);
+        }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    /// An earlier run was answered for `target` at that time.
+    pub(super) fn restored(&mut self, target: &Target, at: SystemTime, dormant: bool) {
+        if let Some(turn) = self.turns.get_mut(target) {
+            let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            *turn = Turn { dormant, asked: Some(at), settled: Some(at), ..*turn };
+        }
+    }
+
+    /// `target` is due.
+    pub(super) fn ask_again(&mut self, target: &Target) {
+        if let Some(turn) = self.turns.get_mut(target) {
+            turn.asked = None;
+        }
+    }
+
+    /// All that had no answer is due. Whether there is any.
+    pub(super) fn ask_failing_again(&mut self) -> bool {
+        let failing = self.turns.values_mut().filter(|turn| turn.trouble.is_some());
+        failing.map(|turn| turn.asked = None).count() > 0
+    }
+
+    /// What a cycle that begins at `now` has to ask for. First what was never settled, then what has or had seats or is
+    /// listed by name, then the rest; within each, the longest unsettled.
+    pub(super) fn due(&self, now: Instant, timing: Timing) -> Due {
+        let steady = self.steady(now);
+        let mut due: Vec<_> = self.turns.iter().filter(|(_, turn)| turn.is_due(now, steady, timing)).collect();
+        due.sort_by_key(|(_, turn)| (turn.settled.is_some(), turn.dormant && turn.settled.is_some(), turn.settled));
+        let (slow, targets): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, turn)| turn.is_slow());
+        let targets_of = |turns: Vec<(&Target, &Turn)>| turns.into_iter().map(|(target, _)| target.clone()).collect();
+        Due { targets: targets_of(targets), slow: targets_of(slow) }
+    }
+
+    /// The first moment at which something that failed is to be tried again.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.turns.values().filter_map(|turn| turn.trouble?.retry_at).min()
+    }
+
+    /// How many there are, and how many of them are dormant.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.turns.len(), self.turns.values().filter(|turn| turn.dormant).count())
+    }
+
+    fn steady(&self, at: Instant) -> Steady {
+        let started = self.started.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        started + at.saturating_duration_since(self.started.monotonic)
+    }
+}
+
+impl Turn {
+    fn is_due(&self, now: Instant, steady: Steady, timing: Timing) -> bool {
+        let Some(asked) = self.asked else { return true };
+        match self.trouble {
+            Some(Trouble { retry_at: Some(retry_at), .. }) if retry_at <= now => true,
+            None if self.dormant => {
+                self.turns_until(steady, timing.absent_interval) > self.turns_until(asked, timing.absent_interval)
+            }
+            _ => steady.saturating_sub(asked) >= timing.interval,
+        }
+    }
+
+    /// How many turns a dormant target has had until `at`: one in each absent interval, at its place in that.
+    const fn turns_until(&self, at: Steady, absent_interval: Duration) -> u128 {
+        let place = (absent_interval.as_nanos() * self.place as u128) >> u32::BITS;
+        (at.as_nanos() + place) / absent_interval.as_nanos()
+    }
+
+    fn is_slow(&self) -> bool {
+        self.trouble.is_some_and(|trouble| trouble.timed_out)
+    }
+}
+
+/// 2^32 divided by the golden ratio: as many steps of it as one likes, wrapped around, lie evenly.
+const GOLDEN_STEP: u32 = 0x9E37_79B9;
+
+/// How long after a failure the first early try begins.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+
+/// How long after that many failures in a row the next try begins: doubling, up to the interval.
+pub(super) fn backoff(failures: u32, interval: Duration) -> Duration {
+    FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(interval)
+}
+
+/// Whether what failed for this reason may be answered soon, without anybody doing anything here.
+pub(super) const fn may_pass_soon(reason: Reason) -> bool {
+    match reason {
+        Reason::Network | Reason::Timeout | Reason::ServerError | Reason::BadResponse => true,
+        Reason::Auth | Reason::Forbidden | Reason::BadRequest | Reason::Throttled => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{self, answer};
+    use crate::testing;
 
-    const INTERVAL: Duration = Duration::from_secs(10);
-    const ABSENT_INTERVAL: Duration = Duration::from_mins(1);
+    const TIMING: Timing = Timing {
+        interval: Duration::from_mins(2),
+        stale_after: Duration::from_mins(6),
+        absent_interval: Duration::from_mins(20),
+    };
 
     fn target(id: &str) -> Target {
         testing::target(id, 1)
     }
 
-    fn schedule(ids: &[&str]) -> Schedule {
-        let mut schedule = Schedule::default();
-        schedule.set_targets(ids.iter().copied().map(target));
-        schedule
-    }
+    /// A schedule, and the moment from which its tests count seconds.
+    struct Scheduled(Schedule, Instant);
 
-    fn due(schedule: &Schedule, now: Instant) -> Vec<String> {
-        let due = schedule.due(now, INTERVAL, ABSENT_INTERVAL);
-        due.into_iter().map(|target| target.customer.to_string()).collect()
+    impl Scheduled {
+        fn new(ids: &[&str], dormant: bool) -> Self {
+            let now = Now::read();
+            let mut schedule = Schedule::new(now);
+            schedule.set_targets(ids.iter().map(|id| (target(id), dormant)));
+            Self(schedule, now.monotonic)
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.1 + Duration::from_secs(seconds)
+        }
+
+        fn asked(&self, cycle: u64) -> Asked {
+            Asked { cycle: self.at(cycle), began: self.at(cycle) }
+        }
+
+        fn answered(&mut self, id: &str, cycle: u64) {
+            let asked = self.asked(cycle);
+            self.0.answered(&target(id), asked, false);
+        }
+
+        fn failed(&mut self, id: &str, cycle: u64, reason: Reason) {
+            let (asked, now) = (self.asked(cycle), self.at(cycle));
+            self.0.failed(&target(id), asked, (reason, reason == Reason::Timeout), (now, TIMING.interval));
+        }
+
+        fn due(&self, at: u64) -> Vec<String> {
+            let Due { targets, slow } = self.0.due(self.at(at), TIMING);
+            let name = |target: Target| target.customer.to_string();
+            targets
+                .into_iter()
+                .map(name)
+                .chain(slow.into_iter().map(|target| format!("slow {}", name(target))))
+                .collect()
+        }
     }
 
     #[test]
-    fn the_longest_unpolled_leads_and_the_never_polled_lead_all() {
-        let start = Instant::now();
-        let mut schedule = schedule(&["a", "b", "c"]);
-        schedule.asked(&target("a"), start + Duration::from_secs(5), None);
-        schedule.asked(&target("b"), start, None);
-        assert_eq!(due(&schedule, start + Duration::from_secs(20)), ["c", "b", "a"]);
+    fn the_longest_unsettled_leads_and_the_never_settled_lead_all() {
+        let mut schedule = Scheduled::new(&["a", "b", "c", "d"], false);
+        schedule.answered("a", 5);
+        schedule.failed("b", 0, Reason::Forbidden);
+        schedule.failed("d", 0, Reason::Throttled);
+        assert_eq!(schedule.due(200), ["c", "d", "b", "a"]);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_requests_and_not_of_the_cycles() {
+        let mut schedule = Scheduled::new(&["a", "b"], false);
+        for (id, began) in [("b", 1), ("a", 2)] {
+            let asked = Asked { cycle: schedule.at(0), began: schedule.at(began) };
+            schedule.0.answered(&target(id), asked, false);
+        }
+        assert_eq!(schedule.due(120), ["b", "a"]);
     }
 
     #[test]
     fn a_target_is_due_an_interval_after_the_cycle_that_asked() {
-        let start = Instant::now();
-        let mut schedule = schedule(&["a"]);
-        schedule.asked(&target("a"), start, None);
-        assert!(due(&schedule, start + INTERVAL - Duration::from_nanos(1)).is_empty());
-        assert_eq!(due(&schedule, start + INTERVAL), ["a"]);
+        let mut schedule = Scheduled::new(&["a"], false);
+        schedule.answered("a", 1);
+        assert!(schedule.due(120).is_empty());
+        assert_eq!(schedule.due(121), ["a"]);
     }
 
     #[test]
-    fn an_absent_product_is_due_less_often_until_a_poll_of_it_fails() {
-        let start = Instant::now();
-        let mut schedule = schedule(&["a", "b"]);
-        schedule.asked(&target("a"), start, Some(Answer::NotFound));
-        schedule.asked(&target("b"), start, Some(answer(0)));
-        assert_eq!(due(&schedule, start + INTERVAL), ["b"]);
-        assert_eq!(due(&schedule, start + ABSENT_INTERVAL), ["a", "b"]);
-        schedule.asked(&target("a"), start + ABSENT_INTERVAL, None);
-        assert_eq!(due(&schedule, start + ABSENT_INTERVAL + INTERVAL), ["b", "a"]);
+    fn dormant_targets_have_one_turn_in_each_absent_interval_and_not_all_at_once() {
+        let ids: Vec<_> = (0..200).map(|number| format!("c{number}")).collect();
+        let mut schedule = Scheduled::new(&ids.iter().map(String::as_str).collect::<Vec<_>>(), true);
+        let mut asked = [0; 40];
+        for (cycle, count) in (0_u64..).zip(&mut asked) {
+            let start = cycle * 120;
+            for id in schedule.due(start) {
+                let mark = schedule.asked(start);
+                schedule.0.answered(&target(&id), mark, true);
+                *count += 1;
+            }
+        }
+        assert_eq!(asked[0], 200);
+        for turns in asked[1..].windows(10) {
+            assert_eq!(turns.iter().sum::<usize>(), 200, "one turn each in 20 minutes: {asked:?}");
+        }
+        assert!(asked[1..].iter().all(|count| (18..=22).contains(count)), "{asked:?}");
+    }
+
+    #[test]
+    fn a_restart_falls_in_step_with_the_turns_before_it() {
+        let now = Now::read();
+        let ids: Vec<_> = (0..100).map(|number| target(&format!("c{number}"))).collect();
+        let mut schedule = Schedule::new(now);
+        schedule.set_targets(ids.iter().map(|id| (id.clone(), true)));
+        let age = |minutes| now.wall - Duration::from_mins(minutes);
+        for id in &ids {
+            schedule.restored(id, age(1), true);
+        }
+        let due = schedule.due(now.monotonic, TIMING).targets.len();
+        assert!((3..=7).contains(&due), "{due} of 100, whose turns come in 20 minutes, were due in one minute");
+        for id in &ids {
+            schedule.restored(id, age(20), true);
+        }
+        assert_eq!(schedule.due(now.monotonic, TIMING).targets.len(), 100);
+    }
+
+    #[test]
+    fn a_dormant_target_that_fails_is_asked_every_interval_until_it_is_answered() {
+        let mut schedule = Scheduled::new(&["a"], true);
+        schedule.failed("a", 0, Reason::Forbidden);
+        assert_eq!(schedule.due(120), ["a"]);
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_early_and_then_ever_later() {
+        let mut schedule = Scheduled::new(&["a", "b"], false);
+        schedule.failed("a", 0, Reason::ServerError);
+        schedule.failed("b", 0, Reason::Forbidden);
+        assert_eq!(schedule.0.next_retry(), Some(schedule.at(30)));
+        assert_eq!((schedule.due(29).len(), schedule.due(30)), (0, vec!["a".to_owned()]));
+        schedule.failed("a", 30, Reason::Network);
+        assert_eq!(schedule.0.next_retry(), Some(schedule.at(90)));
+        schedule.answered("a", 90);
+        assert_eq!(schedule.0.next_retry(), None);
+        assert_eq!([1, 2, 3, 4, 40].map(|n| backoff(n, TIMING.interval).as_secs()), [30, 60, 120, 120, 120]);
+    }
+
+    #[test]
+    fn what_timed_out_waits_for_all_others_until_it_is_answered() {
+        let mut schedule = Scheduled::new(&["a", "b"], false);
+        schedule.failed("a", 0, Reason::Timeout);
+        schedule.answered("b", 10);
+        assert_eq!(schedule.due(130), ["b", "slow a"]);
+        schedule.answered("a", 130);
+        assert_eq!(schedule.due(260), ["b", "a"]);
+    }
+
+    #[test]
+    fn what_failed_can_be_due_again_at_once() {
+        let mut schedule = Scheduled::new(&["a", "b"], false);
+        assert!(!schedule.0.ask_failing_again());
+        schedule.failed("a", 0, Reason::Auth);
+        schedule.answered("b", 0);
+        assert!(schedule.0.ask_failing_again());
+        assert_eq!(schedule.due(1), ["a"]);
+        schedule.0.ask_again(&target("b"));
+        assert_eq!(schedule.due(1), ["a", "b"]);
     }
 
     #[test]
     fn targets_that_stay_keep_their_turn_and_new_ones_are_due_at_once() {
-        let start = Instant::now();
-        let mut schedule = schedule(&["a", "b"]);
-        schedule.asked(&target("a"), start, None);
-        schedule.set_targets(["A", "c"].map(target).into_iter());
-        assert_eq!(due(&schedule, start), ["c"]);
-        assert_eq!(schedule.len(), 2);
+        let mut schedule = Scheduled::new(&["a", "b"], false);
+        schedule.answered("a", 0);
+        schedule.0.set_targets(["A", "c"].map(|id| (target(id), false)).into_iter());
+        assert_eq!(schedule.due(0), ["c"]);
+        assert_eq!(schedule.0.count(), (2, 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use elements_api::{CustomerId, ListedCustomer, ProductType};
+use elements_api::{CATALOG, CustomerId, ListedCustomer, ProductType};
 
 use crate::store::{Customer, Label, WatchedCustomer};
 
@@ -12,7 +12,32 @@ pub struct Selection {
     pub customers: Vec<ConfiguredCustomer>,
     pub discovery: Option<Discovery>,
     /// For every customer without a list of its own.
-    pub products: Vec<ProductType>,
+    pub products: ProductList,
+}
+
+/// Which products are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProductList {
+    /// All of the catalogue, most of which a customer never bought.
+    All,
+    /// Those that somebody wants to see, purchased or not.
+    Listed(Vec<ProductType>),
+}
+
+impl ProductList {
+    /// Every product that is watched.
+    pub fn products(&self) -> Vec<ProductType> {
+        match self {
+            Self::All => CATALOG.iter().map(|product| product.product_type).collect(),
+            Self::Listed(products) => products.clone(),
+        }
+    }
+}
+
+impl Default for ProductList {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
 }
 
 /// One entry of `customers`.
@@ -22,7 +47,7 @@ pub struct ConfiguredCustomer {
     /// The `customer` label, instead of the id.
     pub name: Option<String>,
     /// Instead of the common list.
-    pub products: Option<Vec<ProductType>>,
+    pub products: Option<ProductList>,
 }
 
 /// That every customer which the credentials can see is watched, save some.
@@ -43,23 +68,35 @@ impl WatchList {
     pub fn targets(&self) -> usize {
         self.customers.iter().map(|watched| watched.products.len()).sum()
     }
+
+    /// Those of them that are dormant until they turn out to have seats.
+    pub fn dormant_targets(&self) -> usize {
+        self.customers.iter().filter(|watched| !watched.listed).map(|watched| watched.products.len()).sum()
+    }
 }
 
 impl Selection {
-    /// Joins the configuration with the last complete listing: entries of the configuration name, narrow or add.
+    /// Joins the configuration with the last complete listing: entries of the configuration name, narrow or add. An id
+    /// is as the listing spells it, and a label as the configuration does.
     pub fn watch_list(&self, listing: &[ListedCustomer]) -> WatchList {
         let listing = if self.discovery.is_some() { listing } else { &[] };
-        let organizations: HashMap<_, _> =
-            listing.iter().filter_map(|listed| Some((&listed.id, listed.organization.as_deref()?))).collect();
-        let watch = |id: &CustomerId, name: Option<&str>, products: &[ProductType]| {
+        let by_id: HashMap<_, _> = listing.iter().map(|listed| (&listed.id, listed)).collect();
+        let watch = |id: &CustomerId, name: Option<&str>, products: &ProductList| {
             let label = Label::from(name.unwrap_or(id.as_str()));
-            let name = organizations.get(id).map_or_else(|| label.clone(), |organization| Label::from(*organization));
-            WatchedCustomer { customer: Customer { id: id.clone(), label, name }, products: products.to_vec() }
+            let listed = by_id.get(id);
+            let organization = listed.and_then(|listed| listed.organization.as_deref());
+            let name = organization.map_or_else(|| label.clone(), Label::from);
+            let id = listed.map_or(id, |listed| &listed.id).clone();
+            WatchedCustomer {
+                customer: Customer { id, label, name },
+                products: products.products(),
+                listed: *products != ProductList::All,
+            }
         };
         let mut customers: Vec<_> = self
             .customers
             .iter()
-            .map(|entry| watch(&entry.id, entry.name.as_deref(), entry.products.as_deref().unwrap_or(&self.products)))
+            .map(|entry| watch(&entry.id, entry.name.as_deref(), entry.products.as_ref().unwrap_or(&self.products)))
             .collect();
         let mut labels: HashSet<_> = customers.iter().map(|watched| watched.customer.label.clone()).collect();
         let configured: HashSet<_> = self.customers.iter().map(|entry| &entry.id).collect();
@@ -90,17 +127,18 @@ mod tests {
     }
 
     fn configured(text: &str, name: Option<&str>, products: Option<&[u32]>) -> ConfiguredCustomer {
-        let products = products.map(|numbers| numbers.iter().copied().map(product).collect());
+        let products = products.map(|numbers| ProductList::Listed(numbers.iter().copied().map(product).collect()));
         ConfiguredCustomer { id: id(text), name: name.map(str::to_owned), products }
     }
 
     fn selection(customers: Vec<ConfiguredCustomer>, exclude: &[&str]) -> Selection {
         let exclude = exclude.iter().copied().map(id).collect();
-        Selection { customers, discovery: Some(Discovery { exclude }), products: vec![product(1), product(4)] }
+        let products = ProductList::Listed(vec![product(1), product(4)]);
+        Selection { customers, discovery: Some(Discovery { exclude }), products }
     }
 
     fn shown(watched: &WatchList) -> Vec<(&str, &str, &str, usize)> {
-        let shown = watched.customers.iter().map(|WatchedCustomer { customer, products }| {
+        let shown = watched.customers.iter().map(|WatchedCustomer { customer, products, .. }| {
             (customer.id.as_str(), customer.label.as_str(), customer.name.as_str(), products.len())
         });
         shown.collect()
@@ -113,7 +151,7 @@ mod tests {
         let watched = selection.watch_list(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")]);
         assert_eq!(
             shown(&watched),
-            [("A", "contoso", "Contoso Ltd", 1), ("mine", "mine", "mine", 2), ("b", "b", "Fabrikam", 2)]
+            [("a", "contoso", "Contoso Ltd", 1), ("mine", "mine", "mine", 2), ("b", "b", "Fabrikam", 2)]
         );
     }
 

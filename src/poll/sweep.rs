@@ -1,29 +1,54 @@
 //! Targets that are asked for, as many at a time as there are slots.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use elements_api::{Answer, Error, Round};
+use elements_api::{Answer, Error, Reason, Round};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::schedule::Due;
 use crate::store::Target;
 
 /// Turns targets into requests, and yields their outcomes. Dropping it cancels the requests.
+///
+/// Whoever did not answer in time before comes last, and while others wait has a quarter of the slots: as many as that can
+/// hang without holding up anybody.
 #[derive(Debug)]
 pub(super) struct Sweep {
     round: Arc<Round>,
     queue: VecDeque<Target>,
-    on_their_way: BTreeSet<Target>,
+    slow_queue: VecDeque<Target>,
+    /// Each with whether it is slow.
+    on_their_way: BTreeMap<Target, bool>,
+    /// Whether anything is in a queue.
+    somebody_waits: Arc<AtomicBool>,
     polls: JoinSet<Outcome>,
+    last_began: Option<Instant>,
 }
 
 /// A target, and what asking for it came to.
-pub(super) type Outcome = (Target, Result<Answer, Error>);
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) target: Target,
+    pub(super) began: Instant,
+    pub(super) answer: Result<Answer, Error>,
+}
 
 impl Sweep {
     pub(super) fn new(round: Arc<Round>) -> Self {
-        Self { round, queue: VecDeque::new(), on_their_way: BTreeSet::new(), polls: JoinSet::new() }
+        Self {
+            round,
+            queue: VecDeque::new(),
+            slow_queue: VecDeque::new(),
+            on_their_way: BTreeMap::new(),
+            somebody_waits: Arc::default(),
+            polls: JoinSet::new(),
+            last_began: None,
+        }
     }
 
     /// The round that requests begin in.
@@ -36,9 +61,12 @@ impl Sweep {
         self.round = round;
     }
 
-    /// Replaces the queue, leaving out targets whose requests are on their way.
-    pub(super) fn wait_for(&mut self, targets: impl IntoIterator<Item = Target>) {
-        self.queue = targets.into_iter().filter(|target| !self.on_their_way.contains(target)).collect();
+    /// Replaces the queues, leaving out targets whose requests are on their way.
+    pub(super) fn wait_for(&mut self, due: Due) {
+        let waits = |target: &Target| !self.on_their_way.contains_key(target);
+        self.queue = due.targets.into_iter().filter(waits).collect();
+        self.slow_queue = due.slow.into_iter().filter(waits).collect();
+        self.note_who_waits();
     }
 
     /// The next outcome, in the order in which they come; `None` once nothing is on its way, and nothing waits or the
@@ -50,26 +78,60 @@ impl Sweep {
                 biased;
                 Some(polled) = self.polls.join_next() => {
                     // A panic ends the process.
-                    let Ok((target, outcome)) = polled else { return pending().await };
-                    self.on_their_way.remove(&target);
-                    return Some((target, outcome));
+                    let Ok(outcome) = polled else { return pending().await };
+                    self.on_their_way.remove(&outcome.target);
+                    return Some(outcome);
                 }
-                slot = self.round.slot(), if !round_is_over && !self.queue.is_empty() => {
+                slot = self.round.slot(), if !round_is_over && self.somebody_waits() => {
                     let Some(slot) = slot else {
                         round_is_over = true;
                         continue;
                     };
-                    if let Some(target) = self.queue.pop_front() {
-                        self.on_their_way.insert(target.clone());
-                        let round = self.round.clone();
-                        self.polls.spawn(async move {
-                            let outcome = round.overview(&target.customer, target.product, slot).await;
-                            (target, outcome)
-                        });
-                    }
+                    let Some((target, hung_before)) = self.pop() else { continue };
+                    let (round, somebody_waits) = (self.round.clone(), self.somebody_waits.clone());
+                    let began = self.begin();
+                    self.polls.spawn(async move {
+                        // Who hangs once may hang again: that can wait until nobody else does.
+                        let may_retry = move |reason: Reason| {
+                            let in_haste = hung_before || reason == Reason::Timeout;
+                            !(in_haste && somebody_waits.load(Ordering::Relaxed))
+                        };
+                        let answer = round.overview(&target.customer, target.product, slot, may_retry).await;
+                        Outcome { target, began, answer }
+                    });
                 }
                 else => return None,
             }
         }
+    }
+
+    /// Who is next, and whether it is slow.
+    fn pop(&mut self) -> Option<(Target, bool)> {
+        let slow_on_their_way = self.on_their_way.values().filter(|slow| **slow).count();
+        // The only slot there is belongs to those who answer.
+        let slow_slots = match self.round.slots() {
+            1 => 0,
+            slots => (slots / 4).max(1),
+        };
+        let slow = self.queue.is_empty() || slow_on_their_way < slow_slots;
+        let next = if slow { self.slow_queue.pop_front().map(|target| (target, true)) } else { None };
+        let next = next.or_else(|| self.queue.pop_front().map(|target| (target, false)));
+        self.on_their_way.extend(next.clone());
+        self.note_who_waits();
+        next
+    }
+
+    /// The moment, and no two have the same: by it the order is kept.
+    fn begin(&mut self) -> Instant {
+        let after_the_last = self.last_began.map(|last| last + Duration::from_nanos(1));
+        *self.last_began.insert(after_the_last.into_iter().fold(Instant::now(), Instant::max))
+    }
+
+    fn somebody_waits(&self) -> bool {
+        self.somebody_waits.load(Ordering::Relaxed)
+    }
+
+    fn note_who_waits(&self) {
+        self.somebody_waits.store(!(self.queue.is_empty() && self.slow_queue.is_empty()), Ordering::Relaxed);
     }
 }

@@ -35,7 +35,7 @@ pub struct StatusSnapshot {
     pub cycle: Option<Cycle>,
     /// When the interval last began a cycle. Cycles that a reload began do not count: they do not shift the schedule.
     pub cycle_began: Option<SystemTime>,
-    /// Whether the last cycle that asked anything got any answer.
+    /// Whether the last cycle that asked anything got any answer. Early cycles count, too.
     pub api_up: Option<bool>,
     /// `None` where discovery is off.
     pub discovery: Option<DiscoveryStatus>,
@@ -43,7 +43,7 @@ pub struct StatusSnapshot {
     pub counts: Counts,
 }
 
-/// The last cycle that ended.
+/// The last cycle that ended, of those that the interval began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cycle {
     pub completed: SystemTime,
@@ -56,7 +56,7 @@ pub struct Cycle {
 pub struct CycleTargets {
     pub answered: usize,
     pub failed: usize,
-    /// Not asked for in time: they lead the next cycle.
+    /// Not asked for in time: they lead the next cycle. Those that had timed out before are not among them.
     pub left: usize,
 }
 
@@ -127,12 +127,15 @@ impl Status {
         self.lock().cycle_began = Some(now);
     }
 
-    /// A cycle has ended. `api_up` is `None` where it asked nothing.
-    pub fn cycle_ended(&self, cycle: Cycle, api_up: Option<bool>) {
+    /// A cycle has ended: `full`, where the interval began it. `api_up` is whether the API answered anything, or `None`
+    /// where that cannot be said.
+    pub fn cycle_ended(&self, full: Option<Cycle>, api_up: Option<bool>) {
         let mut now = self.lock();
-        now.cycle = Some(cycle);
         now.api_up = api_up.or(now.api_up);
-        now.counts.poll_cycles += 1;
+        if full.is_some() {
+            now.cycle = full;
+            now.counts.poll_cycles += 1;
+        }
         self.cycle_end.notify_one();
     }
 
@@ -235,11 +238,20 @@ mod tests {
     #[test]
     fn a_cycle_that_asked_nothing_leaves_the_api_as_it_was() {
         let status = status();
-        status.cycle_ended(cycle(NOW), None);
+        status.cycle_ended(Some(cycle(NOW)), None);
         assert_eq!(status.snapshot().api_up, None);
-        status.cycle_ended(cycle(NOW), Some(false));
-        status.cycle_ended(cycle(NOW), None);
+        status.cycle_ended(Some(cycle(NOW)), Some(false));
+        status.cycle_ended(Some(cycle(NOW)), None);
         assert_eq!(status.snapshot().api_up, Some(false));
+    }
+
+    #[test]
+    fn an_early_cycle_says_whether_the_api_answers_and_no_more() {
+        let status = status();
+        status.cycle_ended(Some(cycle(NOW)), Some(false));
+        status.cycle_ended(None, Some(true));
+        let now = status.snapshot();
+        assert_eq!((now.api_up, now.cycle, now.counts.poll_cycles), (Some(true), Some(cycle(NOW)), 1));
     }
 
     #[test]
@@ -265,7 +277,7 @@ mod tests {
         status.cycle_began(began);
         assert_eq!(status.snapshot().next_cycle(), Some(NOW + Duration::from_secs(11)));
         assert_eq!(status.snapshot().cycle_runs_since(), Some(began));
-        status.cycle_ended(cycle(began), None);
+        status.cycle_ended(Some(cycle(began)), None);
         assert_eq!(status.snapshot().cycle_runs_since(), None);
     }
 

@@ -3,19 +3,23 @@
 //! One [writer](StoreWriter), the poller's, and many readers. A reader takes a [`Snapshot`], which costs one pointer per
 //! customer and holds nobody up: customers are shared until one of them changes, and copied then.
 
+mod now;
 mod record;
 pub mod saved;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, Record, TargetState};
+pub use now::{Clock, Now};
+pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, KnownTarget, Record, TargetState};
 pub use target::{Customer, Label, Target, WatchedCustomer};
 
 use elements_api::{Account, Answer, CustomerId, ListedCustomer, ProductType, Reason};
+
+use self::saved::Saved;
 
 /// What is known now of every target, for all who show it.
 #[derive(Debug)]
@@ -36,9 +40,11 @@ pub struct Snapshot {
     pub freshness: Freshness,
     /// The last complete listing of customers that is believed.
     pub listing: Option<Arc<[ListedCustomer]>>,
+    /// Those of its customers that a later listing than the first one brought, and when.
+    pub added: BTreeMap<CustomerId, SystemTime>,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
-    /// Rises with every change to `customers` and `freshness`: two snapshots of one version know the same targets.
+    /// Rises with every change to `customers`, `added` and `freshness`: two snapshots of one version show the same.
     pub version: u64,
 }
 
@@ -46,7 +52,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCustomer {
     pub customer: Customer,
-    pub products: BTreeMap<ProductType, Record>,
+    pub products: BTreeMap<ProductType, KnownTarget>,
 }
 
 impl Store {
@@ -78,8 +84,15 @@ impl Deref for StoreWriter {
 impl StoreWriter {
     /// For a store that knows nothing yet.
     pub fn new(freshness: Freshness) -> Self {
-        let known =
-            Snapshot { account: None, customers: BTreeMap::new(), freshness, listing: None, ready: false, version: 0 };
+        let known = Snapshot {
+            account: None,
+            customers: BTreeMap::new(),
+            freshness,
+            listing: None,
+            added: BTreeMap::new(),
+            ready: false,
+            version: 0,
+        };
         Self(Arc::new(Store { known: Mutex::new(known) }))
     }
 
@@ -88,13 +101,14 @@ impl StoreWriter {
         self.0.clone()
     }
 
-    /// From now on the numbers are `account`'s: nothing that was known is, save its `listing` of an earlier run.
-    pub fn begin_account(&self, account: Account, listing: Option<Arc<[ListedCustomer]>>) {
+    /// From now on the numbers are `account`'s: nothing that was known is, save what is `saved` of its listings.
+    pub fn begin_account(&self, account: Account, saved: &Saved) {
         let mut known = self.lock();
         known.version += 1;
         known.account = Some(account);
         known.customers.clear();
-        known.listing = listing;
+        known.listing.clone_from(&saved.listing);
+        known.added.clone_from(&saved.added);
     }
 
     /// From now on answers count for so long.
@@ -113,10 +127,11 @@ impl StoreWriter {
         let mut before = std::mem::take(&mut known.customers);
         known.customers = watched
             .iter()
-            .map(|WatchedCustomer { customer, products }| {
-                let records = before.remove(&customer.id);
-                let record = |product| records.as_ref().and_then(|known| known.products.get(product)).copied();
-                let products = products.iter().map(|product| (*product, record(product).unwrap_or_default()));
+            .map(|WatchedCustomer { customer, products, listed }| {
+                let targets = before.remove(&customer.id);
+                let record = |product| targets.as_ref()?.products.get(product).map(|known| known.record);
+                let target = |product| KnownTarget { listed: *listed, record: record(product).unwrap_or_default() };
+                let products = products.iter().map(|product| (*product, target(product)));
                 let entry = KnownCustomer { customer: customer.clone(), products: products.collect() };
                 (customer.id.clone(), Arc::new(entry))
             })
@@ -124,37 +139,50 @@ impl StoreWriter {
     }
 
     /// Takes what an earlier run knew of the targets that are watched.
-    pub fn restore(&self, records: &BTreeMap<Target, Record>, now: SystemTime) {
+    pub fn restore(&self, records: &BTreeMap<Target, Record>, now: Now) {
         let mut known = self.lock();
         known.version += 1;
         for (target, record) in records {
             if let Some(entry) = known.entry(target) {
-                *entry = *record;
-                known.ready |= record.seats(now, known.freshness).is_some();
+                entry.record = *record;
+                let restored = *entry;
+                known.ready |= restored.seats(now, known.freshness).is_some();
             }
         }
     }
 
-    /// Takes what a poll came to; returns the record before and after. `None`: the target is no longer watched.
+    /// Takes what a poll came to now; returns what was known before and after. `None`: the target is no longer watched.
     pub fn record(
         &self,
         target: &Target,
         outcome: Result<Answer, Reason>,
-        now: SystemTime,
-    ) -> Option<(Record, Record)> {
+        now: Now,
+    ) -> Option<(KnownTarget, KnownTarget)> {
         let mut known = self.lock();
         let entry = known.entry(target)?;
         let before = *entry;
-        entry.take(outcome, now);
+        entry.record.take(outcome, now);
         let after = *entry;
         known.ready |= outcome.is_ok();
         known.version += 1;
         Some((before, after))
     }
 
-    /// A complete listing is believed. It is an answer, too: an account without customers is ready with it.
-    pub fn set_listing(&self, listing: Arc<[ListedCustomer]>) {
+    /// A complete listing of `now` is believed. It is an answer, too: an account without customers is ready with it.
+    pub fn set_listing(&self, listing: Arc<[ListedCustomer]>, now: SystemTime) {
         let mut known = self.lock();
+        known.version += 1;
+        let ids = |listing: &Arc<[ListedCustomer]>| listing.iter().map(|one| one.id.clone()).collect::<HashSet<_>>();
+        let before = known.listing.as_ref().map(ids);
+        let after = ids(&listing);
+        known.added.retain(|id, _| after.contains(id));
+        if let Some(before) = before {
+            let new: Vec<_> = after.into_iter().filter(|id| !before.contains(id)).collect();
+            // Whom the configuration names was there before.
+            let new = new.into_iter().filter(|id| !known.customers.contains_key(id)).map(|id| (id, now));
+            let new: Vec<_> = new.collect();
+            known.added.extend(new);
+        }
         known.listing = Some(listing);
         known.ready = true;
     }
@@ -162,27 +190,22 @@ impl StoreWriter {
 
 impl Snapshot {
     /// Every target with its customer.
-    pub fn records(&self) -> impl Iterator<Item = (&Customer, ProductType, &Record)> {
+    pub fn targets(&self) -> impl Iterator<Item = (&Customer, ProductType, &KnownTarget)> {
         self.customers
             .values()
-            .flat_map(|known| known.products.iter().map(|(product, record)| (&known.customer, *product, record)))
+            .flat_map(|known| known.products.iter().map(|(product, target)| (&known.customer, *product, target)))
     }
 
-    /// Every target.
-    pub fn targets(&self) -> Vec<Target> {
-        self.records().map(|(customer, product, _)| Target { customer: customer.id.clone(), product }).collect()
-    }
-
-    /// How many targets are in each state at `now`. Every state is there.
-    pub fn states(&self, now: SystemTime) -> BTreeMap<TargetState, usize> {
+    /// How many targets are in each state now. Every state is there.
+    pub fn states(&self, now: Now) -> BTreeMap<TargetState, usize> {
         let mut counts: BTreeMap<_, _> = TargetState::ALL.iter().map(|state| (*state, 0)).collect();
-        for (_, _, record) in self.records() {
-            *counts.entry(record.state(now, self.freshness)).or_default() += 1;
+        for (_, _, target) in self.targets() {
+            *counts.entry(target.state(now, self.freshness)).or_default() += 1;
         }
         counts
     }
 
-    fn entry(&mut self, target: &Target) -> Option<&mut Record> {
+    fn entry(&mut self, target: &Target) -> Option<&mut KnownTarget> {
         Arc::make_mut(self.customers.get_mut(&target.customer)?).products.get_mut(&target.product)
     }
 }
@@ -194,9 +217,7 @@ mod tests {
     use elements_api::Seats;
 
     use super::*;
-    use crate::testing::{answer, at, freshness, store, target, watched};
-
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    use crate::testing::{answer, at, freshness, listed, now, store, target, watched};
 
     fn customer(id: &str, products: &[u32]) -> WatchedCustomer {
         watched(id, id, id, products)
@@ -205,8 +226,8 @@ mod tests {
     fn seats(store: &Store, id: &str, product: u32) -> Option<u64> {
         let snapshot = store.snapshot();
         let target = target(id, product);
-        let record = *snapshot.customers.get(&target.customer)?.products.get(&target.product)?;
-        record.seats(NOW, snapshot.freshness).map(Seats::get)
+        let known = *snapshot.customers.get(&target.customer)?.products.get(&target.product)?;
+        known.seats(now(0), snapshot.freshness).map(Seats::get)
     }
 
     #[test]
@@ -214,21 +235,21 @@ mod tests {
         let store = store();
         store.watch(&[customer("a", &[1, 4]), customer("b", &[1])]);
         for (id, product) in [("a", 1), ("a", 4), ("b", 1)] {
-            store.record(&target(id, product), Ok(answer(7)), NOW).unwrap();
+            store.record(&target(id, product), Ok(answer(7)), now(0)).unwrap();
         }
         store.watch(&[customer("A", &[4, 32])]);
         assert_eq!(seats(&store, "a", 4), Some(7));
         assert_eq!(seats(&store, "a", 1), None);
         assert_eq!(seats(&store, "b", 1), None);
-        assert_eq!(store.snapshot().records().count(), 2);
+        assert_eq!(store.snapshot().targets().count(), 2);
     }
 
     #[test]
     fn an_answer_for_a_target_that_went_meanwhile_is_dropped() {
         let store = store();
         store.watch(&[customer("a", &[1])]);
-        assert!(store.record(&target("a", 4), Ok(answer(7)), NOW).is_none());
-        assert!(store.record(&target("b", 1), Ok(answer(7)), NOW).is_none());
+        assert!(store.record(&target("a", 4), Ok(answer(7)), now(0)).is_none());
+        assert!(store.record(&target("b", 1), Ok(answer(7)), now(0)).is_none());
         assert!(!store.snapshot().ready);
     }
 
@@ -237,8 +258,8 @@ mod tests {
         let store = store();
         store.watch(&[customer("a", &[1])]);
         let before = store.snapshot();
-        store.record(&target("a", 1), Ok(answer(7)), NOW).unwrap();
-        assert!(before.records().all(|(_, _, record)| record.answer.is_none()));
+        store.record(&target("a", 1), Ok(answer(7)), now(0)).unwrap();
+        assert!(before.targets().all(|(_, _, target)| target.record.answer.is_none()));
         assert_eq!(seats(&store, "a", 1), Some(7));
     }
 
@@ -246,22 +267,51 @@ mod tests {
     fn the_first_answer_makes_ready_and_a_failure_does_not() {
         let store = store();
         store.watch(&[customer("a", &[1])]);
-        store.record(&target("a", 1), Err(Reason::Timeout), NOW);
+        store.record(&target("a", 1), Err(Reason::Timeout), now(0));
         assert!(!store.snapshot().ready);
-        store.record(&target("a", 1), Ok(Answer::NotFound), NOW);
+        store.record(&target("a", 1), Ok(Answer::NotFound), now(0));
         assert!(store.snapshot().ready);
     }
 
     #[test]
     fn a_restored_number_makes_ready_unless_it_is_stale() {
         let mut record = Record::default();
-        record.take(Ok(answer(7)), at(0));
+        record.take(Ok(answer(7)), now(0));
         for (age, ready) in [(Duration::ZERO, true), (Duration::from_secs(1), false)] {
             let store = store();
             store.watch(&[customer("a", &[1])]);
-            let now = at(0) + freshness().stale_after + age;
-            store.restore(&BTreeMap::from([(target("a", 1), record)]), now);
+            let now = now(0) + freshness().stale_after + age;
+            store.restore(&BTreeMap::from([(target("a", 1), record.lasting())]), now);
             assert_eq!(store.snapshot().ready, ready);
         }
+    }
+    #[test]
+    fn customers_that_a_later_listing_brings_are_added_until_they_go() {
+        let store = store();
+        store.watch(&[customer("configured", &[1])]);
+        let list = |ids: &[&str], seconds| {
+            store.set_listing(ids.iter().map(|id| listed(id, None)).collect(), at(seconds));
+            store.snapshot().added.into_iter().map(|(id, at)| (id.to_string(), at)).collect::<Vec<_>>()
+        };
+        assert_eq!(list(&["a", "b"], 0), [], "the first listing brings nobody");
+        let added = [("c".to_owned(), at(1))];
+        assert_eq!(list(&["a", "c", "configured"], 1), added);
+        assert_eq!(list(&["a", "b", "C"], 2), [("b".to_owned(), at(2)), added[0].clone()], "b is back");
+        assert_eq!(list(&["a"], 3), []);
+    }
+
+    #[test]
+    fn what_an_earlier_run_knew_of_the_listings_goes_on() {
+        let store = store();
+        let saved = Saved {
+            listing: Some([listed("a", None), listed("b", None)].into()),
+            added: BTreeMap::from([(target("b", 1).customer, at(0))]),
+            ..Saved::default()
+        };
+        let account = Account { base_url: "https://api.example".parse().unwrap(), client_id: "app".to_owned() };
+        store.begin_account(account, &saved);
+        store.set_listing([listed("b", None), listed("c", None)].into(), at(9));
+        let added: Vec<_> = store.snapshot().added.into_iter().map(|(id, at)| (id.to_string(), at)).collect();
+        assert_eq!(added, [("b".to_owned(), at(0)), ("c".to_owned(), at(9))]);
     }
 }

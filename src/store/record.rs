@@ -3,9 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use elements_api::{Answer, Reason, Seats};
+use tokio::time::Instant;
 
-/// An answer may be this far ahead of the clock, which is set back a little now and then.
+use super::Now;
+
+/// A restored answer may be this far ahead of the clock, which is set back a little now and then.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+
+/// A target that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownTarget {
+    /// Somebody listed its product by name or number, and did not write `all`.
+    pub listed: bool,
+    pub record: Record,
+}
 
 /// The last answer of a target, its last change, and whether its last poll failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -24,6 +35,8 @@ pub struct Record {
 pub struct Answered {
     pub answer: Answer,
     pub at: SystemTime,
+    /// The same moment by the monotonic clock; `None` for what an earlier run has saved.
+    pub came: Option<Instant>,
 }
 
 /// The last time that an answered number differed from the one answered before it.
@@ -37,25 +50,16 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     pub stale_after: Duration,
-    /// For a product that the customer does not have, and which is asked for less often.
-    pub absent_stale_after: Duration,
-}
-
-impl Freshness {
-    const fn limit(self, answer: Answer) -> Duration {
-        match answer {
-            Answer::Seats(_) => self.stale_after,
-            Answer::NotApplicable | Answer::NotFound => self.absent_stale_after,
-        }
-    }
+    /// For a dormant target, which is asked for less often.
+    pub dormant_stale_after: Duration,
 }
 
 /// How a target is. The text is a label value, and so part of the public interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TargetState {
-    /// Its number is known and fresh.
+    /// What it has is known and fresh.
     Ok,
-    /// That there is no number is known and fresh.
+    /// That it never had a seat is known and fresh.
     Absent,
     /// The last poll had no answer, or no poll was made for too long.
     Failing,
@@ -77,131 +81,215 @@ impl TargetState {
 }
 
 impl Record {
-    /// Takes what a poll at `now` came to.
-    pub fn take(&mut self, outcome: Result<Answer, Reason>, now: SystemTime) {
+    /// Takes what a poll came to now.
+    pub fn take(&mut self, outcome: Result<Answer, Reason>, now: Now) {
         match outcome {
             Ok(answer) => {
                 if let Some(seats) = answer.seats() {
-                    let previous = self.last_seats.replace(seats);
-                    if let Some(previous) = previous.filter(|previous| *previous != seats) {
-                        self.change = Some(Change { previous, at: now });
+                    // All answers before had no number: that was nothing, and nothing is 0.
+                    let before = self.last_seats.or(self.answer.map(|_| Seats::ZERO));
+                    if let Some(previous) = before.filter(|before| *before != seats) {
+                        self.change = Some(Change { previous, at: now.wall });
                     }
+                    self.last_seats = Some(seats);
                 }
-                self.answer = Some(Answered { answer, at: now });
+                self.answer = Some(Answered { answer, at: now.wall, came: Some(now.monotonic) });
                 self.failure = None;
             }
             Err(reason) => self.failure = Some(reason),
         }
     }
 
-    /// The number to show at `now`: as last answered, until it is stale.
-    pub fn seats(&self, now: SystemTime, freshness: Freshness) -> Option<Seats> {
+    /// What outlives the process.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        let answer = self.answer.map(|answered| Answered { came: None, ..answered });
+        Self { answer, failure: None, ..self }
+    }
+
+    /// Whether any answer ever had more than 0 seats. A change is between two numbers, and one of them is.
+    pub fn had_seats(&self) -> bool {
+        self.change.is_some() || self.last_seats.is_some_and(|seats| seats > Seats::ZERO)
+    }
+}
+
+impl Answered {
+    /// How old it is: by the clock that says more, since each may miss time. `None` where that is unknown: it was
+    /// restored, and the clock was set back since.
+    fn age(&self, now: Now) -> Option<Duration> {
+        let by_wall = now.wall.duration_since(self.at);
+        match self.came {
+            Some(came) => Some(now.monotonic.saturating_duration_since(came).max(by_wall.unwrap_or_default())),
+            None => match by_wall {
+                Err(ahead) if ahead.duration() > CLOCK_TOLERANCE => None,
+                by_wall => Some(by_wall.unwrap_or_default()),
+            },
+        }
+    }
+}
+
+impl KnownTarget {
+    /// Whether nobody listed its product by name and it never had a seat: then it is asked for less often, and has no
+    /// series of its own.
+    pub fn is_dormant(&self) -> bool {
+        !self.listed && !self.record.had_seats()
+    }
+
+    /// The number to show now: as last answered, until it is stale.
+    pub fn seats(&self, now: Now, freshness: Freshness) -> Option<Seats> {
         self.fresh_answer(now, freshness)?.seats()
     }
 
-    pub fn state(&self, now: SystemTime, freshness: Freshness) -> TargetState {
-        if self.failure.is_some() {
-            return TargetState::Failing;
-        }
-        match (self.answer, self.fresh_answer(now, freshness)) {
-            (None, _) => TargetState::Pending,
-            (Some(_), None) => TargetState::Failing,
-            (Some(_), Some(Answer::Seats(_))) => TargetState::Ok,
-            (Some(_), Some(Answer::NotApplicable | Answer::NotFound)) => TargetState::Absent,
+    pub fn state(&self, now: Now, freshness: Freshness) -> TargetState {
+        let Record { answer, failure, .. } = self.record;
+        match self.fresh_answer(now, freshness) {
+            _ if failure.is_some() => TargetState::Failing,
+            Some(_) if self.record.had_seats() => TargetState::Ok,
+            Some(_) => TargetState::Absent,
+            None if answer.is_some() => TargetState::Failing,
+            None => TargetState::Pending,
         }
     }
 
-    /// The last moment at which the last answer still counts. `None` without an answer, or where the answer counts
-    /// for longer than the clock can tell.
-    pub fn fresh_until(&self, freshness: Freshness) -> Option<SystemTime> {
-        let Answered { answer, at } = self.answer?;
-        at.checked_add(freshness.limit(answer))
+    /// The last answer, as long as it counts.
+    pub fn fresh_answer(&self, now: Now, freshness: Freshness) -> Option<Answer> {
+        self.counts_for(now, freshness)?;
+        Some(self.record.answer?.answer)
     }
 
-    fn fresh_answer(&self, now: SystemTime, freshness: Freshness) -> Option<Answer> {
-        let Answered { answer, at } = self.answer?;
-        let is_fresh = match now.duration_since(at) {
-            Ok(age) => age <= freshness.limit(answer),
-            // The clock was set back since: by more than a little, and the true age is unknown.
-            Err(ahead) => ahead.duration() <= CLOCK_TOLERANCE,
-        };
-        is_fresh.then_some(answer)
+    /// For how much longer the last answer counts; `None` if it no longer does, or there was none.
+    pub fn counts_for(&self, now: Now, freshness: Freshness) -> Option<Duration> {
+        let limit = if self.is_dormant() { freshness.dormant_stale_after } else { freshness.stale_after };
+        limit.checked_sub(self.record.answer?.age(now)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::answer;
+    use crate::testing::{answer, now};
 
     const FRESHNESS: Freshness =
-        Freshness { stale_after: Duration::from_secs(100), absent_stale_after: Duration::from_secs(1000) };
-
-    fn at(seconds: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-    }
+        Freshness { stale_after: Duration::from_secs(100), dormant_stale_after: Duration::from_secs(1000) };
 
     fn number(seats: u64) -> Seats {
         Seats::new(seats).unwrap()
     }
 
+    /// After these answers, which came at those seconds.
+    fn record(outcomes: &[(u64, Result<Answer, Reason>)]) -> Record {
+        let mut record = Record::default();
+        for (at, outcome) in outcomes {
+            record.take(*outcome, now(*at));
+        }
+        record
+    }
+
+    fn listed(outcomes: &[(u64, Result<Answer, Reason>)]) -> KnownTarget {
+        KnownTarget { listed: true, record: record(outcomes) }
+    }
+
+    fn restored(answer: Answer, at: u64) -> KnownTarget {
+        let answer = Some(Answered { answer, at: now(at).wall, came: None });
+        KnownTarget { listed: true, record: Record { answer, last_seats: Some(number(5)), ..Record::default() } }
+    }
+
     #[test]
     fn the_first_number_is_no_change() {
-        let mut record = Record::default();
-        record.take(Ok(answer(5)), at(1));
-        record.take(Ok(answer(5)), at(2));
-        assert_eq!(record.change, None);
+        assert_eq!(record(&[(1, Ok(answer(5))), (2, Ok(answer(5)))]).change, None);
+        assert_eq!(record(&[(1, Err(Reason::Timeout)), (2, Ok(answer(5)))]).change, None);
+    }
+
+    #[test]
+    fn a_first_purchase_is_a_change_from_0() {
+        for nothing in [Answer::NotFound, Answer::NotApplicable, answer(0)] {
+            let bought = record(&[(1, Ok(nothing)), (2, Err(Reason::Network)), (3, Ok(answer(25)))]);
+            assert_eq!(bought.change, Some(Change { previous: number(0), at: now(3).wall }), "{nothing:?}");
+            assert_eq!(record(&[(1, Ok(nothing)), (2, Ok(answer(0)))]).change, None, "{nothing:?}");
+        }
     }
 
     #[test]
     fn a_change_is_seen_over_failure_staleness_and_absence() {
-        let mut record = Record::default();
-        record.take(Ok(answer(5)), at(1));
-        record.take(Err(Reason::Timeout), at(2));
-        record.take(Ok(Answer::NotFound), at(5_000));
-        record.take(Ok(answer(0)), at(90_000));
-        assert_eq!(record.change, Some(Change { previous: number(5), at: at(90_000) }));
-        record.take(Ok(answer(0)), at(90_100));
-        assert_eq!(record.change, Some(Change { previous: number(5), at: at(90_000) }));
+        let mut record = record(&[
+            (1, Ok(answer(5))),
+            (2, Err(Reason::Timeout)),
+            (5_000, Ok(Answer::NotFound)),
+            (90_000, Ok(answer(0))),
+        ]);
+        let change = Some(Change { previous: number(5), at: now(90_000).wall });
+        assert_eq!(record.change, change);
+        record.take(Ok(answer(0)), now(90_100));
+        assert_eq!(record.change, change);
+    }
+
+    #[test]
+    fn what_had_seats_once_is_never_dormant_again() {
+        let dormant = |outcomes: &[_]| KnownTarget { listed: false, record: record(outcomes) }.is_dormant();
+        assert!(dormant(&[]));
+        assert!(dormant(&[(1, Ok(answer(0))), (2, Ok(Answer::NotFound)), (3, Err(Reason::Forbidden))]));
+        assert!(!dormant(&[(1, Ok(answer(5)))]));
+        assert!(!dormant(&[(1, Ok(answer(5))), (2, Ok(answer(0))), (3, Ok(answer(0)))]));
+        assert!(!dormant(&[(1, Ok(answer(5))), (2, Ok(Answer::NotFound))]));
+        assert!(!listed(&[]).is_dormant());
     }
 
     #[test]
     fn a_failure_keeps_the_number_until_it_is_stale() {
-        let mut record = Record::default();
-        record.take(Ok(answer(5)), at(0));
-        record.take(Err(Reason::Network), at(50));
-        assert_eq!(record.seats(at(100), FRESHNESS), Some(number(5)));
-        assert_eq!(record.state(at(100), FRESHNESS), TargetState::Failing);
-        assert_eq!(record.seats(at(101), FRESHNESS), None);
+        let target = listed(&[(0, Ok(answer(5))), (50, Err(Reason::Network))]);
+        assert_eq!(target.seats(now(100), FRESHNESS), Some(number(5)));
+        assert_eq!(target.state(now(100), FRESHNESS), TargetState::Failing);
+        assert_eq!(target.seats(now(101), FRESHNESS), None);
     }
 
     #[test]
     fn an_answer_that_nobody_renewed_is_failing_once_stale() {
-        let mut record = Record::default();
-        assert_eq!(record.state(at(0), FRESHNESS), TargetState::Pending);
-        record.take(Ok(answer(5)), at(0));
-        assert_eq!(record.state(at(100), FRESHNESS), TargetState::Ok);
-        assert_eq!(record.state(at(101), FRESHNESS), TargetState::Failing);
+        assert_eq!(listed(&[]).state(now(0), FRESHNESS), TargetState::Pending);
+        let target = listed(&[(0, Ok(answer(5)))]);
+        assert_eq!(target.state(now(100), FRESHNESS), TargetState::Ok);
+        assert_eq!(target.state(now(101), FRESHNESS), TargetState::Failing);
     }
 
     #[test]
-    fn an_answer_from_the_future_is_not_fresh_until_then() {
-        let mut record = Record::default();
-        record.take(Ok(answer(5)), at(7_200));
-        assert_eq!(record.seats(at(7_140), FRESHNESS), Some(number(5)));
-        assert_eq!(record.seats(at(7_139), FRESHNESS), None);
-        assert_eq!(record.state(at(0), FRESHNESS), TargetState::Failing);
-    }
-
-    #[test]
-    fn absence_shows_no_number_and_counts_longer() {
-        for absent in [Answer::NotFound, Answer::NotApplicable] {
-            let mut record = Record::default();
-            record.take(Ok(answer(5)), at(0));
-            record.take(Ok(absent), at(1));
-            assert_eq!(record.seats(at(1), FRESHNESS), None);
-            assert_eq!(record.state(at(1_001), FRESHNESS), TargetState::Absent);
-            assert_eq!(record.state(at(1_002), FRESHNESS), TargetState::Failing);
+    fn what_never_had_a_seat_is_absent_and_counts_longer_unless_it_is_listed() {
+        for nothing in [Answer::NotFound, Answer::NotApplicable, answer(0)] {
+            let listed = listed(&[(0, Ok(nothing))]);
+            let dormant = KnownTarget { listed: false, ..listed };
+            assert_eq!(dormant.state(now(1_000), FRESHNESS), TargetState::Absent);
+            assert_eq!(dormant.state(now(1_001), FRESHNESS), TargetState::Failing);
+            assert_eq!(listed.state(now(100), FRESHNESS), TargetState::Absent);
+            assert_eq!(listed.state(now(101), FRESHNESS), TargetState::Failing);
         }
+    }
+
+    #[test]
+    fn a_404_for_what_had_seats_is_an_answer_without_a_number() {
+        let target = listed(&[(0, Ok(answer(5))), (1, Ok(Answer::NotFound))]);
+        assert_eq!(target.seats(now(1), FRESHNESS), None);
+        assert_eq!(target.state(now(1), FRESHNESS), TargetState::Ok);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_answer_younger() {
+        let target = listed(&[(100_000, Ok(answer(5)))]);
+        let state = |wall, monotonic| {
+            let now = Now { wall: now(wall).wall, monotonic: now(monotonic).monotonic };
+            target.state(now, FRESHNESS)
+        };
+        assert_eq!(state(100_100, 100_100), TargetState::Ok);
+        // Set back, by a little or by a day.
+        assert_eq!(state(99_900, 100_100), TargetState::Ok);
+        assert_eq!(state(13_600, 100_100), TargetState::Ok);
+        assert_eq!(state(13_600, 100_101), TargetState::Failing);
+        // Set forward, or the machine has slept.
+        assert_eq!(state(100_101, 100_001), TargetState::Failing);
+    }
+
+    #[test]
+    fn a_restored_answer_from_the_future_is_not_fresh() {
+        let target = restored(answer(5), 7_200);
+        assert_eq!(target.seats(now(7_140), FRESHNESS), Some(number(5)));
+        assert_eq!(target.seats(now(7_139), FRESHNESS), None);
+        assert_eq!(target.state(now(0), FRESHNESS), TargetState::Failing);
     }
 }

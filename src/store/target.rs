@@ -27,15 +27,17 @@ pub struct Customer {
 pub struct WatchedCustomer {
     pub customer: Customer,
     pub products: Vec<ProductType>,
+    /// Somebody listed them by name or number, and did not write `all`.
+    pub listed: bool,
 }
 
-/// Text of at most [`Label::MAX_CHARS`] characters, which is what one label value may cost.
+/// Text of at most [`Label::MAX_BYTES`] bytes, which is what one label value may cost, on one line.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(Arc<str>);
 
 impl Label {
-    /// Longer text is cut here.
-    pub const MAX_CHARS: usize = 256;
+    /// Longer text is cut here, between characters.
+    pub const MAX_BYTES: usize = 200;
 
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,9 +46,14 @@ impl Label {
 
 impl From<&str> for Label {
     fn from(text: &str) -> Self {
-        let end = text.char_indices().nth(Self::MAX_CHARS).map_or(text.len(), |(end, _)| end);
-        Self(Arc::from(&text[..end]))
+        let text = &text[..text.floor_char_boundary(Self::MAX_BYTES)];
+        if text.contains(breaks_lines) { Self(text.replace(breaks_lines, " ").into()) } else { Self(text.into()) }
     }
+}
+
+/// What some reader of the exposition format takes for the end of a line, or of the text, and what a terminal obeys.
+fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Display for Label {
@@ -67,8 +74,14 @@ mod tests {
 
     #[test]
     fn labels_are_cut_between_characters() {
-        let long = "é".repeat(300);
-        assert_eq!(Label::from(long.as_str()).as_str().chars().count(), 256);
+        let long = format!("x{}", "é".repeat(300));
+        assert_eq!(Label::from(long.as_str()).as_str().len(), 199);
         assert_eq!(Label::from("short").as_str(), "short");
+    }
+
+    #[test]
+    fn what_could_break_a_line_is_a_blank() {
+        let name = "A\0B\nC\u{85}D\u{2028}E\u{2029}F\u{1b}[31mG\u{7f}é";
+        assert_eq!(Label::from(name).as_str(), "A B C D E F [31mG é");
     }
 }

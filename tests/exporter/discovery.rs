@@ -43,7 +43,7 @@ async fn the_configuration_names_narrows_adds_and_excludes() {
     let metrics = exporter.metrics().await;
     assert_eq!(value(&metrics, &m365("contoso")), None, "narrowed to Fly");
     assert_eq!(value(&metrics, &m365("c-3")), None, "excluded");
-    let info = "avepoint_customer_info{customer=\"contoso\",customer_id=\"C-1\",name=\"Contoso\"}";
+    let info = "avepoint_customer_info{customer=\"contoso\",customer_id=\"c-1\",name=\"Contoso\"}";
     assert_eq!(value(&metrics, info), Some(1.0));
     assert!(metrics.contains("customer=\"extra\""), "added");
     exporter.stop().await;
@@ -123,7 +123,11 @@ async fn any_organization_name_is_safe() {
     let metrics = exporter.metrics().await;
     let shown: Vec<_> = metrics.lines().filter(|line| line.contains("Evil")).collect();
     assert_eq!(shown.len(), 1, "in avepoint_customer_info only");
-    assert!(shown[0].starts_with("avepoint_customer_info{customer=\"c-3\",customer_id=\"c-3\",name=\"Evil\\\"} 1\\n"));
+    assert!(
+        shown[0].starts_with(
+            "avepoint_customer_info{customer=\"c-3\",customer_id=\"c-3\",name=\"Evil\\\"} 1 avepoint_api_up"
+        )
+    );
     assert!(!exporter.log().contains("Evil"), "not in the log");
     exporter.stop().await;
 }

@@ -56,9 +56,9 @@ async fn many_changes_are_one_line() {
 async fn a_log_that_nobody_reads_holds_up_nothing_and_its_lines_are_counted() {
     const DROPPED: &str = "avepoint_exporter_log_lines_dropped_total";
     // Every target fails in every cycle, which is a line each at this level.
-    let simulator = Simulator::start(World::sized(100, &[1, 4, 32, 2048])).await.unwrap();
+    let simulator = Simulator::start(World::sized(2_000, &[1, 4, 32, 2048])).await.unwrap();
     simulator.inject(Rule::on(Operation::Overview, Effect::status(StatusCode::FORBIDDEN)));
-    let yaml = Yaml::new(&simulator).with_api("requests_per_second", 100_000).with_poll("interval", "50ms");
+    let yaml = Yaml::new(&simulator).with_api("requests_per_second", 100_000).with_poll("interval", "1s");
     let folder = Folder::new(&yaml.rest("discovery: {enabled: true}\nproducts: [1, 4, 32, 2048]\n"));
     let (mut exporter, _unread) = Exporter::start_unread(&folder, &["--log.level=debug"]).await;
     assert_eq!(exporter.value(DROPPED).await, Some(0.0), "an increase from nothing is not seen");
@@ -127,6 +127,6 @@ async fn a_cycle_that_cannot_fit_is_warned_about_with_the_arithmetic() {
     let yaml = Yaml::new(&simulator).with_api("requests_per_second", 1);
     let exporter = Exporter::start(&Folder::new(&yaml)).await;
     let line = exporter.until_logged("cannot fit its interval").await;
-    assert!(line.contains("4 targets at 1 request per second take 4s"), "{line}");
+    assert!(line.contains("4 targets take 4s at 1 request per second, longer than"), "{line}");
     exporter.stop().await;
 }

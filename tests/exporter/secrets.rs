@@ -74,7 +74,7 @@ async fn everything_seen(
     format: &str,
     revoke: impl Fn(&mut World),
 ) -> Seen {
-    let yaml = yaml.clone().with_poll("interval", "200ms").and("state_file: state.json\ndiscovery: {enabled: true}\n");
+    let yaml = yaml.clone().with_poll("interval", "1s").and("state_file: state.json\ndiscovery: {enabled: true}\n");
     folder.configure(&yaml);
     let mut seen = Seen(Vec::new());
     let log_options = ["--log.level", "trace", "--log.format", format];

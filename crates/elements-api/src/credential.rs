@@ -1,14 +1,16 @@
 //! What proves the client's identity, read afresh for every token request.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
+use bounded_file::LARGEST;
 use url::form_urlencoded;
 
 use crate::certificate::ClientCertificate;
-use crate::credential_file::read_line;
+use crate::credential_file::{read_file, read_line};
 use crate::error::CredentialError;
 use crate::secret::Secret;
-use crate::{Credential, SecretSource, Settings};
+use crate::{CertificateSource, Credential, SecretSource, Settings};
 
 /// The form that asks for a token, and when the certificate in it expires.
 pub(crate) struct TokenForm {
@@ -48,6 +50,21 @@ impl TokenForm {
         }
         Ok(Self { body: Secret::new(form.finish()), certificate_expires })
     }
+}
+
+/// A digest of the bytes of all files of `credential`, to tell whether one has changed. It says nothing of the bytes to
+/// whoever does not have `key`, which is random.
+pub(crate) fn fingerprint(credential: &Credential, key: &RandomState) -> u64 {
+    let files = match credential {
+        Credential::Secret(SecretSource::Inline(_)) => Vec::new(),
+        Credential::Secret(SecretSource::File(file)) => vec![file],
+        Credential::Certificate(CertificateSource::Pfx { pfx_file, password_file }) => {
+            [pfx_file].into_iter().chain(password_file).collect()
+        }
+        Credential::Certificate(CertificateSource::Pem { cert_file, key_file }) => vec![cert_file, key_file],
+    };
+    let contents: Vec<_> = files.into_iter().map(|file| read_file(file, LARGEST).ok()).collect();
+    key.hash_one(&contents)
 }
 
 /// Checks, without a network, that the credential's files can be used as they are at `now`.

@@ -63,6 +63,7 @@ pub use catalog::{CATALOG, Product, ProductType, UnknownProduct};
 pub use client::{Client, Slot};
 pub use credential::check_credential;
 pub use error::{BadResponse, CredentialError, Error, NetworkProblem, OAuthError, SetupError};
+pub use listing::Customers;
 pub use model::{Account, Answer, CustomerId, ListedCustomer, Reason, Seats};
 pub use object::Object;
 pub use observer::{Code, Observer, Operation};

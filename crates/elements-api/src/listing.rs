@@ -9,10 +9,24 @@ use crate::wire::CustomersPage;
 /// The most that the API gives on a page.
 pub(crate) const PAGE_SIZE: usize = 100;
 
+/// More rows are not read: somebody's paging has no end.
+const MOST_ROWS: u64 = 500_000;
+
+/// All customers that the credentials can see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Customers {
+    /// Each once.
+    pub customers: Vec<ListedCustomer>,
+    /// How many rows of the listing name no customer.
+    pub unusable_rows: usize,
+    /// Why the first of them does not.
+    pub unusable_because: Option<String>,
+}
+
 /// Pages as they come in, from number 1.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    customers: Vec<ListedCustomer>,
+    listed: Customers,
     seen: HashSet<CustomerId>,
     total: Option<u64>,
     pages: u64,
@@ -40,26 +54,45 @@ impl Listing {
         if page.total != total {
             return reject(format!("the total is {} on page {asked}, and was {total} before", page.total));
         }
-        if page.customers.len() > PAGE_SIZE {
-            return reject(format!("page {asked} holds {} customers, more than {PAGE_SIZE}", page.customers.len()));
+        if total > MOST_ROWS {
+            return reject(format!("the total is {total}, more than the {MOST_ROWS} rows that are read"));
         }
-        let ends_early = page.customers.is_empty();
-        for customer in page.customers {
-            if !self.seen.insert(customer.id.clone()) {
-                return reject(format!("customer {} is listed twice", customer.id));
+        if page.rows.len() > PAGE_SIZE {
+            return reject(format!("page {asked} holds {} customers, more than {PAGE_SIZE}", page.rows.len()));
+        }
+        let ends_early = page.rows.is_empty();
+        for row in page.rows {
+            match row {
+                Ok(customer) => {
+                    if !self.seen.insert(customer.id.clone()) {
+                        return reject(format!("customer {} is listed twice", customer.id));
+                    }
+                    self.listed.customers.push(customer);
+                }
+                Err(because) => {
+                    self.listed.unusable_rows += 1;
+                    self.listed.unusable_because.get_or_insert(because);
+                }
             }
-            self.customers.push(customer);
         }
         self.pages = asked;
-        let listed = self.customers.len() as u64;
+        let Customers { customers, unusable_rows, unusable_because } = &self.listed;
+        let listed = (customers.len() + unusable_rows) as u64;
         if listed > total || (ends_early && listed < total) {
             return reject(format!("the total is {total}, but {listed} were listed"));
+        }
+        // One row may be broken. If most are, the format is another one.
+        if let Some(because) = unusable_because
+            && listed == total
+            && *unusable_rows > customers.len()
+        {
+            return reject(format!("{unusable_rows} of {total} rows name no customer: {because}"));
         }
         Ok(listed == total)
     }
 
-    pub(crate) fn into_customers(self) -> Vec<ListedCustomer> {
-        self.customers
+    pub(crate) fn into_customers(self) -> Customers {
+        self.listed
     }
 }
 
@@ -68,10 +101,8 @@ mod tests {
     use super::*;
 
     fn page(index: u64, total: u64, ids: std::ops::Range<u32>) -> CustomersPage {
-        let customers = ids
-            .map(|id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None })
-            .collect();
-        CustomersPage { customers, index, total }
+        let customer = |id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None };
+        CustomersPage { rows: ids.map(|id| Ok(customer(id))).collect(), index, total }
     }
 
     fn rejected(pages: impl IntoIterator<Item = CustomersPage>) -> String {
@@ -86,7 +117,7 @@ mod tests {
         assert_eq!(listing.add(page(1, 150, 0..100)), Ok(false));
         assert_eq!(listing.next_page(), 2);
         assert_eq!(listing.add(page(2, 150, 100..150)), Ok(true));
-        assert_eq!(listing.into_customers().len(), 150);
+        assert_eq!(listing.into_customers().customers.len(), 150);
     }
 
     #[test]
@@ -109,5 +140,29 @@ mod tests {
         assert_eq!(early, "the total is 200, but 100 were listed");
         assert_eq!(rejected([page(1, 5, 0..7)]), "the total is 5, but 7 were listed");
         assert_eq!(rejected([page(1, 500, 0..101)]), "page 1 holds 101 customers, more than 100");
+    }
+
+    #[test]
+    fn a_row_that_names_nobody_is_counted_and_most_that_do_not_are_an_error() {
+        let with_unusable = |unusable: usize| {
+            let mut broken = page(1, 10, 0..u32::try_from(10 - unusable).unwrap());
+            broken.rows.extend((0..unusable).map(|row| Err(format!("reason {row}"))));
+            let mut listing = Listing::default();
+            listing.add(broken).map(|complete| (complete, listing.into_customers()))
+        };
+        let (complete, listed) = with_unusable(2).unwrap();
+        assert!(complete);
+        assert_eq!((listed.customers.len(), listed.unusable_rows), (8, 2));
+        assert_eq!(listed.unusable_because.as_deref(), Some("reason 0"));
+        assert!(with_unusable(5).is_ok());
+        let error = with_unusable(6).unwrap_err().to_string();
+        assert_eq!(error, "6 of 10 rows name no customer: reason 0");
+    }
+
+    #[test]
+    fn pages_without_an_end_are_not_read() {
+        let error = rejected([page(1, 500_001, 0..100)]);
+        assert_eq!(error, "the total is 500001, more than the 500000 rows that are read");
+        assert_eq!(Listing::default().add(page(1, 500_000, 0..100)), Ok(false));
     }
 }

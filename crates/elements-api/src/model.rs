@@ -97,6 +97,9 @@ pub struct ListedCustomer {
 pub struct Seats(u64);
 
 impl Seats {
+    /// None at all.
+    pub const ZERO: Self = Self(0);
+
     /// 2^53: above it, floats skip whole numbers.
     const MAX: u64 = 1 << f64::MANTISSA_DIGITS;
 
@@ -130,7 +133,7 @@ pub enum Answer {
     Seats(Seats),
     /// The customer has the product, but it does not count seats: `null` or `"N/A"`.
     NotApplicable,
-    /// No such customer, or no such product of this customer: 404.
+    /// No such customer, or no such product of this customer: 404, or 204.
     NotFound,
 }
 

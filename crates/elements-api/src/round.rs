@@ -14,8 +14,8 @@ use crate::catalog::ProductType;
 use crate::client::{Client, Slot};
 use crate::credential::TokenForm;
 use crate::error::{BadResponse, CredentialError, Error, OAuthError};
-use crate::listing::{Listing, PAGE_SIZE};
-use crate::model::{Answer, CustomerId, ListedCustomer};
+use crate::listing::{Customers, Listing, PAGE_SIZE};
+use crate::model::{Answer, CustomerId, Reason};
 use crate::observer::Operation;
 use crate::token::{Scope, Token, TokenTrouble};
 use crate::transport::{Body, Request, Response};
@@ -30,10 +30,26 @@ pub struct Round {
     trouble: Mutex<TokenTrouble>,
 }
 
+/// A request that is always late with its token is tried no more often than this.
+const MOST_TRIES_WITH_OTHER_TOKENS: u32 = 2;
+
+/// Whom a request is about, and what is in its body.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// `None`: it is about all.
+    customer: Option<&'a CustomerId>,
+    json: Option<&'static str>,
+}
+
 impl Round {
     /// Begins a round, in which no request begins at `deadline` or later.
     pub fn begin(client: &Arc<Client>, deadline: Instant) -> Arc<Self> {
         Arc::new(Self { client: client.clone(), deadline, over: AtomicBool::new(false), trouble: Mutex::default() })
+    }
+
+    /// How many requests may be in flight.
+    pub fn slots(&self) -> usize {
+        self.client.settings().max_in_flight.get()
     }
 
     /// Waits until another request may be in flight; `None` once the round is over.
@@ -42,19 +58,30 @@ impl Round {
     }
 
     /// How many seats `customer` has purchased of `product`. While this waits to retry, others may use the slot.
+    /// `may_retry` decides whether what failed for a reason is worth a retry now: `false` leaves it at the failure.
     ///
     /// # Errors
     ///
     /// There is no answer; [`Error::reason`] sorts the causes.
-    pub async fn overview(&self, customer: &CustomerId, product: ProductType, slot: Slot) -> Result<Answer, Error> {
+    pub async fn overview(
+        &self,
+        customer: &CustomerId,
+        product: ProductType,
+        slot: Slot,
+        may_retry: impl Fn(Reason) -> bool,
+    ) -> Result<Answer, Error> {
         let path = format!(
             "partner/external/v3/general/customers/{customer}/avpt-products/type/{}/overview",
             product.number()
         );
-        let response = match self.authorized(Operation::Overview, &self.url(&path), None, slot).await {
+        let asked = Asked { customer: Some(customer), json: None };
+        let response = match self.authorized(Operation::Overview, &self.url(&path), asked, slot, may_retry).await {
             Err(Error::Status { operation: Operation::Overview, status: 404, .. }) => return Ok(Answer::NotFound),
             outcome => outcome?,
         };
+        if response.status == 204 {
+            return Ok(Answer::NotFound);
+        }
         wire::overview(&response.body, product).map_err(unusable(Operation::Overview, response.request_id))
     }
 
@@ -63,7 +90,7 @@ impl Round {
     /// # Errors
     ///
     /// A page failed or contradicts another: part of a listing is none.
-    pub async fn customers(&self) -> Result<Vec<ListedCustomer>, Error> {
+    pub async fn customers(&self) -> Result<Customers, Error> {
         let mut listing = Listing::default();
         loop {
             let page = listing.next_page();
@@ -72,7 +99,8 @@ impl Round {
                 .append_pair("pageIndex", &page.to_string())
                 .append_pair("pageSize", &PAGE_SIZE.to_string());
             let slot = self.slot().await.ok_or(Error::NotBegun)?;
-            let response = self.authorized(Operation::Customers, &url, Some("{}"), slot).await?;
+            let asked = Asked { customer: None, json: Some("{}") };
+            let response = self.authorized(Operation::Customers, &url, asked, slot, |_| true).await?;
             let complete = wire::customers_page(&response.body)
                 .and_then(|page| listing.add(page))
                 .map_err(unusable(Operation::Customers, response.request_id))?;
@@ -99,39 +127,80 @@ impl Round {
         url
     }
 
-    /// Asks with the token; an answer of 401 gets one new token and one more try.
+    /// Asks with the token. An answer of 401 gets one new token and one more try, where the token may be to blame: one
+    /// target's 401 must neither cost a token each time nor keep the others from getting one.
     async fn authorized(
         &self,
         operation: Operation,
         url: &Url,
-        json: Option<&'static str>,
+        asked: Asked<'_>,
         mut slot: Slot,
+        may_retry: impl Fn(Reason) -> bool,
     ) -> Result<Response, Error> {
-        let token = self.token(None).await?;
-        let outcome = self.ask(operation, url, json, &token, &mut slot).await;
-        if !is_unauthorized(&outcome) || self.trouble().token_is_not_to_blame {
-            return outcome;
+        let tokens = &self.client.tokens;
+        let mut token = self.token(None).await?;
+        for number in 0.. {
+            let outcome = self.ask(operation, url, asked, &token, &mut slot, &may_retry).await;
+            if !is_unauthorized(&outcome) {
+                tokens.accepted(&token, asked.customer, &outcome);
+                return outcome;
+            }
+            // A second token that was refused was new for this try, unless it was replaced meanwhile.
+            let is_second = number > 0;
+            if is_second && !self.was_replaced(&token) {
+                tokens.refused_anyway(asked.customer);
+                return outcome;
+            }
+            if number == MOST_TRIES_WITH_OTHER_TOKENS || !self.may_replace(&token, asked.customer) {
+                return outcome;
+            }
+            token = self.token(Some(&token)).await?;
         }
-        let token = self.token(Some(&token)).await?;
-        let outcome = self.ask(operation, url, json, &token, &mut slot).await;
-        self.trouble().token_is_not_to_blame |= is_unauthorized(&outcome);
-        outcome
+        Err(Error::NotBegun)
+    }
+
+    /// Whether a 401 may be the fault of `token`: it is not the one in hand any more; or nobody in this round has asked
+    /// for another because of a 401; or it was good for somebody, and this customer was not refused with a new one before.
+    fn may_replace(&self, token: &Arc<Token>, customer: Option<&CustomerId>) -> bool {
+        let tokens = &self.client.tokens;
+        if self.was_replaced(token) {
+            return true;
+        }
+        let mut trouble = self.trouble();
+        let may = trouble.replaced.is_none() || (token.was_accepted() && !tokens.was_refused_anyway(customer));
+        if may {
+            trouble.replaced = Some(token.clone());
+        }
+        may
+    }
+
+    /// Whether there is another token than `token`, or somebody is asking for it.
+    fn was_replaced(&self, token: &Arc<Token>) -> bool {
+        let replaced = self.trouble().replaced.clone();
+        replaced.is_some_and(|replaced| Arc::ptr_eq(&replaced, token))
+            || self.client.tokens.usable(Some(token)).is_some()
     }
 
     async fn ask(
         &self,
         operation: Operation,
         url: &Url,
-        json: Option<&'static str>,
+        asked: Asked<'_>,
         token: &Token,
         slot: &mut Slot,
+        may_retry: impl Fn(Reason) -> bool,
     ) -> Result<Response, Error> {
         if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
             return Err(Error::ScopeMissing);
         }
-        let request =
-            || ready(Ok(Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) }));
-        self.attempts(operation, request, Some(slot)).await
+        let request = || {
+            ready(Ok(Request {
+                url: url.clone(),
+                bearer: Some(token.secret.clone()),
+                body: asked.json.map(Body::Json),
+            }))
+        };
+        self.attempts(operation, request, Some(slot), may_retry).await
     }
 
     /// The token in hand, or a new one: one request serves all who wait. A renewal holds up nobody who can still use
@@ -161,8 +230,11 @@ impl Round {
                 self.trouble().failure = Some(error.clone());
             }
             tokens.usable(refused).ok_or_else(|| {
-                tokens.hold(None);
-                self.client.observer.token_expires(None);
+                // One that was refused to somebody may be good for others.
+                if refused.is_none() {
+                    tokens.hold(None);
+                    self.client.observer.token_expires(None);
+                }
                 error
             })
         })
@@ -184,7 +256,7 @@ impl Round {
 
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let begun = Instant::now();
-        let response = self.attempts(Operation::Token, || self.token_request(scope), None).await?;
+        let response = self.attempts(Operation::Token, || self.token_request(scope), None, |_| true).await?;
         let (token, expires) =
             Token::read(&response.body, scope, begun).map_err(unusable(Operation::Token, response.request_id))?;
         self.client.observer.token_expires(Some(expires));
@@ -194,6 +266,7 @@ impl Round {
     /// A request for a token with a form of its own: an assertion is good for one request, and a secret may have changed
     /// since the last one.
     async fn token_request(&self, scope: Scope) -> Result<Request, Error> {
+        self.client.note_credentials().await;
         let settings = self.client.settings().clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
         let filled_in = spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
@@ -214,8 +287,9 @@ impl Round {
         operation: Operation,
         request: impl Fn() -> F,
         slot: Option<&mut Slot>,
+        may_retry: impl Fn(Reason) -> bool,
     ) -> Result<Response, Error> {
-        let outcome = self.client.attempts(operation, request, self.deadline, slot).await;
+        let outcome = self.client.attempts(operation, request, self.deadline, slot, may_retry).await;
         if matches!(outcome, Err(Error::NotBegun)) {
             self.over.store(true, Ordering::Relaxed);
         }

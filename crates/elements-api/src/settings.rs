@@ -41,6 +41,9 @@ impl Settings {
     /// whole nanoseconds.
     pub const MAX_REQUESTS_PER_SECOND: u64 = 100_000;
 
+    /// The most that `max_in_flight` may be: each is a connection.
+    pub const MAX_IN_FLIGHT: u64 = 10_000;
+
     /// Whose numbers the API gives with these settings.
     pub fn account(&self) -> Account {
         Account { base_url: self.base_url.clone(), client_id: self.client_id.clone() }

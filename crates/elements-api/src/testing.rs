@@ -103,7 +103,7 @@ pub struct Asked {
     pub what: String,
 }
 
-type Script = Box<dyn FnMut(&str) -> Reply + Send>;
+type Script = Box<dyn FnMut(&str, Option<&str>) -> Reply + Send>;
 
 /// The vendor: it answers as its script says, and remembers what it was asked. Clones are the same vendor.
 #[derive(Clone)]
@@ -123,7 +123,12 @@ impl fmt::Debug for Vendor {
 
 impl Vendor {
     /// `script` gives the reply to what was asked, as [`Asked::what`] names it; tokens too.
-    pub fn new(script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+    pub fn new(mut script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+        Self::with_bearer(move |what, _| script(what))
+    }
+
+    /// The same, where `script` is also given the token that the request carries.
+    pub fn with_bearer(script: impl FnMut(&str, Option<&str>) -> Reply + Send + 'static) -> Self {
         Self {
             began: Instant::now(),
             script: Arc::new(Mutex::new(Box::new(script))),
@@ -164,7 +169,8 @@ impl Vendor {
 impl Transport for Vendor {
     fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>> {
         let what = what(&request.url);
-        let reply = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&what);
+        let bearer = request.bearer.as_ref().map(Secret::expose);
+        let reply = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&what, bearer);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked { at: self.began.elapsed(), what });
         let flight = Flight::begin(self);
         Box::pin(async move {

@@ -1,12 +1,14 @@
 //! The token in hand.
 
-use std::sync::atomic::AtomicBool;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::error::{BadResponse, Error, OAuthError};
+use crate::model::CustomerId;
 use crate::secret::Secret;
 use crate::wire;
 
@@ -39,6 +41,8 @@ pub(crate) struct Token {
     pub(crate) scope: Scope,
     renew_at: Instant,
     usable_until: Instant,
+    /// The API has answered somebody who had it.
+    accepted: AtomicBool,
 }
 
 impl Token {
@@ -52,12 +56,17 @@ impl Token {
             scope,
             renew_at: begun + lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 5)),
             usable_until: begun + lifetime,
+            accepted: AtomicBool::new(false),
         };
         Ok((token, SystemTime::now() + lifetime.saturating_sub(begun.elapsed())))
     }
 
     pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.renew_at
+    }
+
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_usable(&self) -> bool {
@@ -73,6 +82,9 @@ pub(crate) struct Tokens {
     pub(crate) renewing: tokio::sync::Mutex<()>,
     /// The identity service did not even grant the licence scope: next time, that one alone is asked for first.
     pub(crate) without_any_scope: AtomicBool,
+    /// Who was answered 401 with a token that was issued for that very try; `None` is the listing. It is not the token,
+    /// then, until they are answered otherwise.
+    refused_anyway: Mutex<HashSet<Option<CustomerId>>>,
 }
 
 impl Tokens {
@@ -81,6 +93,28 @@ impl Tokens {
         let in_hand = self.lock().clone()?;
         let was_refused = refused.is_some_and(|refused| Arc::ptr_eq(&in_hand, refused));
         (in_hand.is_usable() && !was_refused).then_some(in_hand)
+    }
+
+    /// Something other than a 401 came of asking for `customer` with `token`.
+    pub(crate) fn accepted<T>(&self, token: &Token, customer: Option<&CustomerId>, outcome: &Result<T, Error>) {
+        // What else comes may come from a proxy that has not looked at the token.
+        if matches!(outcome, Ok(_) | Err(Error::Status { status: 403 | 404, .. })) {
+            token.accepted.store(true, Ordering::Relaxed);
+            self.lock_refused().remove(&customer.cloned());
+        }
+    }
+
+    pub(crate) fn refused_anyway(&self, customer: Option<&CustomerId>) {
+        self.lock_refused().insert(customer.cloned());
+    }
+
+    pub(crate) fn was_refused_anyway(&self, customer: Option<&CustomerId>) -> bool {
+        self.lock_refused().contains(&customer.cloned())
+    }
+
+    fn lock_refused(&self) -> MutexGuard<'_, HashSet<Option<CustomerId>>> {
+        // Each call changes one entry: a panic elsewhere cannot have spoilt it.
+        self.refused_anyway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn hold(&self, token: Option<Arc<Token>>) {
@@ -98,8 +132,8 @@ impl Tokens {
 pub(crate) struct TokenTrouble {
     /// Why the last request for a token failed: the rest of the round does not ask again.
     pub(crate) failure: Option<Error>,
-    /// A new token was refused as well as the one before: the rest of the round takes a 401 for an answer.
-    pub(crate) token_is_not_to_blame: bool,
+    /// The last token that another was asked for because of a 401.
+    pub(crate) replaced: Option<Arc<Token>>,
 }
 
 /// An answer of the token endpoint that is no token: OAuth 2.0's error, where it is one.

@@ -59,6 +59,8 @@ pub(crate) enum SendError {
     },
 }
 
+const JSON: &str = "application/json";
+
 /// Names the file of the system's roots, which is read without a limit below: a pipe would hold up everything.
 const SYSTEM_ROOTS: &str = "SSL_CERT_FILE";
 
@@ -93,7 +95,7 @@ impl Http {
         let Request { url, bearer, body } = request;
         let client = if url.origin() == self.identity_origin { &self.identity } else { &self.api };
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let mut builder = client.request(method, url).header(header::ACCEPT, "application/json");
+        let mut builder = client.request(method, url).header(header::ACCEPT, JSON);
         if let Some(token) = bearer {
             builder = builder.bearer_auth(token.expose());
         }
@@ -101,8 +103,9 @@ impl Http {
             Some(Body::Form(form)) => {
                 builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose().to_owned())
             }
-            Some(Body::Json(json)) => builder.header(header::CONTENT_TYPE, "application/json").body(json),
-            None => builder,
+            Some(Body::Json(json)) => builder.header(header::CONTENT_TYPE, JSON).body(json),
+            // The vendor asks for it with every request, whether it has a body or not.
+            None => builder.header(header::CONTENT_TYPE, JSON),
         };
         let mut answer = builder.send().await.map_err(network)?;
         let date = text(answer.headers(), "date").and_then(|date| httpdate::parse_http_date(date).ok());

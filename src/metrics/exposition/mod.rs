@@ -12,16 +12,14 @@ mod gzip;
 mod status_cache;
 mod target_cache;
 
-use std::sync::Arc;
-use std::time::SystemTime;
-
 use bytes::Bytes;
+use std::sync::Arc;
 
 pub use accept::{Encoding, Format};
 
 use crate::metrics::{StatusFamilies, target_families};
 use crate::status::Status;
-use crate::store::{Snapshot, Store};
+use crate::store::{Clock, Now, Snapshot, Store};
 use encode::Encoder;
 use status_cache::StatusCache;
 use target_cache::TargetCache;
@@ -42,9 +40,6 @@ struct Caches {
     openmetrics: StatusCache,
 }
 
-/// The time of day, by which numbers become stale.
-type Clock = fn() -> SystemTime;
-
 /// The answer to one scrape: the chunks together are the body.
 #[derive(Debug)]
 pub struct Rendered {
@@ -55,11 +50,11 @@ pub struct Rendered {
 
 impl Exposition {
     pub fn new(store: Arc<Store>, status: Arc<Status>) -> Self {
-        Self::with(StatusFamilies::new(store.clone(), status), store, SystemTime::now)
+        Self::with(StatusFamilies::new(store.clone(), status), store, Clock::system())
     }
 
     fn with(status: StatusFamilies, store: Arc<Store>, clock: Clock) -> Self {
-        let plain = Caches::new(store.clone(), Encoding::Identity, clock);
+        let plain = Caches::new(store.clone(), Encoding::Identity, clock.clone());
         Self { status, plain, gzip: Caches::new(store, Encoding::Gzip, clock) }
     }
 
@@ -98,10 +93,10 @@ impl Caches {
     }
 }
 
-/// What is known, in the text format, as of `at`: the families that only the poller changes.
-pub fn text(known: &Snapshot, at: SystemTime) -> String {
+/// What is known now, in the text format: the families that only the poller changes.
+pub fn text(known: &Snapshot, now: Now) -> String {
     let mut encoder = Encoder::new(Format::Text);
-    target_families(known, at).flatten().for_each(|chunk| encoder.family(&chunk.family()));
+    target_families(known, now).flatten().for_each(|chunk| encoder.family(&chunk.family()));
     String::from_utf8_lossy(&encoder.finish()).into_owned()
 }
 

@@ -2,18 +2,17 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::encode::Encoder;
 use super::encoded_text::EncodedText;
 use super::gzip::Checksum;
-use super::{Clock, Encoding, Format};
+use super::{Encoding, Format};
 use crate::metrics::target_families;
 use crate::off_runtime::off_runtime;
-use crate::store::{Snapshot, Store};
+use crate::store::{Clock, Now, Snapshot, Store};
 
 /// The target families in one encoding, and when to encode them anew.
 #[derive(Debug)]
@@ -31,9 +30,9 @@ pub(super) struct TargetCache {
 #[derive(Debug)]
 pub(super) struct EncodedTargets {
     version: u64,
-    made: Instant,
-    /// The first moment at which a number in it stops to count.
-    stale_at: Option<SystemTime>,
+    made: Now,
+    /// For how long after they were made all that they show still counts.
+    good_for: Duration,
     /// Each with the hash of its text: where that is still the same, so are the bytes.
     families: Vec<(u64, EncodedText)>,
     checksum: Checksum,
@@ -52,8 +51,11 @@ impl EncodedTargets {
         &self.checksum
     }
 
-    fn is_stale(&self, now: SystemTime) -> bool {
-        self.stale_at.is_some_and(|stale_at| now > stale_at)
+    /// Whether something in it no longer counts. A wall clock that was set may change what does, in either direction.
+    fn is_stale(&self, now: Now) -> bool {
+        let by_wall = now.wall.duration_since(self.made.wall);
+        let by_monotonic = now.monotonic.saturating_duration_since(self.made.monotonic);
+        by_wall.map_or(true, |age| age.max(by_monotonic) > self.good_for)
     }
 }
 
@@ -66,7 +68,7 @@ impl TargetCache {
     /// The bytes to serve now. Whoever comes first after a change encodes; whoever comes meanwhile gets the bytes
     /// before, unless there are none or a number in them has become stale.
     pub(super) async fn get(self: &Arc<Self>) -> Arc<EncodedTargets> {
-        let servable = |targets: Arc<EncodedTargets>| (!targets.is_stale((self.clock)())).then_some(targets);
+        let servable = |targets: Arc<EncodedTargets>| (!targets.is_stale(self.clock.now())).then_some(targets);
         let before = self.last().clone().and_then(servable);
         let alone = match before {
             Some(targets) if self.is_current(&targets) => return targets,
@@ -80,7 +82,7 @@ impl TargetCache {
         if let Some(targets) = self.last().clone().and_then(servable).filter(|targets| self.is_current(targets)) {
             return targets;
         }
-        let (cache, now) = (self.clone(), (self.clock)());
+        let (cache, now) = (self.clone(), self.clock.now());
         let encoding = off_runtime(move || {
             let targets = cache.encode(now);
             // This ends here and not with the scrape, whose client may leave meanwhile.
@@ -96,17 +98,18 @@ impl TargetCache {
     }
 
     fn is_current(&self, targets: &EncodedTargets) -> bool {
-        targets.made.elapsed() < PAUSE || targets.version == self.store.look(|known| known.version)
+        targets.made.monotonic.elapsed() < PAUSE || targets.version == self.store.look(|known| known.version)
     }
 
-    fn encode(&self, now: SystemTime) -> Arc<EncodedTargets> {
+    fn encode(&self, now: Now) -> Arc<EncodedTargets> {
         let known = self.store.snapshot();
         let before = self.last().clone();
         let reusable = before.iter().flat_map(|targets| &targets.families);
-        let at = now + foresight(&known);
+        let foresight = foresight(&known);
+        let soon = now + foresight;
         let mut families = Vec::new();
         let mut checksum = Checksum::default();
-        for chunks in target_families(&known, at) {
+        for chunks in target_families(&known, soon) {
             let mut encoder = Encoder::new(Format::Text);
             for chunk in chunks {
                 encoder.family(&chunk.family());
@@ -118,8 +121,8 @@ impl TargetCache {
             checksum.append(&text.checksum);
             families.push((hash, text));
         }
-        let stale_at = next_stale(&known, at);
-        let targets = EncodedTargets { version: known.version, made: Instant::now(), stale_at, families, checksum };
+        let good_for = foresight.saturating_add(all_counts_for(&known, soon));
+        let targets = EncodedTargets { version: known.version, made: now, good_for, families, checksum };
         self.last().insert(Arc::new(targets)).clone()
     }
 
@@ -136,8 +139,8 @@ fn foresight(known: &Snapshot) -> Duration {
     PAUSE.min(known.freshness.stale_after / 100)
 }
 
-/// The next moment after `at` at which something that counts at `at` no longer does.
-fn next_stale(known: &Snapshot, at: SystemTime) -> Option<SystemTime> {
-    let limits = known.records().filter_map(|(_, _, record)| record.fresh_until(known.freshness));
-    limits.filter(|limit| *limit >= at).min()
+/// For how long from now on everything that counts now still does.
+fn all_counts_for(known: &Snapshot, now: Now) -> Duration {
+    let left = known.targets().filter_map(|(_, _, target)| target.counts_for(now, known.freshness));
+    left.min().unwrap_or(Duration::MAX)
 }

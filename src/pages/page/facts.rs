@@ -56,7 +56,7 @@ fn polling(scene: &Scene<'_>) -> Vec<Fact> {
     let next = match (status.cycle_runs_since(), status.next_cycle()) {
         (Some(since), _) => Fact::new("Next cycle", "runs now, began").with(scene.moment(since)),
         // A late one begins when the one before it ends.
-        (None, Some(next)) => Fact::new("Next cycle", "about").with(scene.moment(next.max(scene.now))),
+        (None, Some(next)) => Fact::new("Next cycle", "about").with(scene.moment(next.max(scene.now.wall))),
         (None, None) => Fact::new("Next cycle", "at once"),
     };
     let outcome = status.cycle.map(outcome);
@@ -86,7 +86,7 @@ fn api(scene: &Scene<'_>) -> Vec<Fact> {
 }
 
 fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
-    let text = if expiry < scene.now { "expired" } else { "expires" };
+    let text = if expiry < scene.now.wall { "expired" } else { "expires" };
     Fact::new(name, text).with(scene.moment(expiry))
 }
 
@@ -111,10 +111,10 @@ fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
     let counted =
         [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
     let loaded = if reload.is_successful() { "" } else { "the last reload was refused; in force is that of" };
-    let Freshness { stale_after, absent_stale_after } = *freshness;
+    let Freshness { stale_after, dormant_stale_after } = *freshness;
     let mut stale = format_duration(stale_after).to_string();
-    if absent_stale_after != stale_after {
-        stale = format!("{stale}, absent ones after {}", format_duration(absent_stale_after));
+    if dormant_stale_after != stale_after {
+        stale = format!("{stale}, what was never purchased after {}", format_duration(dormant_stale_after));
     }
     vec![
         Fact::new("Watched", counted.join(", ")),
@@ -138,10 +138,10 @@ mod tests {
     use super::*;
     use crate::status::Status;
     use crate::store::Store;
-    use crate::testing::{INTERVAL, at, scene, store};
+    use crate::testing::{INTERVAL, at, now, scene, store};
 
     fn text(store: &Store, status: &Status) -> String {
-        let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));
+        let (known, status, now) = (store.snapshot(), status.snapshot(), now(1_000));
         let by_state = known.states(now);
         let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: None, now };
         let line = |fact: &Fact| {
@@ -165,7 +165,7 @@ mod tests {
             "Discovery: failed; 2 customers before, listed 16 min ago",
             "Watched: 2 customers, 4 products, 5 targets",
             "Interval: 15m",
-            "Stale after: 45m, absent ones after 12h",
+            "Stale after: 45m, what was never purchased after 12h",
             "Loaded: the last reload was refused; in force is that of 16 min ago",
         ] {
             assert!(text.contains(fact), "{fact}\n{text}");
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_next_cycle_that_is_late_is_not_in_the_past() {
         let (store, status) = scene();
-        let (known, status, now) = (store.snapshot(), status.snapshot(), at(9_000));
+        let (known, status, now) = (store.snapshot(), status.snapshot(), now(9_000));
         let by_state = known.states(now);
         let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: None, now };
         assert_eq!(polling(&scene)[2].at.as_ref().unwrap().relative, "now");

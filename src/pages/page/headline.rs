@@ -8,7 +8,7 @@ use elements_api::Reason;
 use crate::names::count;
 use crate::pages::format::{Moment, why};
 use crate::status::StatusSnapshot;
-use crate::store::{Snapshot, TargetState};
+use crate::store::{Now, Snapshot, TargetState};
 
 /// What a visitor must know first, and what else is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(super) struct Scene<'a> {
     pub(super) status: &'a StatusSnapshot,
     pub(super) by_state: &'a BTreeMap<TargetState, usize>,
     pub(super) not_ready: Option<&'a str>,
-    pub(super) now: SystemTime,
+    pub(super) now: Now,
 }
 
 impl Scene<'_> {
@@ -89,7 +89,7 @@ impl Scene<'_> {
     }
 
     pub(super) fn moment(&self, at: SystemTime) -> Moment {
-        Moment::new(at, self.now)
+        Moment::new(at, self.now.wall)
     }
 }
 
@@ -103,7 +103,7 @@ impl Headline {
 
 /// What is not well, the worst first.
 fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let Scene { status, now, .. } = scene;
+    let Scene { status, now: Now { wall: now, .. }, .. } = scene;
     let (failing, pending, targets) =
         (scene.number(TargetState::Failing), scene.number(TargetState::Pending), scene.targets());
     let mut findings = Vec::new();
@@ -158,10 +158,10 @@ fn well(scene: &Scene<'_>) -> Finding {
 fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
     let freshness = scene.known.freshness;
     let failing =
-        scene.known.records().filter(|(_, _, record)| record.state(scene.now, freshness) == TargetState::Failing);
+        scene.known.targets().filter(|(_, _, target)| target.state(scene.now, freshness) == TargetState::Failing);
     let mut counts: BTreeMap<Option<Reason>, usize> = BTreeMap::new();
-    for (_, _, record) in failing {
-        *counts.entry(record.failure).or_default() += 1;
+    for (_, _, target) in failing {
+        *counts.entry(target.record.failure).or_default() += 1;
     }
     let mut causes: Vec<_> = counts.into_iter().map(|(failure, targets)| (targets, why(failure))).collect();
     causes.sort_by_key(|(targets, _)| std::cmp::Reverse(*targets));
@@ -175,10 +175,10 @@ mod tests {
     use super::*;
     use crate::status::{Cycle, CycleTargets, Status};
     use crate::store::{Store, StoreWriter};
-    use crate::testing::{self, at, seats, status, target, watched};
+    use crate::testing::{self, at, now, seats, status, target, watched};
 
     fn headline(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
-        let (known, status, now) = (store.snapshot(), status.snapshot(), at(1_000));
+        let (known, status, now) = (store.snapshot(), status.snapshot(), now(1_000));
         let by_state = known.states(now);
         Headline::of(&Scene { known: &known, status: &status, by_state: &by_state, not_ready, now })
     }
@@ -195,15 +195,15 @@ mod tests {
 
     fn ended(api_up: bool) -> Status {
         let (status, targets) = (status(), CycleTargets::default());
-        status.cycle_ended(Cycle { completed: at(950), duration: Duration::ZERO, targets }, Some(api_up));
+        status.cycle_ended(Some(Cycle { completed: at(950), duration: Duration::ZERO, targets }), Some(api_up));
         status
     }
 
     #[test]
     fn all_is_well_when_every_target_is_answered() {
         let store = store();
-        store.record(&target("a", 1), seats(1), at(900));
-        store.record(&target("a", 4), seats(1), at(900));
+        store.record(&target("a", 1), seats(1), now(900));
+        store.record(&target("a", 4), seats(1), now(900));
         let headline = headline(&store, &ended(true), None);
         assert_eq!((headline.first.mood, titles(&headline)), (Mood::Well, vec!["All is well"]));
         assert_eq!(headline.first.detail, "All 2 targets are answered.");
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn an_api_that_does_not_answer_comes_before_its_consequences() {
         let store = store();
-        store.record(&target("a", 1), Err(Reason::Auth), at(900));
-        store.record(&target("a", 4), Err(Reason::Auth), at(900));
+        store.record(&target("a", 1), Err(Reason::Auth), now(900));
+        store.record(&target("a", 4), Err(Reason::Auth), now(900));
         let headline = headline(&store, &ended(false), Some("no answer yet"));
         assert_eq!(headline.first.mood, Mood::Bad);
         assert_eq!(titles(&headline), ["The API does not answer", "Not ready", "2 of 2 targets fail"]);
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_listed() {
         let store = store();
-        store.record(&target("a", 1), Err(Reason::Timeout), at(900));
+        store.record(&target("a", 1), Err(Reason::Timeout), now(900));
         let status = status();
         status.listing_failed();
         status.reload_failed();
@@ -251,9 +251,9 @@ mod tests {
     fn the_most_frequent_cause_comes_first_and_staleness_is_one() {
         let store = testing::store();
         store.watch(&[watched("a", "a", "a", &[1, 4, 32])]);
-        store.record(&target("a", 1), seats(1), at(0) - Duration::from_hours(1));
+        store.record(&target("a", 1), seats(1), Now { wall: at(0) - Duration::from_hours(1), ..now(0) });
         for product in [4, 32] {
-            store.record(&target("a", product), Err(Reason::Throttled), at(900));
+            store.record(&target("a", product), Err(Reason::Throttled), now(900));
         }
         let causes = headline(&store, &status(), None).causes;
         assert_eq!(causes, [(2, why(Some(Reason::Throttled))), (1, why(None))]);

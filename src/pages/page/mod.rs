@@ -26,7 +26,7 @@ use self::targets::{Target, Targets};
 use super::format::{Moment, why};
 use super::readiness::readiness;
 use crate::status::Status;
-use crate::store::{Change, Record, Store, TargetState};
+use crate::store::{Change, Now, Record, Store, TargetState};
 
 /// The page, as `query` (of the URL) asks for it.
 ///
@@ -38,7 +38,7 @@ pub(super) fn page(
     status: &Status,
     telemetry_path: &str,
     query: &str,
-    now: SystemTime,
+    now: Now,
 ) -> askama::Result<String> {
     let known = store.snapshot();
     let not_ready = readiness(store, status, now).err();
@@ -52,9 +52,9 @@ pub(super) fn page(
         telemetry_path,
         headline: Headline::of(&scene),
         groups: facts(&scene),
-        rows: targets.rows.iter().map(|target| Row::new(*target, now)).collect(),
+        rows: targets.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
         columns: COLUMNS,
-        shown_at: Moment::new(now, now),
+        shown_at: Moment::new(now.wall, now.wall),
         scene,
         query,
         targets,
@@ -128,7 +128,7 @@ struct Changed {
 
 impl<'a> Row<'a> {
     fn new(target: Target<'a>, now: SystemTime) -> Self {
-        let Record { answer, last_seats, change, failure } = *target.record;
+        let Record { answer, last_seats, change, failure } = target.known.record;
         let changed = |(Change { previous, at }, to)| Changed { from: previous, to, at: Moment::new(at, now) };
         Self {
             target,
@@ -167,15 +167,15 @@ mod tests {
     use elements_api::Reason;
 
     use super::*;
-    use crate::testing::{self, at, scene, seats, status, target, watched};
+    use crate::testing::{self, now, scene, seats, status, target, watched};
 
     fn html(store: &Store, query: &str) -> String {
-        page(store, &status(), "/scrape", query, at(1_000)).unwrap()
+        page(store, &status(), "/scrape", query, now(1_000)).unwrap()
     }
 
     fn html_of_the_scene() -> String {
         let (store, status) = scene();
-        page(&store, &status, "/scrape", "", at(1_000)).unwrap()
+        page(&store, &status, "/scrape", "", now(1_000)).unwrap()
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         let hostile = "\"><script>alert(1)</script>'&";
         let store = testing::store();
         store.watch(&[watched("a", hostile, hostile, &[1])]);
-        store.record(&target("a", 1), seats(1), at(0));
+        store.record(&target("a", 1), seats(1), now(0));
         let html = html(&store, "q=%22%3E%3Cscript%3E&sort=%22%3E%3Cscript%3E");
         assert_eq!(html.matches("<script").count(), 0, "{html}");
         assert!(html.contains("value=\"&#34;&#62;&#60;script&#62;\""), "{html}");

@@ -3,12 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::time::SystemTime;
 
 use elements_api::{ProductType, Seats};
 
 use super::query::{Query, Sort};
-use crate::store::{Customer, Record, Snapshot, TargetState};
+use crate::store::{Customer, KnownTarget, Now, Snapshot, TargetState};
 
 /// So many targets stand on one page.
 pub(super) const PER_PAGE: usize = 100;
@@ -28,7 +27,7 @@ pub(super) struct Targets<'a> {
 pub(super) struct Target<'a> {
     pub(super) customer: &'a Customer,
     pub(super) product: ProductType,
-    pub(super) record: &'a Record,
+    pub(super) known: &'a KnownTarget,
     pub(super) state: TargetState,
     pub(super) seats: Option<Seats>,
     /// Of the customer among all by label, and of the product among all by name: what stands first among equals.
@@ -37,7 +36,7 @@ pub(super) struct Target<'a> {
 
 impl<'a> Targets<'a> {
     /// The page that `query` asks for, or the last one there is.
-    pub(super) fn find(known: &'a Snapshot, query: &Query, now: SystemTime) -> Self {
+    pub(super) fn find(known: &'a Snapshot, query: &Query, now: Now) -> Self {
         let search = Search::new(&query.search);
         let mut targets = matching(known, query.state, |text| search.finds(text), now);
         let found = targets.len();
@@ -69,12 +68,7 @@ impl Search {
 }
 
 /// In no particular order.
-fn matching(
-    known: &Snapshot,
-    wanted: Option<TargetState>,
-    finds: impl Fn(&str) -> bool,
-    now: SystemTime,
-) -> Vec<Target<'_>> {
+fn matching(known: &Snapshot, wanted: Option<TargetState>, finds: impl Fn(&str) -> bool, now: Now) -> Vec<Target<'_>> {
     let products = products(known, &finds);
     let mut customers: Vec<_> =
         known.customers.values().map(|known| (known.customer.label.as_str().to_lowercase(), known)).collect();
@@ -85,13 +79,13 @@ fn matching(
         let customer = &known_customer.customer;
         let texts = [customer.label.as_str(), customer.name.as_str(), customer.id.as_str()];
         let customer_is_found = texts.into_iter().any(&finds);
-        for (product, record) in &known_customer.products {
+        for (product, target) in &known_customer.products {
             let Some(&Product { rank, is_found }) = products.get(product) else { continue };
-            let state = record.state(now, known.freshness);
+            let state = target.state(now, known.freshness);
             if (customer_is_found || is_found) && wanted.is_none_or(|wanted| wanted == state) {
-                let seats = record.seats(now, known.freshness);
+                let seats = target.seats(now, known.freshness);
                 let ranks = (customer_rank, rank);
-                targets.push(Target { customer, product: *product, record, state, seats, ranks });
+                targets.push(Target { customer, product: *product, known: target, state, seats, ranks });
             }
         }
     }
@@ -120,7 +114,9 @@ fn sort(targets: &mut [Target<'_>], query: &Query) {
         Sort::Customer => sort_by(targets, descending, |target| Some(target.ranks.0)),
         Sort::Product => sort_by(targets, descending, |target| Some(target.ranks.1)),
         Sort::Seats => sort_by(targets, descending, |target| target.seats),
-        Sort::Age => sort_by(targets, descending, |target| target.record.answer.map(|answered| Reverse(answered.at))),
+        Sort::Age => {
+            sort_by(targets, descending, |target| target.known.record.answer.map(|answered| Reverse(answered.at)));
+        }
     }
 }
 
@@ -150,15 +146,15 @@ mod tests {
 
     use super::*;
     use crate::store::{Store, StoreWriter};
-    use crate::testing::{self, at, scene, seats, status, target, watched};
+    use crate::testing::{self, now, scene, seats, status, target, watched};
 
     fn found(store: &Store, query: &str) -> Vec<String> {
         let known = store.snapshot();
-        let targets = Targets::find(&known, &Query::new(query), at(1_000));
+        let targets = Targets::find(&known, &Query::new(query), now(1_000));
         targets.rows.iter().map(|row| format!("{}/{}", row.customer.label, row.product.number())).collect()
     }
 
-    /// As of `at(1_000)`: beta fails for one product, alpha has one without seats, and Gamma waits.
+    /// As of `now(1_000)`: beta fails for one product, alpha has one without seats, and Gamma waits.
     fn store() -> StoreWriter {
         let store = testing::store();
         store.watch(&[
@@ -166,11 +162,11 @@ mod tests {
             watched("id-1", "beta", "Org B", &[4, 2048]),
             watched("id-3", "Gamma", "Org C", &[1]),
         ]);
-        store.record(&target("id-2", 4), seats(10), at(900));
-        store.record(&target("id-2", 2048), Ok(elements_api::Answer::NotFound), at(800));
-        store.record(&target("id-1", 4), seats(30), at(700));
-        store.record(&target("id-1", 2048), seats(20), at(600));
-        store.record(&target("id-1", 2048), Err(Reason::Timeout), at(900));
+        store.record(&target("id-2", 4), seats(10), now(900));
+        store.record(&target("id-2", 2048), Ok(elements_api::Answer::NotFound), now(800));
+        store.record(&target("id-1", 4), seats(30), now(700));
+        store.record(&target("id-1", 2048), seats(20), now(600));
+        store.record(&target("id-1", 2048), Err(Reason::Timeout), now(900));
         store
     }
 
@@ -226,7 +222,7 @@ mod tests {
         assert!(pages.concat().is_sorted());
         assert_eq!(found(&store, "page=400"), pages[2]);
         let known = store.snapshot();
-        let last = Targets::find(&known, &Query::new("page=9"), at(0));
+        let last = Targets::find(&known, &Query::new("page=9"), now(0));
         assert_eq!((last.range(), last.found, last.pages), (201..202, 201, 3));
     }
 
@@ -250,11 +246,11 @@ mod tests {
                 searched.set(searched.get() + 1);
                 false
             };
-            assert!(matching(&known, None, finds, at(2_000)).is_empty());
+            assert!(matching(&known, None, finds, now(2_000)).is_empty());
             let products = elements_api::CATALOG.len();
             assert_eq!(searched.get(), 3 * customers + products, "for each customer and product, and for no target");
 
-            let mut targets = matching(&known, None, |_| true, at(2_000));
+            let mut targets = matching(&known, None, |_| true, now(2_000));
             assert_eq!(targets.len(), customers * products);
             let keys = Cell::new(0);
             sort_by(&mut targets, true, |target| {
@@ -267,7 +263,7 @@ mod tests {
         }
         let (store, status) = (large(1_000), status());
         for query in ["", "q=microsoft", "sort=product&dir=desc&page=100", "sort=seats", "sort=age&page=220"] {
-            let html = crate::pages::page::page(&store, &status, "/metrics", query, at(2_000)).unwrap();
+            let html = crate::pages::page::page(&store, &status, "/metrics", query, now(2_000)).unwrap();
             assert_eq!(html.matches("<tr").count(), 1 + PER_PAGE, "{query}");
         }
     }

@@ -1,7 +1,6 @@
 //! The routes, as plain functions from request to response.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use exporter_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -19,6 +18,7 @@ use super::{Sources, TelemetryPath};
 use crate::metrics::exposition::{Encoding, Format, Rendered};
 use crate::off_runtime::off_runtime;
 use crate::pages::ReloadHandle;
+use crate::store::Now;
 use crate::table::Form;
 
 /// Everything that can be asked.
@@ -111,7 +111,7 @@ async fn status_page(
     // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
     let rendering = rendering.lock_owned().await;
     let made = off_runtime(move || {
-        let made = page(&store, &status, telemetry_path.as_str(), &query, SystemTime::now());
+        let made = page(&store, &status, telemetry_path.as_str(), &query, Now::read());
         // The next page waits for this, and not for the request, whose client may leave meanwhile.
         drop(rendering);
         made
@@ -138,7 +138,7 @@ fn seats(
     attachment: &'static str,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
-    let chunks = download(sources.store.snapshot(), form, SystemTime::now());
+    let chunks = download(sources.store.snapshot(), form, Now::read());
     let response = Response::new(Body::lazy(chunks).holding(permit));
     let response = with(response, CONTENT_TYPE, content_type);
     with(response, CONTENT_DISPOSITION, attachment)

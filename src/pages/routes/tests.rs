@@ -146,12 +146,12 @@ async fn ready_says_why_not() {
     let store = crate::testing::store();
     store.watch(&[crate::testing::watched("a", "a", "a", &[1])]);
     let routes = handler(Sources { store: store.reader(), ..sources }, false);
-    store.record(&target("a", 1), Err(Reason::Forbidden), SystemTime::now());
+    store.record(&target("a", 1), Err(Reason::Forbidden), Now::read());
     let (status, text) = get(&routes, "/-/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(text, "Not ready: no answer yet: 1 target failed (forbidden: 1), 0 are not polled yet.\n");
     assert_eq!(get(&routes, "/-/healthy").await.0, StatusCode::OK);
-    store.record(&target("a", 1), seats(1), SystemTime::now());
+    store.record(&target("a", 1), seats(1), Now::read());
     assert_eq!(get(&routes, "/-/ready").await.0, StatusCode::OK);
 }
 

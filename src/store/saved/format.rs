@@ -21,7 +21,10 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
         version: VERSION,
         base_url: account.base_url.as_str().into(),
         client_id: account.client_id.as_str().into(),
-        listing: saved.listing.as_ref().map(|listing| listing.iter().map(|customer| Object(customer.into())).collect()),
+        listing: saved
+            .listing
+            .as_ref()
+            .map(|listing| listing.iter().map(|one| Object(RawCustomer::new(one, saved))).collect()),
         targets: saved.records.iter().map(|record| Object(record.into())).collect(),
     };
     Ok(serde_json::to_writer(to, &document)?)
@@ -38,9 +41,9 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
         let (base_url, client_id) = (document.base_url.into_owned(), document.client_id.into_owned());
         return Err(Unusable::OtherAccount { base_url, client_id });
     }
-    let listing = document.listing.map(read_listing).transpose().map_err(damaged)?;
+    let (listing, added) = document.listing.map(read_listing).transpose().map_err(damaged)?.unzip();
     let records = read_targets(document.targets).map_err(damaged)?;
-    Ok(Saved { listing, records })
+    Ok(Saved { listing, added: added.unwrap_or_default(), records })
 }
 
 /// `at` as a part of a file name.
@@ -71,6 +74,15 @@ struct RawCustomer<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     organization: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<Object<RawAdded>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAdded {
+    #[serde(with = "timestamp")]
+    at: SystemTime,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,9 +123,13 @@ struct RawChange {
     previous: u64,
 }
 
-impl<'a> From<&'a ListedCustomer> for RawCustomer<'a> {
-    fn from(customer: &'a ListedCustomer) -> Self {
-        Self { id: customer.id.as_str().into(), organization: customer.organization.as_deref().map(Cow::from) }
+impl<'a> RawCustomer<'a> {
+    fn new(customer: &'a ListedCustomer, saved: &Saved) -> Self {
+        Self {
+            id: customer.id.as_str().into(),
+            organization: customer.organization.as_deref().map(Cow::from),
+            added: saved.added.get(&customer.id).map(|at| Object(RawAdded { at: *at })),
+        }
     }
 }
 
@@ -122,7 +138,9 @@ impl<'a> From<(&'a Target, &'a Record)> for RawTarget<'a> {
         Self {
             customer: target.customer.as_str().into(),
             product: target.product.number(),
-            answered: record.answer.map(|Answered { answer, at }| Object(RawAnswered { at, answer: answer.into() })),
+            answered: record
+                .answer
+                .map(|Answered { answer, at, .. }| Object(RawAnswered { at, answer: answer.into() })),
             last_seats: record.last_seats.map(Seats::get),
             change: record.change.map(|Change { previous, at }| Object(RawChange { at, previous: previous.get() })),
         }
@@ -142,16 +160,23 @@ impl From<Answer> for RawAnswer {
 /// What no exporter would have written. Nothing of the file's text is in it, which may be anything.
 type Flaw = &'static str;
 
-fn read_listing(listing: Vec<Object<RawCustomer<'_>>>) -> Result<Arc<[ListedCustomer]>, Flaw> {
+type Listing = (Arc<[ListedCustomer]>, BTreeMap<CustomerId, SystemTime>);
+
+fn read_listing(listing: Vec<Object<RawCustomer<'_>>>) -> Result<Listing, Flaw> {
     let mut seen = HashSet::new();
-    let customers = listing.into_iter().map(|Object(RawCustomer { id, organization })| {
+    let mut added = BTreeMap::new();
+    let customers = listing.into_iter().map(|Object(RawCustomer { id, organization, added: raw })| {
         let id = customer_id(&id)?;
         if !seen.insert(id.clone()) {
             return Err("it lists a customer twice");
         }
+        if let Some(Object(RawAdded { at })) = raw {
+            added.insert(id.clone(), at);
+        }
         Ok(ListedCustomer { id, organization: organization.map(Cow::into_owned) })
     });
-    customers.collect()
+    let customers = customers.collect::<Result<_, _>>()?;
+    Ok((customers, added))
 }
 
 fn read_targets(targets: Vec<Object<RawTarget<'_>>>) -> Result<BTreeMap<Target, Record>, Flaw> {
@@ -171,7 +196,7 @@ fn read_target(raw: RawTarget<'_>) -> Result<(Target, Record), Flaw> {
     let target = Target { customer: customer_id(&customer)?, product };
     let last_seats = last_seats.map(seats).transpose()?;
     let answer = match answered {
-        Some(Object(RawAnswered { at, answer })) => Some(Answered { at, answer: read_answer(answer)? }),
+        Some(Object(RawAnswered { at, answer })) => Some(Answered { at, came: None, answer: read_answer(answer)? }),
         None => None,
     };
     let change = match change {
@@ -241,7 +266,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = r#"{"version":1,"base_url":"https://api.example/","client_id":"app","listing":[
-        {"id":"a","organization":"Contoso"},{"id":"b","organization":null}],"targets":[
+        {"id":"a","organization":"Contoso","added":{"at":"2026-11-20T15:30:00Z"}},{"id":"b","organization":null}],"targets":[
         {"customer":"a","product":1,"answered":{"at":"2026-11-22T15:30:00.000000001Z","answer":{"seats":5}},
          "last_seats":5,"change":{"at":"2026-11-21T15:30:00Z","previous":4}},
         {"customer":"a","product":4,"answered":{"at":"2026-11-22T15:30:00Z","answer":"not_found"}}]}"#;
@@ -258,7 +283,7 @@ mod tests {
     fn the_documented_form_is_read_and_written_again() {
         let saved = decode(GOOD.as_bytes(), &account()).unwrap();
         assert_eq!(saved.listing.as_ref().unwrap().len(), 2);
-        assert_eq!(saved.records.len(), 2);
+        assert_eq!((saved.added.len(), saved.records.len()), (1, 2));
         let mut written = Vec::new();
         encode(&mut written, &saved, &account()).unwrap();
         assert_eq!(decode(&written, &account()).unwrap(), saved);
@@ -288,6 +313,7 @@ mod tests {
             ("2026-11-21T15:30:00Z", "2026-13-21T15:30:00Z"),
             ("2026-11-21T15:30:00Z", "1969-12-31T23:59:59Z"),
             ("2026-11-21T15:30:00Z", "yesterday"),
+            (r#"{"at":"2026-11-20T15:30:00Z"}"#, r#"["2026-11-20T15:30:00Z"]"#),
             (r#""version":1,"#, ""),
             (r#""version":1"#, r#""version":-1"#),
             ("Contoso", r"\ud800"),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use elements_api::{Account, ListedCustomer};
+use elements_api::{Account, CustomerId, ListedCustomer, Seats};
 
 use crate::names::count;
 use crate::store::{CLOCK_TOLERANCE, Record, Snapshot, Target};
@@ -30,7 +30,9 @@ const MAX_BYTES: u64 = 256 << 20;
 pub struct Saved {
     /// The last complete listing that was believed.
     pub listing: Option<Arc<[ListedCustomer]>>,
-    /// Without [`Record::failure`], which is not saved.
+    /// Those of it that a later listing than the first one brought, and when.
+    pub added: BTreeMap<CustomerId, SystemTime>,
+    /// What is [lasting](Record::lasting) of them.
     pub records: BTreeMap<Target, Record>,
 }
 
@@ -188,18 +190,24 @@ impl StateFile {
 
 impl From<&Snapshot> for Saved {
     fn from(known: &Snapshot) -> Self {
-        let records = known.records().filter_map(|(customer, product, record)| {
-            let kept = Record { failure: None, ..*record };
+        let records = known.targets().filter_map(|(customer, product, target)| {
+            let kept = target.record.lasting();
             (kept != Record::default()).then(|| (Target { customer: customer.id.clone(), product }, kept))
         });
-        Self { listing: known.listing.clone(), records: records.collect() }
+        Self { listing: known.listing.clone(), added: known.added.clone(), records: records.collect() }
     }
 }
 
 impl Saved {
+    /// The number and the last change stay known, and that there was an answer: the next one is compared with them.
     fn drop_answers_after(&mut self, latest: SystemTime) {
-        let records = self.records.values_mut();
-        let dropped = records.filter_map(|record| record.answer.take_if(|answered| answered.at > latest)).count();
+        let mut dropped = 0;
+        for record in self.records.values_mut() {
+            if record.answer.take_if(|answered| answered.at > latest).is_some() {
+                record.last_seats.get_or_insert(Seats::ZERO);
+                dropped += 1;
+            }
+        }
         if dropped > 0 {
             let dropped = count(dropped, "saved answer");
             tracing::warn!("dropped {dropped} dated in the future: is this machine's clock right?");
@@ -237,10 +245,11 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::time::Duration;
 
-    use elements_api::{Answer, Reason, Seats};
+    use elements_api::{Answer, Reason};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::store::Now;
     use crate::testing::{answer, listed, store, target, watched};
 
     fn now() -> SystemTime {
@@ -264,13 +273,13 @@ mod tests {
     fn answers(answers: &[Answer]) -> Record {
         let mut record = Record::default();
         for answer in answers {
-            record.take(Ok(*answer), now());
+            record.take(Ok(*answer), Now { wall: now(), ..Now::read() });
         }
-        record
+        record.lasting()
     }
 
     fn saved(number: u64) -> Saved {
-        Saved { listing: None, records: BTreeMap::from([(target("a", 1), answers(&[answer(number)]))]) }
+        Saved { records: BTreeMap::from([(target("a", 1), answers(&[answer(number)]))]), ..Saved::default() }
     }
 
     fn save(path: &Path, number: u64) {
@@ -292,6 +301,7 @@ mod tests {
     fn what_was_saved_is_restored_exactly() {
         let (_folder, path) = folder();
         let everything = Saved {
+            added: BTreeMap::from([(target("B", 1).customer, now())]),
             listing: Some(Arc::new([listed("B", Some("Contoso \"\\\n\0\u{202e}\u{1f600}")), listed("a", None)])),
             records: BTreeMap::from([
                 (target("a", 1), answers(&[answer(0)])),
@@ -311,7 +321,7 @@ mod tests {
         let store = store();
         store.watch(&[watched("a", "x", "x", &[1, 4, 32])]);
         for (product, outcome) in [(1, Ok(answer(5))), (1, Err(Reason::Timeout)), (4, Err(Reason::Timeout))] {
-            store.record(&target("a", product), outcome, now()).unwrap();
+            store.record(&target("a", product), outcome, Now { wall: now(), ..Now::read() }).unwrap();
         }
         assert_eq!(Saved::from(&store.snapshot()), saved(5));
     }
@@ -514,5 +524,16 @@ mod tests {
             assert_eq!(record.answer.is_some(), known);
             assert_eq!(record.last_seats, Seats::new(5));
         }
+    }
+
+    #[test]
+    fn a_first_purchase_after_an_answer_from_the_future_is_a_change() {
+        let (_folder, path) = folder();
+        let none = BTreeMap::from([(target("a", 1), answers(&[Answer::NotFound]))]);
+        open(&path).0.save(&Saved { records: none, ..Saved::default() }).unwrap();
+        let (_, mut restored) = StateFile::open(&path, account("app"), now() - Duration::from_hours(1)).unwrap();
+        let record = restored.records.get_mut(&target("a", 1)).unwrap();
+        record.take(Ok(answer(25)), Now::read());
+        assert_eq!(record.change.unwrap().previous, Seats::ZERO);
     }
 }

@@ -4,12 +4,15 @@
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::RandomState;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use crate::credential::fingerprint;
 use crate::error::{BadResponse, Error};
 use crate::model::Reason;
 use crate::observer::{Code, Observer, Operation};
@@ -27,6 +30,9 @@ pub struct Client {
     slots: Arc<Semaphore>,
     pub(crate) tokens: Tokens,
     clock_skew: Mutex<Option<i64>>,
+    /// Of the credential's files when they were last read to ask for a token.
+    fingerprint: Mutex<Option<u64>>,
+    fingerprint_key: RandomState,
     pub(crate) observer: Arc<dyn Observer>,
 }
 
@@ -53,6 +59,8 @@ impl Client {
             transport,
             tokens: Tokens::default(),
             clock_skew: Mutex::default(),
+            fingerprint: Mutex::default(),
+            fingerprint_key: RandomState::new(),
             observer,
         }
     }
@@ -67,6 +75,28 @@ impl Client {
         self.pace.hold(before.pace.held_until());
     }
 
+    /// Whether the files of the credential are other than they were when the last token was asked for. `false` where none
+    /// was, or where the credential is in no file.
+    pub async fn credentials_changed(&self) -> bool {
+        let before = *self.fingerprint();
+        before.is_some() && before != self.read_fingerprint().await
+    }
+
+    /// Takes note of the files of the credential as they are now.
+    pub(crate) async fn note_credentials(&self) {
+        let now = self.read_fingerprint().await;
+        *self.fingerprint() = now;
+    }
+
+    async fn read_fingerprint(&self) -> Option<u64> {
+        let (credential, key) = (self.settings.credential.clone(), self.fingerprint_key.clone());
+        spawn_blocking(move || fingerprint(&credential, &key)).await.ok()
+    }
+
+    fn fingerprint(&self) -> MutexGuard<'_, Option<u64>> {
+        self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// By how many seconds the vendor's clock is ahead of this machine's, by the `Date` of the last answer that had one.
     pub fn clock_skew_seconds(&self) -> Option<i64> {
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,13 +109,15 @@ impl Client {
     }
 
     /// Tries, and retries what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
-    /// `request` when its turn has come. A `slot` serves others during the waits.
+    /// `request` when its turn has come. A `slot` serves others during the waits. `may_retry` is asked before each wait and
+    /// after it.
     pub(crate) async fn attempts<F: Future<Output = Result<Request, Error>>>(
         &self,
         operation: Operation,
         request: impl Fn() -> F,
         deadline: Instant,
         mut slot: Option<&mut Slot>,
+        may_retry: impl Fn(Reason) -> bool,
     ) -> Result<Response, Error> {
         let mut outcome = self.attempt(operation, &request, deadline).await;
         for number in 0.. {
@@ -94,11 +126,14 @@ impl Client {
             if reason == Reason::Throttled {
                 self.pace.hold(again);
             }
-            if number >= self.settings.max_retries || again >= deadline {
+            if number >= self.settings.max_retries || again >= deadline || !may_retry(reason) {
                 break;
             }
             slot.as_deref_mut().map(Slot::give_back);
             sleep_until(again).await;
+            if !may_retry(reason) {
+                break;
+            }
             if let Some(slot) = slot.as_deref_mut()
                 && !slot.take(deadline).await
             {
@@ -192,7 +227,7 @@ fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
     Some((error, error.reason()?))
 }
 
-/// Sorts a complete answer: only a 200 has a body to read.
+/// Sorts a complete answer: only a 200 has a body to read, and a 204 is an answer where there may be nothing.
 fn complete(operation: Operation, response: Response) -> Result<Response, Error> {
     let Response { status, request_id, retry_after, body, .. } = &response;
     if operation == Operation::Token
@@ -203,6 +238,8 @@ fn complete(operation: Operation, response: Response) -> Result<Response, Error>
     let bad = |problem| Error::BadResponse { operation, problem, request_id: request_id.clone() };
     match *status {
         200 => Ok(response),
+        // There is nothing to count: as empty as an answer can be.
+        204 if operation == Operation::Overview => Ok(response),
         300..=399 => Err(bad(BadResponse::Redirect(*status))),
         400..=599 => {
             Err(Error::Status { operation, status: *status, retry_after: *retry_after, request_id: request_id.clone() })

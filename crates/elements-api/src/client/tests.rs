@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -10,13 +11,13 @@ use tokio::time::Instant;
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
 use crate::testing::{Reply, Vendor};
-use crate::{Client, Error, Round};
+use crate::{Client, Credential, Error, Round, SecretSource};
 
 const DAY: Duration = Duration::from_hours(24);
 
 async fn ask(round: &Arc<Round>, customer: &str) -> Result<Answer, Error> {
     let slot = round.slot().await.ok_or(Error::NotBegun)?;
-    round.overview(&CustomerId::parse(customer).unwrap(), ProductType::new(4).unwrap(), slot).await
+    round.overview(&CustomerId::parse(customer).unwrap(), ProductType::new(4).unwrap(), slot, |_| true).await
 }
 
 async fn ask_once(client: &Arc<Client>) -> Result<Answer, Error> {
@@ -62,7 +63,7 @@ async fn what_may_pass_is_tried_again_up_to_max_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn what_will_not_pass_is_asked_once() {
-    for status in [400, 403, 405, 418, 302, 204] {
+    for status in [400, 403, 405, 418, 302, 206] {
         let vendor = replies([Reply::status(status)]);
         ask_once(&vendor.client(|_| {})).await.unwrap_err();
         assert_eq!(vendor.whats().len(), 1, "{status}");
@@ -74,8 +75,28 @@ async fn what_will_not_pass_is_asked_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_404_is_an_answer() {
-    let vendor = replies([Reply::status(404)]);
-    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(Answer::NotFound));
+    for status in [404, 204] {
+        let vendor = replies([Reply::status(status)]);
+        assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(Answer::NotFound));
+        assert_eq!(vendor.whats().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_decides_whether_a_retry_is_worth_the_wait() {
+    let vendor = replies([Reply::status(503)]);
+    let client = vendor.client(|_| {});
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let asked = AtomicUsize::new(0);
+    let slot = round.slot().await.unwrap();
+    let may_retry = |reason| {
+        assert_eq!(reason, Reason::ServerError);
+        // Asked before the wait and after it: the second retry is refused after it.
+        asked.fetch_add(1, Ordering::Relaxed) < 3
+    };
+    let customer = CustomerId::parse("a").unwrap();
+    round.overview(&customer, ProductType::new(4).unwrap(), slot, may_retry).await.unwrap_err();
+    assert_eq!((asked.into_inner(), vendor.whats().len()), (4, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,17 +251,91 @@ async fn an_api_that_takes_no_token_costs_no_token_request_per_target() {
     assert!(vendor.tokens() <= 2, "{} token requests", vendor.tokens());
 }
 
+/// A vendor whose token counts only if it is the last one; `refused` takes none at all. It revokes the token that it gave
+/// before the request with this number.
+fn revoking(refused: fn(&str) -> bool, revoke_at: usize) -> Vendor {
+    let (mut issued, mut valid, mut asked) = (0, 0, 0);
+    Vendor::with_bearer(move |what, bearer| {
+        if what == "token" {
+            issued += 1;
+            valid = issued;
+            let body = format!(r#"{{"access_token": "t{issued}", "expires_in": 3600, "token_type": "Bearer"}}"#);
+            return Reply::json(body);
+        }
+        asked += 1;
+        if asked == revoke_at {
+            valid = usize::MAX;
+        }
+        if refused(what) || bearer != Some(&format!("t{valid}")) { Reply::status(401) } else { Reply::seats("4", 7) }
+    })
+}
+
 #[tokio::test(start_paused = true)]
-async fn targets_that_take_no_token_cost_no_token_request_each() {
-    let vendor = Vendor::new(|what| match what {
-        "token" => Reply::token(),
-        _ if what.starts_with("c1") => Reply::status(401),
+async fn targets_that_take_no_token_cost_a_token_each_once_and_one_a_round_from_then_on() {
+    let vendor = revoking(|what| what.starts_with("c1"), usize::MAX);
+    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+    let answered = |outcomes: Vec<Result<Answer, Error>>| outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(answered(ask_all(&client, 100, Instant::now() + DAY).await), 89);
+    assert!(vendor.tokens() <= 1 + 11, "{} token requests", vendor.tokens());
+    // Who was not given a new token to try does not know yet that it is not the token.
+    for _ in 0..11 {
+        ask_all(&client, 100, Instant::now() + DAY).await;
+    }
+    assert!(vendor.tokens() <= 1 + 11 + 11, "{} token requests", vendor.tokens());
+    let before = vendor.tokens();
+    assert_eq!(answered(ask_all(&client, 100, Instant::now() + DAY).await), 89);
+    assert_eq!(vendor.tokens() - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_revoked_costs_nobody_an_answer_though_somebody_takes_none() {
+    for in_flight in [1, 16] {
+        for revoke_at in [1, 2, 3, 100, 200, 399] {
+            let vendor = revoking(|what| what == "c7/4", revoke_at);
+            let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(in_flight).unwrap());
+            for _ in 0..2 {
+                let outcomes = ask_all(&client, 400, Instant::now() + DAY).await;
+                let refused = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+                assert_eq!(refused, 1, "of 400, with {in_flight} in flight, and revoked at {revoke_at}");
+            }
+            assert!(vendor.tokens() <= 5, "{} token requests", vendor.tokens());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_replaced_stays_good_for_the_others() {
+    let mut tokens = 0;
+    let vendor = Vendor::new(move |what| match what {
+        "token" if tokens > 0 => Reply::status(503),
+        "token" => {
+            tokens += 1;
+            Reply::token()
+        }
+        "c3/4" => Reply::status(401),
         _ => Reply::seats("4", 7),
     });
     let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
-    let outcomes = ask_all(&client, 100, Instant::now() + DAY).await;
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 89);
-    assert_eq!(vendor.tokens(), 2);
+    let outcomes = ask_all(&client, 20, Instant::now() + DAY).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 19);
+}
+
+#[tokio::test]
+async fn credentials_in_a_file_are_seen_to_change() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "wrong").unwrap();
+    let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) });
+    let source = SecretSource::File(file.path().to_owned());
+    let client = vendor.client(|settings| settings.credential = Credential::Secret(source));
+    assert!(!client.credentials_changed().await, "nothing was asked yet");
+    ask_once(&client).await.unwrap_err();
+    assert!(!client.credentials_changed().await);
+    std::fs::write(file.path(), "right").unwrap();
+    assert!(client.credentials_changed().await);
+    ask_once(&client).await.unwrap_err();
+    assert!(!client.credentials_changed().await);
+    std::fs::remove_file(file.path()).unwrap();
+    assert!(client.credentials_changed().await, "one that appears again has changed, too");
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,7 +465,7 @@ async fn a_listing_is_every_page_or_nothing() {
     };
     let vendor = replies([page(1, 0, 100), page(2, 100, 150)]);
     let round = Round::begin(&vendor.client(|settings| settings.discovery = true), Instant::now() + DAY);
-    assert_eq!(round.customers().await.unwrap().len(), 150);
+    assert_eq!(round.customers().await.unwrap().customers.len(), 150);
     assert_eq!(vendor.whats(), ["customers/1", "customers/2"]);
 
     let vendor = replies([page(1, 0, 100), Reply::status(403)]);

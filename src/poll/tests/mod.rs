@@ -1,5 +1,8 @@
 //! The poller against a scripted vendor, on a paused clock.
 
+mod early;
+mod order;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -11,8 +14,8 @@ use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::status::CycleTargets;
-use crate::store::{Record, TargetState};
-use crate::testing::{INTERVAL, answer, customer_id, product, target};
+use crate::store::{Now, Record, TargetState};
+use crate::testing::{INTERVAL, answer, clock, customer_id, product, target};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -23,13 +26,18 @@ fn timing() -> Timing {
 fn selection(customers: usize) -> Selection {
     let id = |number| customer_id(&format!("c{number:04}"));
     let customer = |number| ConfiguredCustomer { id: id(number), name: None, products: None };
-    Selection { customers: (0..customers).map(customer).collect(), discovery: None, products: vec![product(4)] }
+    Selection {
+        customers: (0..customers).map(customer).collect(),
+        discovery: None,
+        products: ProductList::Listed(vec![product(4)]),
+    }
 }
 
 /// A running poller and what can be seen of it.
 struct Running {
     store: Arc<Store>,
     status: Arc<Status>,
+    clock: Clock,
     plans: watch::Sender<Plan>,
     task: JoinHandle<()>,
     shutdown: CancellationToken,
@@ -41,12 +49,16 @@ impl Running {
     }
 
     fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, saved: Saved) -> Self {
+        Self::start_at(client, selection, timing, &saved, clock())
+    }
+
+    fn start_at(client: Arc<Client>, selection: Selection, timing: Timing, saved: &Saved, clock: Clock) -> Self {
         let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
-        let status = Arc::new(Status::new(timing.interval, SystemTime::now(), None));
-        let poller = Poller::new(receiver, saved, status.clone());
+        let status = Arc::new(Status::new(timing.interval, clock.now().wall, None));
+        let poller = Poller::new(receiver, saved, status.clone(), clock.clone());
         let (store, shutdown) = (poller.store(), CancellationToken::new());
         let task = tokio::spawn(poller.run(shutdown.clone()));
-        Self { store, status, plans, task, shutdown }
+        Self { store, status, clock, plans, task, shutdown }
     }
 
     fn change_plan(&self, change: impl FnOnce(&mut Plan)) {
@@ -55,7 +67,7 @@ impl Running {
 
     fn record(&self, customer: &str) -> Record {
         let snapshot = self.store.snapshot();
-        snapshot.customers[&customer_id(customer)].products[&product(4)]
+        snapshot.customers[&customer_id(customer)].products[&product(4)].record
     }
 
     fn cycles(&self) -> u64 {
@@ -65,6 +77,14 @@ impl Running {
     fn failures(&self, reason: Reason) -> u64 {
         self.status.snapshot().counts.poll_failures[&reason]
     }
+}
+
+/// The first page of a listing, which has no other.
+fn listing(ids: &[&str]) -> Reply {
+    let data: Vec<_> = ids.iter().map(|id| format!(r#"{{"id": "{id}"}}"#)).collect();
+    let (data, total) = (data.join(","), ids.len());
+    let metadata = format!(r#"{{"pageIndex": 1, "pageSize": 100, "totalCount": {total}}}"#);
+    Reply::json(format!(r#"{{"data": [{data}], "metadata": {metadata}}}"#))
 }
 
 fn healthy() -> Vendor {
@@ -162,20 +182,58 @@ async fn cycles_never_overlap_and_a_late_one_delays_the_next() {
     assert!(running.cycles() > 80, "{}", running.cycles());
 }
 
+/// The overview of what was asked for, with so many seats.
+fn overview(what: &str, seats: u64) -> Reply {
+    Reply::seats(what.split('/').nth(1).unwrap(), seats)
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_absent_product_is_asked_for_less_often() {
-    let vendor = Vendor::new(|what| match what {
-        "token" => Reply::token(),
-        "c0000/4" => Reply::status(404),
-        _ => Reply::seats("4", 7),
+async fn what_was_never_purchased_is_asked_for_once_in_an_absent_interval() {
+    for nothing in
+        [Reply::status(404), Reply::json(r#"{"productType": 4, "purchasedUserSeat": "N/A"}"#), Reply::seats("4", 0)]
+    {
+        let vendor = Vendor::new(move |what| match what {
+            "token" => Reply::token(),
+            "c0000/4" => nothing.clone(),
+            _ if what.ends_with("/2048") => overview(what, 7),
+            _ => overview(what, 0),
+        });
+        let selection = Selection { products: ProductList::All, ..selection(2) };
+        let timing = Timing { absent_interval: INTERVAL * 24, ..timing() };
+        let running = Running::start(vendor.client(|_| {}), selection, timing);
+        sleep(INTERVAL * 48 + Duration::from_secs(1)).await;
+        let asked = |wanted: &str| vendor.whats().iter().filter(|what| *what == wanted).count();
+        assert_eq!((asked("c0000/4"), asked("c0001/2048")), (3, 49));
+        let dormant =
+            vendor.asked().into_iter().filter(|asked| !asked.what.ends_with("/2048") && asked.what != "token");
+        let later: Vec<_> = dormant.skip(42).map(|asked| asked.at.as_secs() / 900).collect();
+        assert_eq!(later.len(), 84, "42 targets, twice");
+        let most = later.chunk_by(|a, b| a == b).map(<[u64]>::len).max();
+        assert!(most <= Some(3), "they never fall due together: {later:?}");
+        let states = running.store.snapshot().states(clock().now());
+        assert_eq!((states[&TargetState::Absent], states[&TargetState::Ok]), (42, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_purchase_is_a_change_and_is_asked_for_every_interval_from_then_on() {
+    let purchased = Arc::new(Mutex::new(0));
+    let vendor = Vendor::new({
+        let purchased = purchased.clone();
+        move |what| if what == "token" { Reply::token() } else { overview(what, *purchased.lock().unwrap()) }
     });
+    let selection = Selection { products: ProductList::All, ..selection(1) };
     let timing = Timing { absent_interval: INTERVAL * 4, ..timing() };
-    let running = Running::start(vendor.client(|_| {}), selection(2), timing);
-    sleep(INTERVAL * 8 + Duration::from_secs(1)).await;
-    let asked = |wanted| vendor.whats().iter().filter(|what| *what == wanted).count();
-    assert_eq!((asked("c0000/4"), asked("c0001/4")), (3, 9));
-    let now = SystemTime::now();
-    assert_eq!(running.record("c0000").state(now, timing.freshness()), TargetState::Absent);
+    let running = Running::start(vendor.client(|_| {}), selection, timing);
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(running.record("c0000").change, None);
+    *purchased.lock().unwrap() = 25;
+    sleep(INTERVAL * 4).await;
+    let change = running.record("c0000").change.unwrap();
+    assert_eq!((change.previous, running.record("c0000").last_seats), (Seats::ZERO, Seats::new(25)));
+    let before = vendor.whats().len();
+    sleep(INTERVAL).await;
+    assert_eq!(vendor.whats().len() - before, 22);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,8 +251,9 @@ async fn while_credentials_are_refused_a_cycle_costs_one_token_request_and_recov
     });
     let running = Running::start(vendor.client(|_| {}), selection(100), timing());
     sleep(INTERVAL + Duration::from_secs(1)).await;
-    assert_eq!((vendor.asked().len(), running.cycles()), (2, 2));
-    assert_eq!(running.failures(Reason::Auth), 200);
+    let tokens: Vec<_> = vendor.asked().iter().map(|asked| asked.at.as_secs()).collect();
+    assert_eq!(tokens, [0, 30, 90, 210, 450, 900], "early cycles come ever later");
+    assert_eq!((running.cycles(), running.failures(Reason::Auth)), (2, 200), "and do not count");
     *refused.lock().unwrap() = false;
     sleep(INTERVAL).await;
     assert_eq!(running.record("c0000").last_seats, Seats::new(7));
@@ -205,10 +264,11 @@ async fn restored_targets_that_are_young_are_not_due() {
     let vendor = healthy();
     let records = [("c0000", INTERVAL / 2), ("c0001", INTERVAL * 2)].map(|(customer, age)| {
         let mut record = Record::default();
-        record.take(Ok(answer(5)), SystemTime::now() - age);
-        (target(customer, 4), record)
+        let now = clock().now();
+        record.take(Ok(answer(5)), Now { wall: now.wall - age, ..now });
+        (target(customer, 4), record.lasting())
     });
-    let saved = Saved { listing: None, records: BTreeMap::from(records) };
+    let saved = Saved { records: BTreeMap::from(records), ..Saved::default() };
     let running = Running::start_with(vendor.client(|_| {}), selection(3), timing(), saved);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(vendor.whats(), ["c0002/4", "c0001/4"]);
@@ -317,15 +377,7 @@ async fn discovered_customers_are_polled_in_the_same_cycle_and_those_gone_lose_t
         let ids = ids.clone();
         move |what| match what {
             "token" => Reply::token(),
-            "customers/1" => {
-                let ids = ids.lock().unwrap();
-                let data: Vec<_> = ids.iter().map(|id| format!(r#"{{"id": "{id}"}}"#)).collect();
-                Reply::json(format!(
-                    r#"{{"data": [{}], "metadata": {{"pageIndex": 1, "pageSize": 100, "totalCount": {}}}}}"#,
-                    data.join(","),
-                    ids.len()
-                ))
-            }
+            "customers/1" => listing(&ids.lock().unwrap()),
             _ => Reply::seats("4", 7),
         }
     });

@@ -1,0 +1,142 @@
+//! Whose turn it is, and that nobody's trouble is another's.
+
+use super::*;
+
+/// How often each target was asked for or answered.
+type Counts = BTreeMap<String, usize>;
+
+/// A vendor who counts what it answers with a number.
+struct Counting {
+    vendor: Vendor,
+    answered: Arc<Mutex<Counts>>,
+}
+
+impl Counting {
+    /// `refusal` gives the reply where there is no number.
+    fn new(mut refusal: impl FnMut(&str) -> Option<Reply> + Send + 'static) -> Self {
+        let answered = Arc::new(Mutex::new(Counts::new()));
+        let counts = answered.clone();
+        let vendor = Vendor::new(move |what| match refusal(what) {
+            Some(reply) => reply,
+            None if what == "token" => Reply::token(),
+            None => {
+                *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+                overview(what, 7)
+            }
+        });
+        Self { vendor, answered }
+    }
+
+    /// Since it was asked the last time.
+    fn answered(&self) -> Counts {
+        std::mem::take(&mut *self.answered.lock().unwrap())
+    }
+}
+
+fn number(what: &str) -> usize {
+    what.trim_start_matches('c').split('/').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_hangs_delays_nobody_else() {
+    for hangs in [|number| number < 200, |number| number >= 800, |number| number % 5 == 0] as [fn(usize) -> bool; 3] {
+        let hang = move |what: &str| what != "token" && hangs(number(what));
+        let vendor = Counting::new(move |what| hang(what).then(|| overview(what, 7).after(DAY)));
+        let running = Running::start(vendor.vendor.client(|_| {}), selection(1000), timing());
+        for cycle in 0..6 {
+            sleep(INTERVAL).await;
+            let answered = vendor.answered();
+            assert_eq!(answered.len(), 800, "cycle {cycle}");
+            assert!(answered.values().all(|count| *count == 1), "cycle {cycle}");
+        }
+        let targets = running.status.snapshot().cycle.unwrap().targets;
+        assert_eq!((targets.answered, targets.left), (800, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hung_is_answered_in_the_first_cycle_after_it_is_well_again() {
+    let well = Arc::new(Mutex::new(false));
+    let vendor = Counting::new({
+        let well = well.clone();
+        move |what| (what.starts_with("c00") && !*well.lock().unwrap()).then(|| overview(what, 7).after(DAY))
+    });
+    let _running = Running::start(vendor.vendor.client(|_| {}), selection(1000), timing());
+    sleep(INTERVAL * 3).await;
+    *well.lock().unwrap() = true;
+    vendor.answered();
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(vendor.answered().len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_is_shared_in_turn() {
+    let begun = tokio::time::Instant::now();
+    let mut spent = (0, 0);
+    let vendor = Counting::new(move |what| {
+        let now = begun.elapsed().as_secs() / INTERVAL.as_secs();
+        if spent.0 != now {
+            spent = (now, 0);
+        }
+        spent.1 += usize::from(what != "token");
+        (what != "token" && spent.1 > 30).then(|| Reply::status(429))
+    });
+    let _running = Running::start(vendor.vendor.client(|_| {}), selection(60), timing());
+    let mut answered = Counts::new();
+    for _ in 0..3 {
+        sleep(INTERVAL).await;
+        answered.extend(vendor.answered());
+    }
+    assert_eq!(answered.len(), 60, "in three intervals");
+    let mut turns = Counts::new();
+    for _ in 0..20 {
+        sleep(INTERVAL).await;
+        vendor.answered().into_iter().for_each(|(what, count)| *turns.entry(what).or_default() += count);
+    }
+    let (fewest, most) = (turns.values().min(), turns.values().max());
+    assert!(turns.len() == 60 && fewest >= Some(&9) && most <= Some(&11), "{fewest:?} to {most:?} answers of a target");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_half_the_pace_turns_differ_by_at_most_one() {
+    let vendor = healthy();
+    let client = vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
+    let timing = Timing { interval: Duration::from_secs(45), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let _running = Running::start(client, selection(90), timing);
+    for _ in 0..40 {
+        sleep(Duration::from_secs(37)).await;
+        let mut turns = Counts::new();
+        vendor.whats().into_iter().for_each(|what| *turns.entry(what).or_default() += 1);
+        let fewest = if turns.len() < 90 { 0 } else { *turns.values().min().unwrap() };
+        let most = *turns.values().max().unwrap();
+        assert!(most - fewest <= 1, "{fewest} to {most} requests for a target");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_customers_who_are_forbidden_cost_nobody_a_turn() {
+    let vendor = Counting::new(|what| (what != "token" && number(what) < 100).then(|| Reply::status(403)));
+    let client = vendor.vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
+    // At a pace that asks for two thirds of them.
+    let timing = Timing { interval: Duration::from_secs(200), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let _running = Running::start(client, selection(300), timing);
+    sleep(Duration::from_mins(50)).await;
+    let answered = vendor.answered();
+    let (fewest, most) = (answered.values().min(), answered.values().max());
+    assert!(answered.len() == 200 && fewest >= Some(&9) && most <= Some(&11), "{fewest:?} to {most:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_seats_comes_before_what_was_never_purchased() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        _ if what.ends_with("/2048") => overview(what, 7),
+        _ => overview(what, 0),
+    });
+    let selection = Selection { products: ProductList::All, ..selection(2) };
+    let _running = Running::start(vendor.client(|_| {}), selection, timing());
+    sleep(INTERVAL + Duration::from_secs(1)).await;
+    let asked = vendor.whats();
+    assert_eq!(asked.len(), 88, "everything is due in every cycle");
+    assert_eq!(asked[44..46], ["c0000/2048", "c0001/2048"]);
+}
