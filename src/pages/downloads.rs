@@ -1,6 +1,6 @@
-//! The downloads `/seats.csv` and `/seats.json`: every target as it is now.
+//! The downloads `/seats.csv` and `/seats.json`: the targets as they are now.
 //!
-//! They have the columns `customer` (the label), `customer_id`, `name` (the organization), `product`, `product_type`,
+//! They take the page's parameters `q` and `state`; without `state`, what was never purchased is left out. They have the columns `customer` (the label), `customer_id`, `name` (the organization), `product`, `product_type`,
 //! `seats` (nothing where no fresh number is known), `state`, `last_success` (when the target was last answered),
 //! `previous` (the number before the last change that was seen) and `last_change` (when it was seen). Times are
 //! RFC 3339 in UTC, to the second.
@@ -11,12 +11,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::format::exact;
+use super::page::Query;
 use crate::store::{Freshness, KnownCustomer, Now, Snapshot};
 use crate::table::{Cell, Form, List};
 
 /// The download, in chunks that are made one after the other: a client that reads slowly costs one of them.
-pub(super) fn download(known: Snapshot, form: Form, now: Now) -> impl Iterator<Item = Bytes> + Send + 'static {
+pub(super) fn download(
+    known: Snapshot,
+    query: &str,
+    form: Form,
+    now: Now,
+) -> impl Iterator<Item = Bytes> + Send + 'static {
     let freshness = known.freshness;
+    let query = Query::new(query);
     let customers = known.customers.into_values().map(Section::Customer);
     let mut sections = once(Section::Begin).chain(customers).chain(once(Section::End));
     let mut list = List::new(form, COLUMNS);
@@ -26,7 +33,7 @@ pub(super) fn download(known: Snapshot, form: Form, now: Now) -> impl Iterator<I
             let Some(section) = sections.next() else { break };
             let written = match section {
                 Section::Begin => list.begin(&mut bytes),
-                Section::Customer(known) => list.rows(&mut bytes, rows(&known, freshness, now)),
+                Section::Customer(known) => list.rows(&mut bytes, rows(&known, &query, freshness, now)),
                 Section::End => list.end(&mut bytes),
             };
             // Memory takes whatever is written to it.
@@ -58,35 +65,46 @@ enum Section {
     End,
 }
 
-fn rows(known: &KnownCustomer, freshness: Freshness, now: Now) -> impl Iterator<Item = [Cell; 10]> {
+fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) -> impl Iterator<Item = [Cell; 10]> {
     let customer = &known.customer;
-    known.products.iter().map(move |(product, target)| {
+    let (search, shown) = query.filter();
+    let customer_is_found = search.finds_customer(customer);
+    known.products.iter().filter_map(move |(product, target)| {
         let record = &target.record;
-        [
-            Cell::from(customer.label.as_str()),
-            Cell::from(customer.id.as_str()),
-            Cell::from(customer.name.as_str()),
-            Cell::from(product.label().as_ref()),
-            Cell::Number(product.number().into()),
-            target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
-            Cell::from(target.state(now, freshness).as_str()),
-            record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
-            record.change.map_or(Cell::Nothing, |change| Cell::Number(change.previous.get())),
-            record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
-        ]
+        let state = target.state(now, freshness);
+        let is_found = customer_is_found || search.finds(&product.label());
+        (is_found && shown.shows(target, state)).then(|| {
+            [
+                Cell::from(customer.label.as_str()),
+                Cell::from(customer.id.as_str()),
+                Cell::from(customer.name.as_str()),
+                Cell::from(product.label().as_ref()),
+                Cell::Number(product.number().into()),
+                target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+                Cell::from(state.as_str()),
+                record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
+                record.change.map_or(Cell::Nothing, |change| Cell::Number(change.previous.get())),
+                record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
+            ]
+        })
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use elements_api::Reason;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::store::Store;
-    use crate::testing::{now, scene, store, watched};
+    use crate::store::{Store, WatchedCustomer};
+    use crate::testing::{now, scene, seats, store, target, watched};
 
     fn downloaded(store: &Store, form: Form) -> String {
-        String::from_utf8(download(store.snapshot(), form, now(1_000)).flatten().collect()).unwrap()
+        found(store, "", form)
+    }
+
+    fn found(store: &Store, query: &str, form: Form) -> String {
+        String::from_utf8(download(store.snapshot(), query, form, now(1_000)).flatten().collect()).unwrap()
     }
 
     #[test]
@@ -117,11 +135,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_purchased_is_left_out_unless_it_is_asked_for() {
+        let store = store();
+        let all = WatchedCustomer { listed: false, ..watched("a", "contoso", "", &[1, 4, 7, 32]) };
+        store.watch(&[all, watched("b", "fabrikam", "", &[1])]);
+        for (id, product, number) in [("a", 1, 0), ("a", 4, 5), ("b", 1, 0)] {
+            store.record(&target(id, product), seats(number), now(900));
+        }
+        store.record(&target("a", 7), Err(Reason::Forbidden), now(900));
+        let rows = |query: &str| {
+            let rows: Vec<Value> = serde_json::from_str(&found(&store, query, Form::Json)).unwrap();
+            rows.iter()
+                .map(|row| format!("{} {}", row["customer_id"].as_str().unwrap(), row["product_type"]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rows(""), ["a 4", "a 7", "a 32", "b 1"], "and what fails, waits or is listed by name stays");
+        assert_eq!(rows("state=all").len(), 5);
+        assert_eq!(rows("state=absent"), ["a 1", "b 1"]);
+        assert_eq!(rows("state=failing&q=CONTOSO"), ["a 7"]);
+        assert_eq!(rows("q=fabr&state=broken&sort=seats"), ["b 1"]);
+    }
+
+    #[test]
     fn a_large_download_comes_in_small_pieces_and_is_whole() {
         let store = store();
         let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
         store.watch(&customers);
-        let chunks: Vec<_> = download(store.snapshot(), Form::Json, now(0)).collect();
+        let chunks: Vec<_> = download(store.snapshot(), "", Form::Json, now(0)).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() < 2 * CHUNK), "{}", chunks.len());
         let seats: Value = serde_json::from_slice(&chunks.concat()).unwrap();
         assert_eq!(seats.as_array().unwrap().len(), 4_000);

@@ -22,6 +22,13 @@ pub struct Customer {
     pub name: Label,
 }
 
+impl Customer {
+    /// All that it is called.
+    pub fn names(&self) -> [&str; 3] {
+        [self.label.as_str(), self.name.as_str(), self.id.as_str()]
+    }
+}
+
 /// A customer and the products that are watched for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchedCustomer {

@@ -21,7 +21,8 @@ use exporter_web::http::header::HeaderValue;
 
 use self::facts::{Group, facts};
 use self::headline::{Headline, Scene};
-use self::query::{Query, Sort};
+pub(super) use self::query::Query;
+use self::query::{Shown, Sort};
 use self::targets::{Target, Targets};
 use super::format::{Moment, why};
 use super::readiness::readiness;
@@ -154,8 +155,8 @@ impl Page<'_> {
 
     const fn meaning(state: TargetState) -> &'static str {
         match state {
-            TargetState::Ok => "the number is known",
-            TargetState::Absent => "answered: nothing to count",
+            TargetState::Ok => "answered: has or had seats",
+            TargetState::Absent => "answered: never had seats",
             TargetState::Failing => "no answer",
             TargetState::Pending => "not polled yet",
         }
@@ -167,6 +168,7 @@ mod tests {
     use elements_api::Reason;
 
     use super::*;
+    use crate::store::WatchedCustomer;
     use crate::testing::{self, now, scene, seats, status, target, watched};
 
     fn html(store: &Store, query: &str) -> String {
@@ -204,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_purchased_is_shown_on_request() {
+        let store = testing::store();
+        store.watch(&[WatchedCustomer { listed: false, ..watched("a", "contoso", "", &[1, 4]) }]);
+        store.record(&target("a", 1), seats(0), now(900));
+        store.record(&target("a", 4), seats(5), now(900));
+        let page = html(&store, "");
+        assert!(page.contains("1–1 of 1 target ·") && !page.contains("DocAve Online"), "{page}");
+        assert!(page.contains("<a href=\"./?state=all#targets\">Show 1 never purchased</a>"), "{page}");
+        let page = html(&store, "state=all");
+        assert!(page.contains("DocAve Online") && !page.contains("Show 1 never"), "{page}");
+        assert!(page.contains("<option selected>all</option>"), "{page}");
+        let page = html(&store, "q=docave");
+        assert!(page.contains("No target is like that. <a href=\"./?q=docave&#38;state=all#targets\">"), "{page}");
+    }
+
+    #[test]
     fn nothing_that_others_write_becomes_markup() {
         let hostile = "\"><script>alert(1)</script>'&";
         let store = testing::store();
@@ -225,6 +243,7 @@ mod tests {
         assert!(html.contains(&format!("rel=\"prev\" href=\"./?{kept}#targets\"")), "{html}");
         assert!(html.contains("101–200 of 240 targets") && html.contains("aria-sort=\"ascending\""), "{html}");
         assert!(html.contains("<option selected>pending</option>"), "{html}");
+        assert!(html.contains("href=\"./seats.csv?q=c&#38;state=pending\""), "{html}");
     }
 
     #[test]

@@ -1,19 +1,69 @@
-//! What a visitor asks the page for. Anybody can write it: what makes no sense is as if it were not there.
+//! What a visitor asks the page, or a download, for. Anybody can write it: what makes no sense is as if it were not there.
 
 use url::form_urlencoded::{Serializer, parse};
 
-use crate::store::TargetState;
+use crate::store::{Customer, KnownTarget, TargetState};
 
-/// The parameters of the page.
+/// The parameters of the page. A download takes the first two.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Query {
+pub(in crate::pages) struct Query {
     /// Part of a customer's label, name or id, or of a product.
     pub(super) search: String,
-    pub(super) state: Option<TargetState>,
+    pub(super) shown: Shown,
     pub(super) sort: Sort,
     pub(super) descending: bool,
     /// From 0.
     pub(super) page: usize,
+}
+
+/// Targets of which states are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::pages) enum Shown {
+    /// All but those that are dormant and answered: what was never purchased is most of what there is.
+    #[default]
+    Relevant,
+    All,
+    Only(TargetState),
+}
+
+impl Shown {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Relevant => "",
+            Self::All => "all",
+            Self::Only(state) => state.as_str(),
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        let all = [Self::All].into_iter().chain(TargetState::ALL.map(Self::Only));
+        all.into_iter().find(|shown| shown.as_str() == name).unwrap_or_default()
+    }
+
+    /// Whether a target in this state is among them.
+    pub(in crate::pages) fn shows(self, target: &KnownTarget, state: TargetState) -> bool {
+        match self {
+            Self::Relevant => !(state == TargetState::Absent && target.is_dormant()),
+            Self::All => true,
+            Self::Only(wanted) => wanted == state,
+        }
+    }
+}
+
+/// Text that is looked for in any case.
+#[derive(Debug, Clone)]
+pub(in crate::pages) struct Search(String);
+
+impl Search {
+    /// Whether it is part of `text`.
+    pub(in crate::pages) fn finds(&self, text: &str) -> bool {
+        self.0.is_empty() || text.to_lowercase().contains(&self.0)
+    }
+
+    /// Whether it is part of anything that a customer is called.
+    pub(in crate::pages) fn finds_customer(&self, customer: &Customer) -> bool {
+        customer.names().into_iter().any(|name| self.finds(name))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,12 +102,12 @@ impl Query {
     pub(super) const MAX_SEARCH: usize = 100;
 
     /// The query of a URL. Of a doubled parameter the last one counts.
-    pub(super) fn new(text: &str) -> Self {
+    pub(in crate::pages) fn new(text: &str) -> Self {
         let mut query = Self::default();
         for (name, value) in parse(text.as_bytes()) {
             match name.as_ref() {
                 "q" => query.search = value.trim().chars().take(Self::MAX_SEARCH).collect(),
-                "state" => query.state = TargetState::ALL.into_iter().find(|state| state.as_str() == value),
+                "state" => query.shown = Shown::named(&value),
                 "sort" => {
                     let named = Sort::COLUMNS.into_iter().find(|sort| sort.as_str() == value);
                     query.sort = named.unwrap_or_default();
@@ -71,12 +121,17 @@ impl Query {
         query
     }
 
+    /// What is looked for, and targets of which states.
+    pub(in crate::pages) fn filter(&self) -> (Search, Shown) {
+        (Search(self.search.to_lowercase()), self.shown)
+    }
+
     /// The page itself with these parameters, relative, so that it also works behind a proxy that adds a folder.
     pub(super) fn link(&self) -> String {
         let page = (self.page > 0).then(|| (self.page + 1).to_string());
         let parameters = [
             ("q", self.search.as_str()),
-            ("state", self.state.map_or("", TargetState::as_str)),
+            ("state", self.shown.as_str()),
             ("sort", self.sort.as_str()),
             ("dir", self.direction()),
             ("page", page.as_deref().unwrap_or_default()),
@@ -97,9 +152,15 @@ impl Query {
         Self { page, ..self.clone() }
     }
 
-    /// Only targets of this state, or all again.
-    pub(super) fn of_state(&self, state: Option<TargetState>) -> Self {
-        Self { state, page: 0, ..self.clone() }
+    /// Other targets.
+    pub(super) fn of(&self, shown: Shown) -> Self {
+        Self { shown, page: 0, ..self.clone() }
+    }
+
+    /// What a download of the same targets is asked for, with its question mark.
+    pub(super) fn of_download(&self) -> String {
+        let link = Self { search: self.search.clone(), shown: self.shown, ..Self::default() }.link();
+        link.trim_start_matches("./").trim_end_matches("#targets").to_owned()
     }
 
     /// Sorted by this; the other way round if it is so already.
@@ -124,9 +185,13 @@ mod tests {
 
     #[test]
     fn a_link_leads_to_what_it_was_made_of() {
-        for text in
-            ["", "q=a%26b%3Dc+%C3%A9&state=failing&sort=seats&dir=desc&page=3", "sort=age", "q=%22%3E%3Cscript%3E"]
-        {
+        for text in [
+            "",
+            "q=a%26b%3Dc+%C3%A9&state=failing&sort=seats&dir=desc&page=3",
+            "sort=age",
+            "state=all",
+            "q=%22%3E%3Cscript%3E",
+        ] {
             let query = Query::new(text);
             let link = query.link();
             let parameters = link.trim_start_matches("./").trim_start_matches('?').trim_end_matches("#targets");
@@ -154,7 +219,9 @@ mod tests {
         assert_eq!(seats.link(), "./?q=fly&state=ok&sort=seats&dir=desc#targets");
         assert_eq!(seats.sorted_by(Sort::Seats).link(), "./?q=fly&state=ok&sort=seats#targets");
         assert_eq!((seats.order_of(Sort::Seats), seats.order_of(Sort::Age)), ("descending", "none"));
-        assert_eq!(query.of_state(None).link(), "./?q=fly#targets");
+        assert_eq!(query.of(Shown::All).link(), "./?q=fly&state=all#targets");
+        assert_eq!(query.of(Shown::Relevant).link(), "./?q=fly#targets");
+        assert_eq!((seats.of_download().as_str(), Query::default().of_download().as_str()), ("?q=fly&state=ok", ""));
         assert_eq!(query.at_page(1).link(), "./?q=fly&state=ok&page=2#targets");
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use elements_api::{ProductType, Seats};
 
-use super::query::{Query, Sort};
+use super::query::{Query, Shown, Sort};
 use crate::store::{Customer, KnownTarget, Now, Snapshot, TargetState};
 
 /// So many targets stand on one page.
@@ -18,6 +18,8 @@ pub(super) struct Targets<'a> {
     pub(super) rows: Vec<Target<'a>>,
     /// On all pages.
     pub(super) found: usize,
+    /// So many more would be found, which were never purchased.
+    pub(super) hidden: usize,
     /// From 0.
     pub(super) page: usize,
     pub(super) pages: usize,
@@ -37,14 +39,14 @@ pub(super) struct Target<'a> {
 impl<'a> Targets<'a> {
     /// The page that `query` asks for, or the last one there is.
     pub(super) fn find(known: &'a Snapshot, query: &Query, now: Now) -> Self {
-        let search = Search::new(&query.search);
-        let mut targets = matching(known, query.state, |text| search.finds(text), now);
+        let (search, shown) = query.filter();
+        let (mut targets, hidden) = matching(known, shown, |text| search.finds(text), now);
         let found = targets.len();
         sort(&mut targets, query);
         let pages = found.div_ceil(PER_PAGE).max(1);
         let page = query.page.min(pages - 1);
         let rows = targets.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect();
-        Self { rows, found, page, pages }
+        Self { rows, found, hidden, page, pages }
     }
 
     /// What stands on this page, counted from 1.
@@ -54,42 +56,32 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Text that is looked for in any case.
-struct Search(String);
-
-impl Search {
-    fn new(text: &str) -> Self {
-        Self(text.to_lowercase())
-    }
-
-    fn finds(&self, text: &str) -> bool {
-        self.0.is_empty() || text.to_lowercase().contains(&self.0)
-    }
-}
-
-/// In no particular order.
-fn matching(known: &Snapshot, wanted: Option<TargetState>, finds: impl Fn(&str) -> bool, now: Now) -> Vec<Target<'_>> {
+/// Those that are shown, in no particular order, and how many are as was asked for but that they were never purchased.
+fn matching(known: &Snapshot, shown: Shown, finds: impl Fn(&str) -> bool, now: Now) -> (Vec<Target<'_>>, usize) {
     let products = products(known, &finds);
     let mut customers: Vec<_> =
         known.customers.values().map(|known| (known.customer.label.as_str().to_lowercase(), known)).collect();
     customers.sort_by(|(label, _), (other, _)| label.cmp(other));
-
-    let mut targets = Vec::new();
+    let (mut targets, mut hidden) = (Vec::new(), 0);
     for (customer_rank, (_, known_customer)) in customers.iter().enumerate() {
         let customer = &known_customer.customer;
-        let texts = [customer.label.as_str(), customer.name.as_str(), customer.id.as_str()];
-        let customer_is_found = texts.into_iter().any(&finds);
+        let customer_is_found = customer.names().into_iter().any(&finds);
         for (product, target) in &known_customer.products {
             let Some(&Product { rank, is_found }) = products.get(product) else { continue };
+            if !(customer_is_found || is_found) {
+                continue;
+            }
             let state = target.state(now, known.freshness);
-            if (customer_is_found || is_found) && wanted.is_none_or(|wanted| wanted == state) {
+            if shown.shows(target, state) {
                 let seats = target.seats(now, known.freshness);
                 let ranks = (customer_rank, rank);
                 targets.push(Target { customer, product: *product, known: target, state, seats, ranks });
+            } else if shown == Shown::Relevant {
+                hidden += 1;
             }
         }
     }
-    targets
+    (targets, hidden)
 }
 
 /// What is the same for all targets of a product.
@@ -246,11 +238,11 @@ mod tests {
                 searched.set(searched.get() + 1);
                 false
             };
-            assert!(matching(&known, None, finds, now(2_000)).is_empty());
+            assert!(matching(&known, Shown::All, finds, now(2_000)).0.is_empty());
             let products = elements_api::CATALOG.len();
             assert_eq!(searched.get(), 3 * customers + products, "for each customer and product, and for no target");
 
-            let mut targets = matching(&known, None, |_| true, now(2_000));
+            let (mut targets, _) = matching(&known, Shown::All, |_| true, now(2_000));
             assert_eq!(targets.len(), customers * products);
             let keys = Cell::new(0);
             sort_by(&mut targets, true, |target| {

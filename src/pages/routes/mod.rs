@@ -55,11 +55,12 @@ impl Service for Routes {
         {
             return wrong_method(allow);
         }
+        let query = request.uri().query().unwrap_or_default();
         match route {
             Route::Metrics => metrics(sources, request.headers()).await,
             Route::Page => match self.large_responses.permit() {
                 Some(permit) => {
-                    let query = request.uri().query().unwrap_or_default().to_owned();
+                    let query = query.to_owned();
                     let rendering = self.rendering.clone();
                     status_page(sources.clone(), telemetry_path.clone(), query, rendering, permit).await
                 }
@@ -67,10 +68,10 @@ impl Service for Routes {
             },
             Route::SeatsCsv => self.large_responses.permit().map_or_else(too_many, |permit| {
                 let content_type = "text/csv; charset=utf-8; header=present";
-                seats(sources, Form::Csv, content_type, "attachment; filename=\"seats.csv\"", permit)
+                seats(sources, query, Form::Csv, content_type, "attachment; filename=\"seats.csv\"", permit)
             }),
             Route::SeatsJson => self.large_responses.permit().map_or_else(too_many, |permit| {
-                seats(sources, Form::Json, "application/json", "attachment; filename=\"seats.json\"", permit)
+                seats(sources, query, Form::Json, "application/json", "attachment; filename=\"seats.json\"", permit)
             }),
             Route::Healthy => plain_text(StatusCode::OK, "The exporter runs.\n"),
             Route::Ready => match self.readiness.ask(&sources.store, &sources.status) {
@@ -133,12 +134,13 @@ async fn status_page(
 
 fn seats(
     sources: &Sources,
+    query: &str,
     form: Form,
     content_type: &'static str,
     attachment: &'static str,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
-    let chunks = download(sources.store.snapshot(), form, Now::read());
+    let chunks = download(sources.store.snapshot(), query, form, Now::read());
     let response = Response::new(Body::lazy(chunks).holding(permit));
     let response = with(response, CONTENT_TYPE, content_type);
     with(response, CONTENT_DISPOSITION, attachment)

@@ -45,11 +45,11 @@ struct Running {
 
 impl Running {
     fn start(client: Arc<Client>, selection: Selection, timing: Timing) -> Self {
-        Self::start_with(client, selection, timing, Saved::default())
+        Self::start_with(client, selection, timing, &Saved::default())
     }
 
-    fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, saved: Saved) -> Self {
-        Self::start_at(client, selection, timing, &saved, clock())
+    fn start_with(client: Arc<Client>, selection: Selection, timing: Timing, saved: &Saved) -> Self {
+        Self::start_at(client, selection, timing, saved, clock())
     }
 
     fn start_at(client: Arc<Client>, selection: Selection, timing: Timing, saved: &Saved, clock: Clock) -> Self {
@@ -269,7 +269,7 @@ async fn restored_targets_that_are_young_are_not_due() {
         (target(customer, 4), record.lasting())
     });
     let saved = Saved { records: BTreeMap::from(records), ..Saved::default() };
-    let running = Running::start_with(vendor.client(|_| {}), selection(3), timing(), saved);
+    let running = Running::start_with(vendor.client(|_| {}), selection(3), timing(), &saved);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(vendor.whats(), ["c0002/4", "c0001/4"]);
     assert_eq!(running.record("c0000").last_seats, Seats::new(5));
