@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::cycle::cpu;
-use crate::shared::{Result, Vendor};
+use crate::shared::{Result, Role};
 use crate::{IN_FLIGHT, PRODUCTS, TARGETS};
 
 /// What asking for every target once took.
@@ -24,8 +24,8 @@ pub(super) struct Bare {
 }
 
 /// Asks for every target once, over connections that stay open, with requests that are nothing but bytes.
-pub(super) fn run(vendor: &Vendor) -> Result<Bare> {
-    let host = vendor.base_url.trim_start_matches("http://").to_owned();
+pub(super) fn run(vendor: &Role) -> Result<Bare> {
+    let host = vendor.address.trim_start_matches("http://").to_owned();
     let world = World::default();
     let form = format!(
         "grant_type=client_credentials&client_id={}&client_secret={}&scope=elements.license.read.all",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
-use crate::shared::{Customers, Exporter, Result, Vendor, get};
+use crate::shared::{Customers, Exporter, Result, Role, get};
 use crate::{IN_FLIGHT, TIMEOUT};
 
 /// What an exporter polls.
@@ -37,14 +37,14 @@ pub(super) struct Cycle {
 
 impl Targets {
     /// How long an exporter takes from the start of its process to the first 200 on `/-/healthy`.
-    pub(super) fn healthy_after(self, vendor: &Vendor) -> Result<Duration> {
+    pub(super) fn healthy_after(self, vendor: &Role) -> Result<Duration> {
         let (exporter, begun) = Exporter::start(vendor, self.customers())?;
         get(&exporter.address, "/-/healthy", "identity")?;
         Ok(begun.elapsed())
     }
 
     /// Lets an exporter poll every target once. Scrapes only after it, so that scrapes cost it nothing.
-    pub(super) fn cycle(self, vendor: &Vendor) -> Result<Cycle> {
+    pub(super) fn cycle(self, vendor: &Role) -> Result<Cycle> {
         let (mut exporter, _) = Exporter::start(vendor, self.customers())?;
         let line = exporter.logged("cycle ended")?;
         let (cpu, peak) = (cpu(&exporter.kernel)?, exporter.memory(|status| status.vmhwm)?);
@@ -66,7 +66,7 @@ impl Targets {
         })
     }
 
-    const fn customers(self) -> Customers {
+    const fn customers(self) -> Customers<'static> {
         let Self { customers: number, products } = self;
         Customers { number, products, interval: "1h", timeout: TIMEOUT, in_flight: IN_FLIGHT }
     }

@@ -1,9 +1,10 @@
 //! The simulated vendor, healthy and faulty.
 
-use elements_sim::{Effect, Operation, Rule};
+use elements_sim::{Effect, Operation, Rule, World};
 use reqwest::StatusCode;
 
-use crate::shared::{self, Result};
+use crate::shared::Result;
+use crate::shared::role::{customers_with_all, play_vendor};
 use crate::{CUSTOMERS, LATENCY, TIMEOUT};
 
 /// The arguments that make this program the vendor.
@@ -14,7 +15,8 @@ pub(super) const FAULTY: &str = "faulty-vendor";
 
 /// Plays the vendor in this role.
 pub(super) fn play(role: &str) -> Result<()> {
-    shared::play(CUSTOMERS, LATENCY, |simulator| {
+    let world = World { latency: LATENCY, ..customers_with_all(CUSTOMERS) };
+    play_vendor(world, |simulator| {
         if role == FAULTY {
             let unavailable = Effect::status(StatusCode::SERVICE_UNAVAILABLE);
             simulator.inject(Rule::on(Operation::Overview, unavailable).fraction(0.05, 1));

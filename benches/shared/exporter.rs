@@ -11,7 +11,7 @@ use elements_sim::World;
 use procfs::process::{Process, Status};
 use tempfile::TempDir;
 
-use super::{Result, Running, Vendor};
+use super::{Result, Role, Running};
 
 /// A running exporter.
 #[derive(Debug)]
@@ -25,17 +25,17 @@ pub(crate) struct Exporter {
 
 /// What an exporter polls, and how: values as `exporter.yaml` has them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Customers {
+pub(crate) struct Customers<'a> {
     pub(crate) number: u32,
-    pub(crate) products: &'static str,
-    pub(crate) interval: &'static str,
+    pub(crate) products: &'a str,
+    pub(crate) interval: &'a str,
     pub(crate) timeout: Duration,
     pub(crate) in_flight: u32,
 }
 
 impl Exporter {
     /// Starts the binary, and waits until it listens. Returns when it was started, too.
-    pub(crate) fn start(vendor: &Vendor, customers: Customers) -> Result<(Self, Instant)> {
+    pub(crate) fn start(vendor: &Role, customers: Customers<'_>) -> Result<(Self, Instant)> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("exporter.yaml"), configuration(vendor, customers)?)?;
         let begun = Instant::now();
@@ -62,7 +62,7 @@ impl Exporter {
     }
 }
 
-fn configuration(vendor: &Vendor, customers: Customers) -> Result<String> {
+fn configuration(vendor: &Role, customers: Customers<'_>) -> Result<String> {
     let World { client_id, client_secret, .. } = World::default();
     let Customers { number, products, interval, timeout, in_flight } = customers;
     let mut yaml = format!(
@@ -70,7 +70,7 @@ fn configuration(vendor: &Vendor, customers: Customers) -> Result<String> {
          client_secret: {secret}\n  timeout: {timeout:?}\n  max_in_flight: {in_flight}\n  \
          requests_per_second: 100000\npoll:\n  interval: {interval}\n  stale_after: 4h\nproducts: {products}\n\
          customers:\n",
-        base_url = vendor.base_url,
+        base_url = vendor.address,
         secret = client_secret.unwrap_or_default(),
     );
     for number in 1..=number {

@@ -1,13 +1,15 @@
-//! What the benchmarks share: the exporter, the vendor that it polls, and how their numbers are written.
+//! What the benchmarks share: the exporter, the processes around it, and how their numbers are written.
 
 mod exporter;
-mod vendor;
+pub(crate) mod role;
 
 use std::error::Error;
 use std::process::Child;
 
+use elements_api::CATALOG;
+
 pub(crate) use exporter::{Customers, Exporter, get};
-pub(crate) use vendor::{Vendor, play};
+pub(crate) use role::Role;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -21,6 +23,18 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Whether a customer has bought the nth product of the catalogue, where few were: three of twenty pairs, and not the
+/// same for each customer.
+pub(crate) const fn is_bought(customer: usize, nth: usize) -> bool {
+    (customer * 7 + nth * 13) % 20 < 3
+}
+
+/// The numbers of all products, as `exporter.yaml` lists them.
+pub(crate) fn products_by_number() -> String {
+    let numbers = CATALOG.iter().map(|product| product.product_type.number().to_string());
+    format!("[{}]", numbers.collect::<Vec<_>>().join(", "))
 }
 
 pub(crate) fn mib(bytes: u64) -> String {

@@ -90,7 +90,8 @@ async fn a_file_that_is_written_slowly_lets_nobody_in() {
         secured.exporter.log_lines("was not reloaded").into_iter().next()
     })
     .await;
-    let advice = "without basic_auth_users it would protect less than before; if that is intended, restart the exporter";
+    let advice =
+        "without basic_auth_users it would protect less than before; if that is intended, restart the exporter";
     assert!(line.contains(advice), "{line}");
     secured.looked_again().await;
     assert_eq!(secured.status("/metrics", None).await, 401);
