@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elements_sim::{Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Effect, Latency, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
@@ -135,7 +135,7 @@ async fn a_token_is_renewed_before_it_expires() {
 
 #[tokio::test]
 async fn the_limits_hold_at_the_vendors_door() {
-    let latency = Duration::from_millis(50);
+    let latency = Latency::of(Duration::from_millis(50));
     let world = World { latency, ..World::sized(40, &[2048, 4]) };
     let simulator = Simulator::start(world).await.unwrap();
     simulator.inject(Rule::on(Operation::Overview, Effect::status(StatusCode::SERVICE_UNAVAILABLE)).every(5));

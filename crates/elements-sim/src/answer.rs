@@ -27,6 +27,13 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Response<Bytes> {
     json(status, &json!({ "message": message }))
 }
 
+/// An answer with nothing in it.
+pub(crate) fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// The answer to every method but `allowed`.
 pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<Bytes> {
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");

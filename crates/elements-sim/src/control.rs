@@ -38,7 +38,7 @@ impl Control {
         };
     }
 
-    /// Removes a product, so that it is answered 404.
+    /// Removes a product, so that it is answered as if it had never been bought; see [`World::never_bought`].
     pub fn remove_product(&self, customer: &str, product: u32) {
         if let Some(customer) = self.state().world.customers.get_mut(customer) {
             customer.seats.remove(&product);
@@ -117,8 +117,8 @@ impl Control {
         let limit = state.world.record_limit;
         let (number, sent) = state.record.arrived(asked.operation, request, arrived, limit);
         let effect = state.faults.strike(asked);
-        let latency = state.world.latency;
         state.requests += 1;
+        let latency = state.world.latency.of_request(asked.operation, state.requests);
         let request_id = format!("51a1a70f-0000-4000-8000-{:012x}", state.requests);
         drop(state);
         self.0.arrivals.notify_waiters();

@@ -9,7 +9,7 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, RngExt};
 use serde_json::Value;
 
-use crate::{Control, Customer, Effect, Operation, Rule, World};
+use crate::{Control, Customer, Effect, Latency, Operation, Rule, World};
 
 /// A partner's dozen customers, with the products and numbers that such customers have.
 pub fn world() -> World {
@@ -22,7 +22,7 @@ pub fn world() -> World {
         }
         customer
     });
-    World { latency: Duration::from_millis(40), record_limit: 0, ..World::with(customers) }
+    World { latency: Latency::scaled(0.2), record_limit: 0, ..World::with(customers) }
 }
 
 /// Changes seats about once per `pace`, and makes a request fail now and then, until it is dropped.

@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{Caller, read, send};
-    use crate::{Customer, LICENSE_SCOPE, Rule, World};
+    use crate::{Customer, LICENSE_SCOPE, Latency, Rule, World};
 
     async fn contoso() -> (Caller, String) {
         let caller = Caller::new(World::with([Customer::new("c1", "Contoso").product(4, 25)])).await;
@@ -321,15 +321,16 @@ mod tests {
     #[tokio::test]
     async fn the_record_has_what_was_asked_and_answered() {
         let (caller, token) = contoso().await;
-        caller.sim.change(|world| world.latency = Duration::from_millis(5));
-        read(caller.get_overview(&token, "c1", 41).header("x-test", "1")).await;
+        caller.sim.change(|world| world.latency = Latency::of(Duration::from_millis(5)));
+        read(caller.get_overview(&token, "c2", 41).header("content-type", "application/json")).await;
         let [asked_token, asked_overview] = &caller.sim.record()[..] else { panic!("two exchanges") };
+        assert_eq!(asked_token.header("content-type"), Some("application/x-www-form-urlencoded"));
         assert_eq!(asked_token.operation, Operation::Token);
         assert!(asked_token.body().starts_with("grant_type=client_credentials&"));
         assert_eq!(asked_overview.operation, Operation::Overview);
         assert_eq!(asked_overview.request.method(), "GET");
-        assert!(asked_overview.path().ends_with("/customers/c1/avpt-products/type/41/overview"));
-        assert_eq!(asked_overview.header("x-test"), Some("1"));
+        assert!(asked_overview.path().ends_with("/customers/c2/avpt-products/type/41/overview"));
+        assert_eq!(asked_overview.header("content-type"), Some("application/json"));
         assert_eq!(asked_overview.status, Some(StatusCode::NOT_FOUND));
         let took = asked_overview.answered.expect("answered") - asked_overview.arrived;
         assert!(took >= Duration::from_millis(5), "{took:?}");

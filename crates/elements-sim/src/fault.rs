@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::evenly;
 use crate::record::Operation;
 
 /// What happens to a request instead of its true answer, or to that answer.
@@ -140,7 +141,7 @@ impl Rule {
     /// This fraction of the requests, from 0 to 1: spread evenly, and the same ones for the same seed.
     #[must_use]
     pub fn fraction(self, fraction: f64, seed: u32) -> Self {
-        Self { ration: Ration::Fraction { fraction, point: seed }, ..self }
+        Self { ration: Ration::Fraction { fraction, seed, seen: 0 }, ..self }
     }
 
     fn matches(&self, asked: &Asked<'_>) -> bool {
@@ -189,11 +190,8 @@ enum Ration {
     Always,
     Times(u64),
     Every { n: u64, seen: u64 },
-    Fraction { fraction: f64, point: u32 },
+    Fraction { fraction: f64, seed: u32, seen: u64 },
 }
-
-/// 2^32 divided by the golden ratio: steps of it, wrapped around, never bunch up.
-const GOLDEN_STEP: u32 = 0x9E37_79B9;
 
 impl Ration {
     fn strikes(&mut self) -> bool {
@@ -208,9 +206,9 @@ impl Ration {
                 *seen += 1;
                 seen.is_multiple_of((*n).max(1))
             }
-            Self::Fraction { fraction, point } => {
-                *point = point.wrapping_add(GOLDEN_STEP);
-                f64::from(*point) < *fraction * (f64::from(u32::MAX) + 1.0)
+            Self::Fraction { fraction, seed, seen } => {
+                *seen += 1;
+                evenly::spread(*seed, *seen) < *fraction
             }
         }
     }

@@ -33,9 +33,11 @@ mod answer;
 mod assertion;
 mod control;
 pub mod demo;
+mod evenly;
 mod exchange;
 mod fault;
 mod identity;
+mod latency;
 mod partner;
 mod record;
 mod server;
@@ -55,8 +57,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use control::Control;
 pub use fault::{Effect, Rule};
+pub use latency::{Latency, Spread};
 pub use record::{Exchange, Operation};
-pub use world::{CUSTOMERS_SCOPE, Customer, Customers, LICENSE_SCOPE, World};
+pub use world::{CUSTOMERS_SCOPE, Customer, Customers, LICENSE_SCOPE, NeverBought, World};
 
 /// A running simulation of the vendor: a [`Control`] with a server behind it. It stops when it is dropped: the port closes
 /// and every connection breaks.

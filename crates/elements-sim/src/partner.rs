@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use crate::answer::{error, json, method_not_allowed};
+use crate::answer::{error, json, method_not_allowed, no_content};
 use crate::control::State;
-use crate::world::{CUSTOMERS_SCOPE, Customer, LICENSE_SCOPE};
+use crate::world::{CUSTOMERS_SCOPE, Customer, LICENSE_SCOPE, NeverBought};
 
 /// What the paths of both operations begin with.
 pub(crate) const CUSTOMERS_PATH: &str = "/partner/external/v3/general/customers/";
@@ -21,7 +21,9 @@ pub(crate) fn overview(state: &State, request: &Request<Bytes>, customer: &str, 
     if request.method() != Method::GET {
         return method_not_allowed("GET");
     }
-    answer(authorize(state, request, LICENSE_SCOPE).and_then(|()| seats(state, request, customer, product)))
+    authorize(state, request, LICENSE_SCOPE)
+        .and_then(|()| seats(state, request, customer, product))
+        .unwrap_or_else(|(status, why)| error(status, why))
 }
 
 /// Answers one page of the customers.
@@ -29,7 +31,9 @@ pub(crate) fn customers(state: &State, request: &Request<Bytes>) -> Response<Byt
     if request.method() != Method::POST {
         return method_not_allowed("POST");
     }
-    answer(authorize(state, request, CUSTOMERS_SCOPE).and_then(|()| page(state, request)))
+    authorize(state, request, CUSTOMERS_SCOPE)
+        .and_then(|()| page(state, request))
+        .unwrap_or_else(|(status, why)| error(status, why))
 }
 
 /// The bearer token that a request carries (RFC 6750).
@@ -45,13 +49,6 @@ pub(crate) fn page_index(request: &Request<Bytes>) -> Option<usize> {
 /// A status, and why.
 type ApiError = (StatusCode, &'static str);
 
-fn answer(outcome: Result<Value, ApiError>) -> Response<Bytes> {
-    match outcome {
-        Ok(body) => json(StatusCode::OK, &body),
-        Err((status, why)) => error(status, why),
-    }
-}
-
 fn authorize(state: &State, request: &Request<Bytes>, scope: &str) -> Result<(), ApiError> {
     let token = bearer(request).and_then(|text| state.tokens.get(text)).filter(|token| token.expires > Instant::now());
     match token {
@@ -63,7 +60,7 @@ fn authorize(state: &State, request: &Request<Bytes>, scope: &str) -> Result<(),
     }
 }
 
-fn seats(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Result<Value, ApiError> {
+fn seats(state: &State, request: &Request<Bytes>, customer: &str, product: &str) -> Result<Response<Bytes>, ApiError> {
     if request.uri().query().is_some() || !request.body().is_empty() {
         return Err((StatusCode::BAD_REQUEST, "an overview has neither query nor body"));
     }
@@ -72,12 +69,20 @@ fn seats(state: &State, request: &Request<Bytes>, customer: &str, product: &str)
         _ => return Err((StatusCode::BAD_REQUEST, "the product type is not an integer")),
     };
     let customer = state.world.customers.get(customer).ok_or((StatusCode::NOT_FOUND, "there is no such customer"))?;
-    let seats = customer.seats.get(&number).ok_or((StatusCode::NOT_FOUND, "the customer has no such product"))?;
+    let seats = match (customer.seats.get(&number), state.world.never_bought) {
+        (Some(seats), _) => seats.clone(),
+        (None, NeverBought::Zero) => 0.into(),
+        (None, NeverBought::Null) => Value::Null,
+        (None, NeverBought::NotApplicable) => "N/A".into(),
+        (None, NeverBought::NotFound) => return Err((StatusCode::NOT_FOUND, "the customer has no such product")),
+        (None, NeverBought::NoContent) => return Ok(no_content()),
+    };
     let written = |value: Value| match value {
         Value::Number(number) if state.world.numbers_as_text => Value::String(number.to_string()),
         other => other,
     };
-    Ok(json!({ "productType": written(number.into()), "purchasedUserSeat": written(seats.clone()) }))
+    let overview = json!({ "productType": written(number.into()), "purchasedUserSeat": written(seats) });
+    Ok(json(StatusCode::OK, &overview))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +133,7 @@ fn filter(request: &Request<Bytes>) -> Result<Option<HashSet<String>>, &'static 
     Ok(filter.customer_ids.map(|ids| ids.iter().map(|id| id.to_ascii_lowercase()).collect()))
 }
 
-fn page(state: &State, request: &Request<Bytes>) -> Result<Value, ApiError> {
+fn page(state: &State, request: &Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
     let bad_request = |why| (StatusCode::BAD_REQUEST, why);
     let Paging { index, size } = Paging::of(request).map_err(bad_request)?;
     let ids = filter(request).map_err(bad_request)?;
@@ -136,10 +141,11 @@ fn page(state: &State, request: &Request<Bytes>) -> Result<Value, ApiError> {
     let matching: Vec<_> = state.world.customers.iter().filter(wanted).collect();
     let data: Vec<_> =
         matching.iter().skip((index - 1).saturating_mul(size)).take(size).map(|one| entry(one)).collect();
-    Ok(json!({
+    let page = json!({
         "data": data,
         "metadata": { "pageIndex": index, "pageSize": size, "totalCount": matching.len() },
-    }))
+    });
+    Ok(json(StatusCode::OK, &page))
 }
 
 fn entry(customer: &Customer) -> Value {
@@ -175,8 +181,25 @@ mod tests {
         assert_eq!(caller.overview("C1", 4).await, (200, json!({ "productType": 4, "purchasedUserSeat": 25 })));
         assert_eq!(caller.overview("c1", 32).await.1["purchasedUserSeat"], Value::Null);
         assert_eq!(caller.overview("c1", 40).await.1["purchasedUserSeat"], "N/A");
-        assert_eq!(caller.overview("c1", 41).await.0, 404);
         assert_eq!(caller.overview("c2", 4).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_bought_is_answered_in_one_of_the_ways_that_the_vendor_leaves_open() {
+        let caller = contoso().await;
+        let seats = |seats: Value| json!({ "productType": 41, "purchasedUserSeat": seats });
+        assert_eq!(caller.overview("c1", 41).await, (200, seats(json!(0))), "as the live API was seen to do");
+        for (never_bought, status, body) in [
+            (NeverBought::NotFound, 404, json!({ "message": "the customer has no such product" })),
+            (NeverBought::Null, 200, seats(Value::Null)),
+            (NeverBought::NotApplicable, 200, seats(json!("N/A"))),
+            (NeverBought::NoContent, 204, Value::Null),
+        ] {
+            caller.sim.change(|world| world.never_bought = never_bought);
+            assert_eq!(caller.overview("c1", 41).await, (status, body), "{never_bought:?}");
+            assert_eq!(caller.overview("c2", 41).await.0, 404, "there is no such customer");
+            assert_eq!(caller.overview("c1", 4).await.1["purchasedUserSeat"], 25, "this one was bought");
+        }
     }
 
     #[tokio::test]
@@ -185,7 +208,7 @@ mod tests {
         caller.sim.set_seats("c1", 4, 26);
         assert_eq!(caller.overview("c1", 4).await.1["purchasedUserSeat"], 26);
         caller.sim.remove_product("c1", 4);
-        assert_eq!(caller.overview("c1", 4).await.0, 404);
+        assert_eq!(caller.overview("c1", 4).await.1["purchasedUserSeat"], 0);
         caller.sim.change(|world| world.customers.insert(Customer::new("c2", "Fabrikam").product(4, 7)));
         caller.sim.change(|world| world.numbers_as_text = true);
         assert_eq!(caller.overview("c2", 4).await, (200, json!({ "productType": "4", "purchasedUserSeat": "7" })));
@@ -198,6 +221,8 @@ mod tests {
         let path = |end: &str| caller.url(&format!("{CUSTOMERS_PATH}c1/avpt-products/type/{end}"));
         let status = async |request: reqwest::RequestBuilder| read(request.bearer_auth(&token)).await.0;
         assert_eq!(status(caller.http.get(path("4/overview"))).await, 200);
+        let as_documented = caller.http.get(path("4/overview")).header("content-type", "application/json");
+        assert_eq!(status(as_documented).await, 200);
         assert_eq!(status(caller.http.get(path("4/overview?a=b"))).await, 400);
         assert_eq!(status(caller.http.get(path("4/overview")).body("{}")).await, 400);
         assert_eq!(status(caller.http.get(path("04/overview"))).await, 400);
@@ -273,7 +298,9 @@ mod tests {
             assert_eq!(read(caller.post_batch(&token, "").body(body)).await.0, 400, "{body}");
         }
         let url = caller.url(&format!("{CUSTOMERS_PATH}batch"));
-        assert_eq!(read(caller.http.post(&url).bearer_auth(&token).body("{}")).await.0, 400, "no content type");
+        let post = || caller.http.post(&url).bearer_auth(&token).body("{}");
+        assert_eq!(read(post()).await.0, 400, "no content type");
+        assert_eq!(read(post().header("content-type", "text/plain")).await.0, 400, "another content type");
         assert_eq!(read(caller.http.get(&url).bearer_auth(&token)).await.0, 405);
         assert_eq!(read(caller.post_batch("unknown", "")).await.0, 401);
         assert_eq!(read(caller.post_batch(&caller.token_for(LICENSE_SCOPE).await, "")).await.0, 403);

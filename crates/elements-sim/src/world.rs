@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::latency::Latency;
+
 /// The permission to read product overviews.
 pub const LICENSE_SCOPE: &str = "elements.license.read.all";
 /// The permission to list customers.
@@ -24,10 +26,12 @@ pub struct World {
     pub scopes: Vec<&'static str>,
     /// How long a token is accepted after it was issued.
     pub token_lifetime: Duration,
-    /// How long every answer takes.
-    pub latency: Duration,
+    /// How long answers take.
+    pub latency: Latency,
     /// By how many seconds the server's clock is ahead, in the `Date` header and when it checks an assertion.
     pub clock_skew: i64,
+    /// How a product is answered that a customer never bought.
+    pub never_bought: NeverBought,
     /// Whether numbers in `productType` and `purchasedUserSeat` are written as strings: the vendor's page has both.
     pub numbers_as_text: bool,
     /// The record keeps this many of the newest exchanges.
@@ -37,7 +41,7 @@ pub struct World {
 }
 
 impl Default for World {
-    /// A registration with a secret and both scopes, and no customers.
+    /// A registration with a secret and both scopes, no customers, and answers at once.
     fn default() -> Self {
         Self {
             client_id: "5e1f0000-51a1-4a7e-8000-00000000c11e".to_owned(),
@@ -45,8 +49,9 @@ impl Default for World {
             certificate: None,
             scopes: vec![LICENSE_SCOPE, CUSTOMERS_SCOPE],
             token_lifetime: Duration::from_hours(1),
-            latency: Duration::ZERO,
+            latency: Latency::scaled(0.0),
             clock_skew: 0,
+            never_bought: NeverBought::default(),
             numbers_as_text: false,
             record_limit: 100_000,
             customers: Customers::default(),
@@ -55,6 +60,11 @@ impl Default for World {
 }
 
 impl World {
+    /// The default registration, with answers that take as long as the live API's.
+    pub fn live() -> Self {
+        Self { latency: Latency::LIVE, ..Self::default() }
+    }
+
     /// The default registration with these customers.
     pub fn with(customers: impl IntoIterator<Item = Customer>) -> Self {
         Self { customers: customers.into_iter().collect(), ..Self::default() }
@@ -70,6 +80,23 @@ impl World {
     }
 }
 
+/// How a product is answered that the customer never bought. The vendor documents nothing: the live API was seen to answer
+/// [`Zero`](Self::Zero), and a client must cope with all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NeverBought {
+    /// 200 with 0 seats.
+    #[default]
+    Zero,
+    /// 404, as for a customer that does not exist.
+    NotFound,
+    /// 200 with null for the seats.
+    Null,
+    /// 200 with `"N/A"` for the seats.
+    NotApplicable,
+    /// 204 without a body.
+    NoContent,
+}
+
 /// A customer of the partner whose account it is.
 #[derive(Debug, Clone)]
 pub struct Customer {
@@ -80,7 +107,7 @@ pub struct Customer {
     /// The address of a person, which no program should keep.
     pub owner_email: String,
     /// What `purchasedUserSeat` says, by product type: a number, null, `"N/A"`, or something that the vendor would
-    /// never write. A product that is not here is answered 404.
+    /// never write. A product that is not here was never bought; see [`World::never_bought`].
     pub seats: BTreeMap<u32, Value>,
 }
 
