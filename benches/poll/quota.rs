@@ -11,13 +11,14 @@ use std::time::{Duration, SystemTime};
 use avepoint_exporter::config::Config;
 use avepoint_exporter::poll::{Plan, Poller};
 use avepoint_exporter::status::Status;
+use avepoint_exporter::store::Clock;
 use avepoint_exporter::store::saved::Saved;
 use elements_api::CATALOG;
 use elements_api::testing::{Reply, Vendor};
 use tempfile::NamedTempFile;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -124,11 +125,14 @@ impl Account {
                 settings.max_in_flight = config.api.max_in_flight;
                 settings.requests_per_second = config.api.requests_per_second;
             });
-            let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), None));
+            let (started, wall) = (Instant::now(), SystemTime::now());
+            // It goes on as the paused one does.
+            let clock = Clock::with(move || wall + started.elapsed());
+            let status = Arc::new(Status::new(config.poll.interval, wall, None));
             let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
             // The poller listens for another plan for as long as it runs.
             let (_plans, plans) = watch::channel(plan);
-            let poller = Poller::new(plans, Saved::default(), status);
+            let poller = Poller::new(plans, &Saved::default(), status, clock);
             let running = AbortOnDropHandle::new(tokio::spawn(poller.run(CancellationToken::new())));
             sleep(time).await;
             drop(running);

@@ -1,6 +1,6 @@
 //! The simulated vendor, healthy and faulty.
 
-use elements_sim::{Effect, Operation, Rule, World};
+use elements_sim::{Effect, Latency, Operation, Rule, World};
 use reqwest::StatusCode;
 
 use crate::shared::Result;
@@ -15,7 +15,7 @@ pub(super) const FAULTY: &str = "faulty-vendor";
 
 /// Plays the vendor in this role.
 pub(super) fn play(role: &str) -> Result<()> {
-    let world = World { latency: LATENCY, ..customers_with_all(CUSTOMERS) };
+    let world = World { latency: Latency::of(LATENCY), ..customers_with_all(CUSTOMERS) };
     play_vendor(world, |simulator| {
         if role == FAULTY {
             let unavailable = Effect::status(StatusCode::SERVICE_UNAVAILABLE);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use bare::{BARE, Bare};
 use elements_api::CATALOG;
-use elements_sim::{Effect, Operation, Rule, World};
+use elements_sim::{Effect, Operation, Rule};
 use nginx::Nginx;
 use shared::role::{customers_with_all, play_vendor};
 use shared::{Customers, Exporter, Result, Role, get, mib};
@@ -90,7 +90,7 @@ fn main() -> Result<ExitCode> {
 
 /// Plays a vendor who answers at once for every target, and then takes its time.
 fn play(customers: u32, latency: Duration) -> Result<()> {
-    let world = World { latency: Duration::ZERO, ..customers_with_all(customers) };
+    let world = customers_with_all(customers);
     play_vendor(world, |simulator| {
         let at_once = Rule::on(Operation::Overview, Effect::Delay(Duration::ZERO));
         simulator.inject(at_once.times(u64::from(customers) * CATALOG.len() as u64));
