@@ -349,10 +349,11 @@ impl Agenda {
         for (customer, product, target) in known.targets() {
             let Some(answered) = target.record.answer else { continue };
             restored += 1;
-            if target.counts_for(now, known.freshness).is_some() {
-                let dormant = target.is_dormant();
-                let target = Target { customer: customer.id.clone(), product };
-                self.schedule.restored(&target, answered.at, dormant);
+            let (counts, dormant) = (target.counts_for(now, known.freshness).is_some(), target.is_dormant());
+            let target = Target { customer: customer.id.clone(), product };
+            self.schedule.restored(&target, answered.at, dormant);
+            if !counts {
+                self.schedule.ask_again(&target);
             }
         }
         let customers = known.listing.as_ref().map_or(0, |listing| listing.len());

@@ -30,6 +30,7 @@ mod image;
 mod logs;
 mod project;
 mod prometheus;
+mod purchases;
 mod reload;
 mod restart;
 mod seats;
