@@ -22,6 +22,9 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:10878";
 /// Short enough that something happens while a person watches.
 const INTERVAL: Duration = Duration::from_secs(15);
 
+/// Everybody sees the same.
+const SEED: u64 = 1;
+
 /// Runs the exporter against the simulator until a signal stops it.
 pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
@@ -41,7 +44,7 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     spawn_blocking(move || writeln!(stdout().lock(), "{greeting}"));
     tokio::select! {
         outcome = app.run(shutdown, reload) => outcome?,
-        never = demo::live(simulator.control(), INTERVAL) => match never {},
+        never = demo::live(simulator.control(), INTERVAL, SEED) => match never {},
     }
     Ok(Outcome::Done)
 }
@@ -69,4 +72,91 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
     let products = ProductList::All;
     let selection = Selection { customers: customers.collect(), discovery: Some(Discovery::default()), products };
     Ok(Config { api, poll, state_file: None, selection })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use exporter_web::ServerConfig;
+    use tokio::sync::mpsc;
+    use tokio::time::{Instant, sleep};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::app::{App, Launch};
+
+    /// The series of one page of metrics, with their values.
+    type Scrape = BTreeMap<String, f64>;
+
+    fn scrape(metrics: &str) -> Scrape {
+        let series = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+        series.filter_map(|(series, value)| Some((series.to_owned(), value.parse().ok()?))).collect()
+    }
+
+    /// What a Prometheus sees in the first two minutes, if it scrapes every second.
+    async fn first_two_minutes() -> Vec<Scrape> {
+        let world = demo::world();
+        let simulator = Simulator::start(world.clone()).await.unwrap();
+        let app = App::bind(Launch {
+            source: Source::Fixed(Box::new(config(&simulator, world).unwrap())),
+            auto_reload: false,
+            web: ServerConfig { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerConfig::default() },
+            telemetry_path: "/metrics".parse().unwrap(),
+            enable_lifecycle: false,
+            log_lines_dropped: None,
+        });
+        let app = app.await.unwrap();
+        let url = format!("http://{}/metrics", app.addresses()[0]);
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let (_reload, reloads) = mpsc::channel(1);
+        let scraped = async {
+            let (begin, mut scrapes) = (Instant::now(), Vec::new());
+            while begin.elapsed() < Duration::from_mins(2) {
+                let metrics = http.get(&url).send().await.unwrap().text().await.unwrap();
+                scrapes.push(scrape(&metrics));
+                sleep(Duration::from_secs(1)).await;
+            }
+            scrapes
+        };
+        tokio::select! {
+            scrapes = scraped => scrapes,
+            ended = app.run(CancellationToken::new(), reloads) => panic!("it ended: {ended:?}"),
+            never = demo::live(simulator.control(), INTERVAL, SEED) => match never {},
+        }
+    }
+
+    fn seats(customer: &str, product: &str) -> String {
+        format!("avepoint_purchased_user_seats{{customer=\"{customer}\",product=\"{product}\"}}")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_minutes_show_changes_and_failures() {
+        const M365: &str = "Cloud Backup for Microsoft 365";
+        let scrapes = first_two_minutes().await;
+        let last = scrapes.last().unwrap();
+        let now = |series: &str| last.get(series).copied();
+        let ever = |series: &str, value: f64| scrapes.iter().any(|scrape| scrape.get(series) == Some(&value));
+
+        assert!(ever(&seats("fabrikam", M365), 1180.0) && now(&seats("fabrikam", M365)) == Some(1215.0), "a rise");
+        assert!(ever(&seats("northwind-traders", M365), 275.0), "before the fall");
+        assert_eq!(now(&seats("northwind-traders", M365)), Some(260.0), "a fall");
+        assert_eq!(scrapes[5].get(&seats("alpine-ski-house", "Fly")).copied().unwrap_or_default(), 0.0);
+        assert_eq!(now(&seats("alpine-ski-house", "Fly")), Some(45.0), "a first purchase");
+
+        let answered = "avepoint_poll_success{customer=\"tailspin-toys\",product=\"Cloud Backup for Microsoft 365\"}";
+        let failing = scrapes.iter().filter(|scrape| scrape.get(answered) == Some(&0.0)).count();
+        assert!((30..60).contains(&failing), "it fails for a few cycles: {failing} s");
+        assert_eq!(now(answered), Some(1.0), "and recovers");
+
+        let newcomer = seats("de300000-0000-4000-8000-000000000013", M365);
+        assert!(!scrapes[30].contains_key(&newcomer));
+        assert_eq!(now(&newcomer), Some(95.0), "it was discovered");
+        assert!(now("avepoint_api_retries_total{reason=\"throttled\"}") > Some(0.0), "a throttling");
+
+        let longest = scrapes.iter().filter_map(|scrape| scrape.get("avepoint_poll_cycle_duration_seconds")).copied();
+        let (shortest, longest) =
+            longest.fold((f64::MAX, 0.0), |(least, most): (f64, f64), took| (least.min(took), most.max(took)));
+        assert!(shortest > 0.3 && longest < INTERVAL.as_secs_f64() * 0.8, "cycles take {shortest} to {longest} s");
+    }
 }
