@@ -15,7 +15,7 @@ pub(super) struct Load {
 }
 
 /// How long each load lasts.
-const SECONDS: &str = "2s";
+const SECONDS: &str = "1s";
 
 impl Load {
     /// Asks `address` for its metrics, over and over.
