@@ -178,7 +178,7 @@ impl PollLog {
         let (duration_seconds, what) = (duration.as_secs_f64(), kind.as_str());
         match tally.answered() {
             None if kind != Kind::Full => debug!(left, duration_seconds, "{what} ended"),
-            Some(false) if failed > 0 => {
+            Some(false) => {
                 warn!(seats, absent, failed, left, duration_seconds, "{what} ended: no target was answered");
             }
             _ => info!(seats, absent, failed, left, duration_seconds, "{what} ended"),

@@ -58,7 +58,7 @@ async fn a_rollout_leaves_every_series_what_it_was() {
     assert_eq!(labels, expected);
     let join = "count(avepoint_purchased_user_seats{job=\"avepoint\"} \
                 * on (job, instance, customer) group_left (name) avepoint_customer_info)";
-    prometheus.until(join, "3").await;
+    prometheus.until(join, "4").await;
 }
 
 /// Waits until both jobs have scraped this exporter and no other.
