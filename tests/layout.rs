@@ -31,6 +31,7 @@ const CRATES: &[(&str, &str)] = &[
     ("reqwest", ""),
     ("elements_sim", "cli"),
     ("checked_yaml", "config"),
+    ("serde_yaml", "cli"),
     ("exporter_web", "cli app pages"),
 ];
 

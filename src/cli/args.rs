@@ -75,7 +75,7 @@ pub enum Command {
     /// List the customers that the credentials can see.
     Customers {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
-        output: Output,
+        output: CustomersOutput,
     },
     /// List the products of AvePoint's catalogue.
     Products {
@@ -107,6 +107,16 @@ pub enum Output {
     Table,
     Csv,
     Json,
+}
+
+/// How the customers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CustomersOutput {
+    Table,
+    Csv,
+    Json,
+    /// As entries of `customers` in the configuration, named after their organizations.
+    Yaml,
 }
 
 /// How the outcome of a poll is printed.

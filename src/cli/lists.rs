@@ -1,19 +1,20 @@
 //! `customers` and `products`.
 
-use std::io::stdout;
+use std::io::{Write, stdout};
 
 use anyhow::{Context, Result, bail};
 use elements_api::{CATALOG, Customers};
 use tracing::warn;
 
-use super::args::Output;
+use super::args::{CustomersOutput, Output};
+use super::entries::entries;
 use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
 use crate::table::Cell;
 
 /// Lists the customers that the credentials can see.
-pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome> {
+pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Result<Outcome> {
     let mut config = source.load()?;
     // The token must allow it, whether the configuration wants discovery or not.
     config.api.discovery = true;
@@ -22,9 +23,19 @@ pub(super) async fn customers(source: &Source, output: Output) -> Result<Outcome
     if let Some(because) = unusable_because {
         warn!(rows, because, "the listing has rows that name no customer: they are left out");
     }
-    if customers.is_empty() && output == Output::Table {
+    if customers.is_empty() && matches!(output, CustomersOutput::Table | CustomersOutput::Yaml) {
         bail!("the credentials can see no customer");
     }
+    let output = match output {
+        CustomersOutput::Table => Output::Table,
+        CustomersOutput::Csv => Output::Csv,
+        CustomersOutput::Json => Output::Json,
+        CustomersOutput::Yaml => {
+            let yaml = serde_yaml::to_string(&entries(&customers, &config.selection))?;
+            stdout().lock().write_all(yaml.as_bytes())?;
+            return Ok(Outcome::Done);
+        }
+    };
     let rows = customers
         .into_iter()
         .map(|customer| [Cell::from(customer.id.as_str()), customer.organization.map_or(Cell::Nothing, Cell::Text)]);

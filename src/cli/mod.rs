@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod entries;
 mod lists;
 mod logging;
 mod output;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use args::{Arguments, Command, LogFormat, LogLevel, Options, Output, PollOutput};
+pub use args::{Arguments, Command, CustomersOutput, LogFormat, LogLevel, Options, Output, PollOutput};
 
 use elements_api::{Client, Round};
 use exporter_web::ServerConfig;

@@ -84,6 +84,57 @@ async fn customers_are_listed_in_every_form() {
 }
 
 #[tokio::test]
+async fn customers_are_written_as_entries_that_the_configuration_takes() {
+    let hostile =
+        ["no", "0x10", ": #", "🦀 \"Söhne\" & 'Co'", "two\r\nlines\u{2028}\u{85}", "- {id: c-1}", "Contoso", "ID-1"];
+    let organizations = hostile.into_iter().map(str::to_owned).chain((9..=800).map(|n| format!("Org {}", n / 2)));
+    let customers = (1..).zip(organizations).map(|(n, organization)| Customer::new(format!("id-{n}"), organization));
+    let mut world = World::with(customers);
+    world.customers.insert(Customer::new("c-1", "Contoso"));
+    world.customers.insert(Customer::new("c-2", ""));
+    let simulator = Simulator::start(world).await.unwrap();
+    let rest = "customers: [{id: c-1, name: contoso, products: [Fly]}]\ndiscovery: {enabled: true}\nproducts: all\n";
+    let yaml = Yaml::new(&simulator).rest(rest);
+    let folder = Folder::new(&yaml);
+    let entries = run(&folder, &["customers", "--output", "yaml"]).await.stdout;
+    assert!(
+        entries.starts_with("- id: c-1\n  name: contoso\n  products:\n  - Fly\n- id: c-2\n- id: id-1\n"),
+        "{entries}"
+    );
+    assert!(entries.contains("- id: id-5\n  name: two  lines\n"), "{entries}");
+    assert!(entries.contains("- id: id-8\n  name: ID-1 (id-8)\n"), "{entries}");
+    assert!(entries.contains("- id: id-10\n  name: Org 5 (id-10)\n- id: id-100\n"), "{entries}");
+
+    folder.configure(&yaml.rest(&format!("customers:\n{entries}discovery: {{enabled: true}}\nproducts: all\n")));
+    let Ended { code, stdout, stderr } = run(&folder, &["check"]).await;
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(stdout.contains("802 customers"), "{stdout}");
+    assert_eq!(
+        run(&folder, &["customers", "--output", "yaml"]).await.stdout,
+        entries,
+        "every name was read as written"
+    );
+}
+
+#[tokio::test]
+async fn where_nobody_is_seen_nothing_is_written_to_paste() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let refusal = run(&Folder::new(&Yaml::new(&simulator)), &["customers", "--output=yaml"]).await.refusal();
+    assert!(refusal.contains("the credentials can see no customer"), "{refusal}");
+}
+
+#[test]
+fn only_customers_are_written_as_yaml() {
+    for (command, possible) in
+        [("products", "[possible values: table, csv, json]"), ("poll", "table, csv, json, metrics]")]
+    {
+        let Ended { code, stderr, .. } = Ended::of(binary().args([command, "--output", "yaml"]));
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(possible), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn poll_prints_every_target_and_fails_if_one_did() {
     let world = World { never_bought: NeverBought::NotFound, ..world() };
     let simulator = Simulator::start(world).await.unwrap();

@@ -76,10 +76,15 @@ async fn whoever_types_the_commands_of_the_readme_gets_what_they_say() {
     assert!(daemons >= 1 && ended >= 5, "{daemons} {ended}");
 }
 
-/// Its commands, one each.
+/// Its commands, one each, without the file that the shell writes what they print to.
 fn lines(document: &Document) -> Vec<String> {
     let text = document.blocks_of("sh").concat().replace("\\\n", " ");
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    text.lines()
+        .filter_map(|line| line.split(" > ").next())
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The arguments of the exporter in a command that runs it.

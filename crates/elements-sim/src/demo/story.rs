@@ -67,7 +67,7 @@ impl Event {
         match self {
             Self::Has { organization, product, seats } => control.set_seats(&id_of(organization), product, seats),
             Self::Fails { organization } => {
-                control.inject(failure(StatusCode::SERVICE_UNAVAILABLE, id_of(organization)))
+                control.inject(failure(StatusCode::SERVICE_UNAVAILABLE, id_of(organization)));
             }
             Self::Arrives(line) => control.change(|world| world.customers.insert(customer(&line, CUSTOMERS.len() + 1))),
             Self::Throttles => control.inject(throttling()),
@@ -162,12 +162,29 @@ mod tests {
 
     const PACE: Duration = Duration::from_secs(15);
 
-    /// What one poll of everything that was ever sold finds: the seats of each customer's products, or none where it
-    /// fails although it is tried three times more; and how many requests were throttled.
+    /// What a poll finds of one product of a customer.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Found {
+        /// No such customer.
+        Nobody,
+        /// No answer, although it is tried three times more.
+        Failure,
+        Seats(u64),
+    }
+
+    use Found::{Failure, Nobody, Seats};
+
+    /// What one poll of everything that was ever sold finds, and how many of its requests were throttled.
     #[derive(Debug, PartialEq)]
     struct Poll {
-        seats: BTreeMap<(String, u32), Option<u64>>,
+        found: BTreeMap<(String, u32), Found>,
         throttled: usize,
+    }
+
+    impl Poll {
+        fn failures(&self) -> usize {
+            self.found.values().filter(|found| **found == Failure).count()
+        }
     }
 
     fn poll(control: &Control) -> Poll {
@@ -175,7 +192,7 @@ mod tests {
         let products: BTreeSet<_> =
             CUSTOMERS.iter().flat_map(|(.., seats)| seats.iter().map(|seats| seats.0)).collect();
         let mut throttled = 0;
-        let mut seats = BTreeMap::new();
+        let mut found = BTreeMap::new();
         for (customer, &product) in customers.iter().flat_map(|customer| products.iter().map(move |p| (customer, p))) {
             let operation = Operation::Overview;
             let asked = Asked { operation, customer: Some(&customer.id), product: Some(product), page: None };
@@ -186,9 +203,9 @@ mod tests {
             };
             let failed = (0..4).all(|_| is_refused());
             let number = customer.seats.get(&product).and_then(Value::as_u64).unwrap_or_default();
-            seats.insert((customer.organization.clone(), product), (!failed).then_some(number));
+            found.insert((customer.organization.clone(), product), if failed { Failure } else { Seats(number) });
         }
-        Poll { seats, throttled }
+        Poll { found, throttled }
     }
 
     fn is_throttling(effect: Option<&Effect>) -> bool {
@@ -208,70 +225,54 @@ mod tests {
         polls
     }
 
-    /// How often a series of answers makes this step.
-    fn steps(polls: &[Poll], step: impl Fn(Option<Option<u64>>, Option<u64>) -> bool) -> usize {
-        let pairs = polls
+    type Step = fn(Found, Found) -> bool;
+
+    const RISES: Step = |before, now| matches!((before, now), (Seats(before @ 1..), Seats(now)) if now > before);
+    const FALLS: Step = |before, now| matches!((before, now), (Seats(before), Seats(now)) if now < before);
+    const IS_PURCHASED: Step = |before, now| matches!((before, now), (Seats(0), Seats(1..)));
+    const FAILS: Step = |before, now| matches!((before, now), (Seats(_), Failure));
+    const GOES_ON_FAILING: Step = |before, now| matches!((before, now), (Failure, Failure));
+    const RECOVERS: Step = |before, now| matches!((before, now), (Failure, Seats(_)));
+    const ARRIVES: Step = |before, now| matches!((before, now), (Nobody, Seats(1..)));
+
+    /// How often a customer's product makes this step from one poll to the next.
+    fn count(step: Step, polls: &[Poll]) -> usize {
+        let before = |poll: &Poll, target| poll.found.get(target).copied().unwrap_or(Nobody);
+        let steps = polls
             .windows(2)
-            .flat_map(|pair| pair[1].seats.iter().map(|(target, now)| (pair[0].seats.get(target).copied(), *now)));
-        pairs.filter(|(before, now)| step(*before, *now)).count()
-    }
-
-    fn rises(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before.flatten() > Some(0) && now > before.flatten()
-    }
-
-    fn falls(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        now.is_some() && now < before.flatten()
-    }
-
-    fn is_purchased(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before == Some(Some(0)) && now > Some(0)
-    }
-
-    fn fails(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before.flatten().is_some() && now.is_none()
-    }
-
-    fn goes_on_failing(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before == Some(None) && now.is_none()
-    }
-
-    fn recovers(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before == Some(None) && now.is_some()
-    }
-
-    fn arrives(before: Option<Option<u64>>, now: Option<u64>) -> bool {
-        before.is_none() && now > Some(0)
+            .flat_map(|pair| pair[1].found.iter().map(move |(target, now)| (before(&pair[0], target), *now)));
+        steps.filter(|(before, now)| step(*before, *now)).count()
     }
 
     #[tokio::test(start_paused = true)]
     async fn everything_is_seen_within_two_minutes() {
         let polls = watch(1, 8).await;
-        assert!(polls[0].seats.values().all(Option::is_some), "all is well at first");
+        assert_eq!(polls[0].failures(), 0, "all is well at first");
         // What was never purchased is asked for every fourth pace only.
-        assert_eq!(steps(&polls[..5], is_purchased), 1);
-        assert!(steps(&polls, rises) >= 1 && steps(&polls, falls) >= 1);
-        assert!(steps(&polls, fails) >= 1 && steps(&polls, recovers) == steps(&polls, fails));
-        assert_eq!(steps(&polls, goes_on_failing), 2 * steps(&polls, fails), "for three cycles");
-        assert_eq!(steps(&polls, arrives), 2, "a customer with two products");
+        assert_eq!(count(IS_PURCHASED, &polls[..5]), 1);
+        assert!(count(RISES, &polls) >= 1 && count(FALLS, &polls) >= 1);
+        let failing = count(FAILS, &polls);
+        assert!(failing >= 1 && count(RECOVERS, &polls) == failing);
+        assert_eq!(count(GOES_ON_FAILING, &polls), 2 * failing, "for three cycles");
+        assert_eq!(count(ARRIVES, &polls), 2, "a customer with two products");
         assert_eq!(polls.iter().map(|poll| poll.throttled).sum::<usize>(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_goes_on_for_ever_by_chance_and_stays_believable() {
         let polls = &watch(1, 600).await[9..];
-        let kinds: [fn(Option<Option<u64>>, Option<u64>) -> bool; 5] = [rises, falls, is_purchased, fails, recovers];
-        for (nth, kind) in kinds.into_iter().enumerate() {
-            let seen = steps(polls, kind);
+        for (nth, step) in [RISES, FALLS, IS_PURCHASED, FAILS, RECOVERS].into_iter().enumerate() {
+            let seen = count(step, polls);
             assert!((10..5_000).contains(&seen), "{nth}: {seen} times");
         }
         assert!(polls.iter().any(|poll| poll.throttled > 0));
-        for Poll { seats, .. } in polls {
-            assert!(seats.values().flatten().all(|seats| (FEWEST..=MOST).contains(seats) || *seats == 0));
-            let owned = seats.values().filter(|seats| **seats > Some(0)).count();
+        for Poll { found, .. } in polls {
+            let believable = |found: &Found| matches!(found, Failure | Seats(0 | FEWEST..=MOST));
+            assert!(found.values().all(believable), "{found:?}");
+            let owned = found.values().filter(|found| matches!(found, Seats(1..))).count();
             assert!((10..=90).contains(&owned), "{owned} products");
         }
-        let healthy = polls.iter().filter(|poll| poll.seats.values().all(Option::is_some)).count();
+        let healthy = polls.iter().filter(|poll| poll.failures() == 0).count();
         assert!(healthy > polls.len() / 3 && healthy < polls.len(), "all is well in {healthy} of {}", polls.len());
     }
 
