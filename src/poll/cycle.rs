@@ -24,12 +24,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As the log names it.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// What the log says at its end.
+    pub(super) const fn ended(self) -> &'static str {
         match self {
-            Self::Full => "cycle",
-            Self::Early => "early cycle",
-            Self::Part => "cycle for new targets",
+            Self::Full => "cycle ended",
+            Self::Early => "early cycle ended",
+            Self::Part => "cycle for new targets ended",
         }
     }
 }

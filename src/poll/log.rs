@@ -175,13 +175,13 @@ impl PollLog {
         self.log_stale_targets(known, now);
         self.log_unknown_customers(known);
         let Tally { seats, absent, failed, left, .. } = tally;
-        let (duration_seconds, what) = (duration.as_secs_f64(), kind.as_str());
+        let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
         match tally.answered() {
-            None if kind != Kind::Full => debug!(left, duration_seconds, "{what} ended"),
+None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
             Some(false) => {
-                warn!(seats, absent, failed, left, duration_seconds, "{what} ended: no target was answered");
+                warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
             }
-            _ => info!(seats, absent, failed, left, duration_seconds, "{what} ended"),
+            _ => info!(seats, absent, failed, left, duration_seconds, "{ended}"),
         }
     }
 

@@ -12,8 +12,9 @@ use crate::harness::{eventually, http, printed, read, root, tool};
 const FILE: &str = "deploy/compose/alertmanager.yml";
 
 /// News of seats, customers and certificates, which are no consequence of anything else.
-const ALWAYS_SENT: [&str; 6] = [
+const ALWAYS_SENT: [&str; 7] = [
     "AvePointClientCertificateExpiresWithin7Days",
+    "AvePointCustomerAdded",
     "AvePointCustomerLeft",
     "AvePointExporterAbsent",
     "AvePointSeatsDecreased",
@@ -82,7 +83,7 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_sent() {
 }
 
 #[tokio::test]
-async fn trouble_of_many_customers_is_one_message_and_each_change_of_seats_is_its_own() {
+async fn news_and_trouble_of_many_customers_are_one_message_each_and_each_change_of_seats_is_its_own() {
     let judge = Judge::start();
     let alert = |name, severity, customer| {
         let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a"});
@@ -92,6 +93,7 @@ async fn trouble_of_many_customers_is_one_message_and_each_change_of_seats_is_it
         .into_iter()
         .flat_map(|customer| {
             [
+                alert("AvePointCustomerAdded", "info", customer),
                 alert("AvePointCustomerFailing", "warning", customer),
                 alert("AvePointSeatsDecreased", "warning", customer),
             ]
@@ -108,8 +110,10 @@ async fn trouble_of_many_customers_is_one_message_and_each_change_of_seats_is_it
         (groups.iter().map(|(_, alerts)| alerts).sum::<usize>() == sent.len()).then_some(groups)
     })
     .await;
-    let decreased = || ("AvePointSeatsDecreased".to_owned(), 1);
-    assert_eq!(groups, [("AvePointCustomerFailing".to_owned(), 3), decreased(), decreased(), decreased()]);
+    let group = |name: &str, alerts| (name.to_owned(), alerts);
+    let decreased = || group("AvePointSeatsDecreased", 1);
+    let customers = [group("AvePointCustomerAdded", 3), group("AvePointCustomerFailing", 3)];
+    assert_eq!(groups, [&customers[..], &[decreased(), decreased(), decreased()]].concat());
 }
 
 /// The names that one matcher is about: `alertname="A"`, or `alertname=~"A(b|c)"`.
@@ -129,8 +133,14 @@ async fn one_cause_is_one_message_and_silences_only_its_own_exporter() {
         ("AvePointExporterAbsent", None, &["ExporterDown/a", "ApiDown/b"][..], &["SeatsDecreased/a"][..]),
         ("AvePointExporterDown", Some("a"), &["ApiDown/a", "DataStale/a", "ReloadFailed/a"], &["ApiDown/b"]),
         ("AvePointCredentialsRefused", Some("a"), &["ApiDown/a", "DiscoveryFailing/a"], &["DataStale/b"]),
-        ("AvePointApiDown", Some("a"), &["CustomerFailing/a", "Throttled/a"], &["SeatsVanished/a", "ReloadFailed/a"]),
+        (
+            "AvePointApiDown",
+            Some("a"),
+            &["CustomerFailing/a", "Throttled/a", "CyclesTooShort/a"],
+            &["SeatsVanished/a", "ReloadFailed/a"],
+        ),
         ("AvePointNothingPolled", Some("a"), &["DiscoveryFailing/a"], &["DiscoveryFailing/b", "CustomerLeft/a"]),
+        ("AvePointThrottled", Some("a"), &["CyclesTooShort/a"], &["CyclesTooShort/b", "CustomerFailing/a"]),
         (
             "AvePointClientCertificateExpiresWithin7Days",
             Some("a"),
