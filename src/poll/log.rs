@@ -177,7 +177,7 @@ impl PollLog {
         let Tally { seats, absent, failed, left, .. } = tally;
         let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
         match tally.answered() {
-None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
+            None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
             Some(false) => {
                 warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
             }
@@ -245,8 +245,9 @@ fn log_who_came_and_went(before: &[ListedCustomer], now: &[ListedCustomer]) {
     };
     let (came, went) = (missing(now, before), missing(before, now));
     if !(came.is_empty() && went.is_empty()) {
-        let (new, gone) = (SomeOf(&came, SOME_NAMES), SomeOf(&went, SOME_NAMES));
-        info!(came = came.len(), went = went.len(), %new, %gone, "the listing has other customers");
+        let names = |names: &[String]| (!names.is_empty()).then(|| SomeOf(names, SOME_NAMES).to_string());
+        let (new, gone) = (names(&came), names(&went));
+        info!(came = came.len(), went = went.len(), new, gone, "the listing has other customers");
     }
 }
 

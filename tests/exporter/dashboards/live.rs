@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use elements_api::CATALOG;
+use elements_sim::{Effect, Operation, Rule, Simulator};
+use hyper::StatusCode;
+
 use super::board::{Board, HEALTH, Query, SEATS, keys, text};
 use super::choices::Choices;
 use super::history::now;
-use super::scene::{CONTOSO, Scene, Series, ask, options};
+use super::scene::{CONTOSO, Scene, Series, ask, options, scraping};
 use super::structure::organize;
 use crate::harness::prometheus::Prometheus;
+use crate::harness::{Exporter, Folder, Yaml, world};
 
 const JOBS: &[&str] = &["avepoint"];
 const M365: &str = "Cloud Backup for Microsoft 365";
@@ -86,7 +91,7 @@ async fn numbers_and_their_changes_are_right_although_exporter_and_customer_were
     };
 
     let table = "Seats of every customer";
-    let fly = [(CONTOSO, "Fly", 7.0), ("Adventure Works", "Fly", 9.0)];
+    let fly = [(CONTOSO, "Fly", 7.0), ("Adventure Works", "Fly", 9.0), ("Litware", "Fly", 4.0)];
     let fabrikam = [("Fabrikam", M365, 300.0), ("Fabrikam", "Fly", 0.0)];
     let all = [&[(CONTOSO, M365, 30.0)], &fabrikam[..], &fly[..]].concat();
     assert_eq!(rows(table, "A").await, expected(&all));
@@ -118,17 +123,62 @@ async fn numbers_and_their_changes_are_right_although_exporter_and_customer_were
     assert_eq!(rows("Latest changes", "B").await, expected(&[(CONTOSO, M365, 25.0)]));
     assert_eq!(rows("Latest changes", "C").await, expected(&[(CONTOSO, M365, 30.0)]));
     for (title, value) in [
-        ("Total seats", 346.0),
-        ("Customers with seats", 3.0),
+        ("Total seats", 350.0),
+        ("Customers with seats", 4.0),
         ("Products with seats", 2.0),
         // One target fails with a number from before, and one has none.
         ("Targets without a number", 1.0),
-        ("Change over 24 h", 346.0 - 329.0),
-        ("Change over 30 d", 346.0 - 382.0),
+        ("Change over 24 h", 350.0 - 329.0),
+        ("Change over 30 d", 350.0 - 382.0),
     ] {
         assert_eq!(one(&scene.prometheus, &board, title, &choices).await, Some(value), "{title}");
     }
     scene.stop().await;
+}
+
+#[tokio::test]
+async fn customers_that_joined_and_how_many_products_each_has_are_shown() {
+    let scene = Scene::start().await;
+    let board = Board::read(SEATS);
+    let to = soon();
+    let choices = Choices::all(&board, JOBS, to);
+    let values = async |title: &str, letter: &str, label: &str| {
+        let found = ask(&scene.prometheus, &board.query(title, letter), &choices).await;
+        found.iter().map(|series| (series.label(label).to_owned(), series.value)).collect::<BTreeMap<_, _>>()
+    };
+    // One of Adventure Works' products was never answered.
+    let by_number = values("Customers by number of products", "A", "products").await;
+    assert_eq!(by_number, [("1".to_owned(), 2.0), ("2".to_owned(), 1.0)].into());
+    let added = values("New customers", "A", "name").await;
+    let [(name, added)] = &added.into_iter().collect::<Vec<_>>()[..] else { panic!("one new customer") };
+    assert_eq!(name, "Litware");
+    assert!((to - 60..=to).contains(&rounded(added / 1000.0)), "{added} is just now");
+    assert_eq!(values("New customers", "B", "name").await, [("Litware".to_owned(), 1.0)].into());
+    assert_eq!(values("New customers", "C", "name").await, [("Litware".to_owned(), 4.0)].into());
+    scene.stop().await;
+}
+
+/// Whoever fails without ever having been answered has no series that could be counted.
+#[tokio::test]
+async fn a_target_without_series_of_its_own_is_missed_too() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let forbidden = Effect::status(StatusCode::FORBIDDEN);
+    simulator.inject(Rule::on(Operation::Overview, forbidden).customer("c-2"));
+    let folder = Folder::new(&Yaml::new(&simulator).rest("customers: [{id: c-1}, {id: c-2}]\nproducts: all\n"));
+    let exporter = Exporter::start(&folder).await;
+    let prometheus = scraping(&folder, exporter.address());
+    let products = CATALOG.len();
+    prometheus.until("avepoint_poll_targets{state=\"failing\"}", &products.to_string()).await;
+    for file in [SEATS, HEALTH] {
+        let board = Board::read(file);
+        let without = one(&prometheus, &board, "Targets without a number", &Choices::all(&board, JOBS, soon())).await;
+        assert_eq!(without.map(rounded), products.try_into().ok(), "{file}");
+    }
+    let board = Board::read(HEALTH);
+    let fails = ask(&prometheus, &board.query("Customers that fail", "A"), &Choices::all(&board, JOBS, soon())).await;
+    let [fails] = &fails[..] else { panic!("{fails:?}") };
+    assert_eq!((fails.label("customer"), rounded(fails.value)), ("c-2", products.try_into().unwrap()));
+    exporter.stop().await;
 }
 
 #[tokio::test]
@@ -142,10 +192,10 @@ async fn customers_products_and_exporters_are_chosen_whatever_they_are_called() 
         ("customer", &[CONTOSO][..], Some(37.0)),
         ("customer", &["Fabrikam", "Adventure Works"], Some(309.0)),
         ("customer", &["Contoso"], None),
-        ("product", &["Fly"], Some(16.0)),
+        ("product", &["Fly"], Some(20.0)),
         ("instance", &["before:10878"], None),
-        ("instance", &[scene.instance()], Some(346.0)),
-        ("job", &["avepoint", "other"], Some(346.0)),
+        ("instance", &[scene.instance()], Some(350.0)),
+        ("job", &["avepoint", "other"], Some(350.0)),
     ] {
         let choices = all.clone().only(variable, chosen);
         assert_eq!(one(&scene.prometheus, &board, "Total seats", &choices).await, total, "{variable} {chosen:?}");
@@ -171,7 +221,7 @@ async fn health_shows_who_fails_and_since_when() {
         ("Numbers", 1.0),
         ("Failing targets", 2.0),
         ("Targets without a number", 1.0),
-        ("Customers watched", 3.0),
+        ("Customers watched", 4.0),
         ("Products watched", 2.0),
     ] {
         assert_eq!(one(&scene.prometheus, &board, title, &choices).await, Some(value), "{title}");
@@ -179,6 +229,9 @@ async fn health_shows_who_fails_and_since_when() {
     let fails = ask(&scene.prometheus, &board.query("Customers that fail", "A"), &choices).await;
     let [fails] = &fails[..] else { panic!("{fails:?}") };
     assert_eq!((fails.label("name"), fails.label("customer"), fails.value), ("Adventure Works", "c-4", 2.0));
+    let cycle = ask(&scene.prometheus, &board.query("Targets of the last cycle", "A"), &choices).await;
+    let cycle: BTreeMap<_, _> = cycle.iter().map(|series| (series.label("result"), rounded(series.value))).collect();
+    assert_eq!(cycle, [("answered", 6), ("failed", 2), ("left", 0)].into());
     let answered = one(&scene.prometheus, &board, "Access token expires", &choices).await.unwrap() / 1000.0;
     assert!((to + 3000..to + 3700).contains(&rounded(answered)), "{answered}");
     let certificate = one(&scene.prometheus, &board, "Client certificate expires", &choices).await.unwrap();

@@ -59,6 +59,15 @@ fn poll(past: &mut History, here: &str, contoso: (&str, [&str; 2], i64), during:
             past.gauge(&format!("{family}{labels}"), value, during.clone());
         }
     }
+    for (customer, products) in [(label, 1), ("c-2", 2)] {
+        for (family, value) in [
+            ("avepoint_customer_failing_products", products),
+            ("avepoint_customer_purchased_products", products),
+            ("avepoint_customer_added_timestamp_seconds", begin),
+        ] {
+            past.gauge(&format!("{family}{{{here},customer=\"{customer}\"}}"), value, during.clone());
+        }
+    }
     past.gauge(&format!("avepoint_exporter_build_info{{{here},version=\"1\",revision=\"r\"}}"), 1, during.clone());
     process(past, here, during);
 }
@@ -118,6 +127,9 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
             ("Seats by product over time", "A", &[5.0, 325.0][..]),
             ("Largest customers over time", "A", &[25.0, 305.0]),
             ("Largest customers", "A", &[25.0, 305.0]),
+            ("New customers", "B", &[1.0, 2.0]),
+            ("New customers", "C", &[25.0, 305.0]),
+            ("Customers by number of products", "A", &[1.0, 1.0]),
             ("Seats of every customer", "A", &[5.0, 25.0, 300.0]),
             ("Seats of every customer", "C", &[0.0, 0.0, 5.0]),
         ] {
