@@ -6,7 +6,7 @@ mod webhook;
 
 use std::collections::BTreeSet;
 
-use elements_sim::{Effect, Rule, Simulator};
+use elements_sim::{Customer, Effect, Rule, Simulator};
 use hyper::StatusCode;
 
 use self::hurried::Hurry;
@@ -18,11 +18,12 @@ use crate::harness::{Exporter, FLY, Folder, Yaml, world};
 const HURRY: Hurry = Hurry(120.0);
 
 /// Every customer that the simulated account has, polled often enough for the rules.
-async fn watched() -> (Simulator, Folder, Exporter, Stack) {
+async fn watched(products: &str) -> (Simulator, Folder, Exporter, Stack) {
     let simulator = Simulator::start(world()).await.unwrap();
     let yaml = Yaml::new(&simulator)
         .with_poll("interval", HURRY.after("5m"))
-        .rest("state_file: state.json\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n");
+        .with_poll("absent_interval", HURRY.after("10m"))
+        .rest(&format!("state_file: state.json\ndiscovery: {{enabled: true}}\nproducts: {products}\n"));
     let folder = Folder::new(&yaml);
     let exporter = Exporter::start(&folder).await;
     let stack = Stack::start(&folder, exporter.address(), HURRY).await;
@@ -34,7 +35,7 @@ async fn watched() -> (Simulator, Folder, Exporter, Stack) {
 
 #[tokio::test]
 async fn each_change_of_seats_arrives_with_both_numbers_and_the_names() {
-    let (simulator, _folder, exporter, stack) = watched().await;
+    let (simulator, _folder, exporter, stack) = watched("[2048, Fly]").await;
     for (seats, alert, receiver, summary) in [
         (1_234_567, "AvePointSeatsIncreased", "news", "Contoso has more seats of Fly: 7 before, 1234567 now"),
         (5, "AvePointSeatsDecreased", "team", "Contoso has fewer seats of Fly: 1234567 before, 5 now"),
@@ -55,8 +56,25 @@ async fn each_change_of_seats_arrives_with_both_numbers_and_the_names() {
 }
 
 #[tokio::test]
+async fn a_first_purchase_and_a_new_customer_are_news() {
+    let (simulator, _folder, exporter, stack) = watched("all").await;
+    exporter.until("avepoint_customer_purchased_products{customer=\"c-2\"}", 1.0).await;
+    simulator.set_seats("c-2", FLY, 25);
+    simulator.change(|world| world.customers.insert(Customer::new("c-3", "Litware").product(FLY, 4)));
+    let (purchase, customer) =
+        ("Fabrikam has purchased Fly: 0 before, 25 now", "Litware is new in AvePoint's list of customers");
+    for (alert, summary) in [("AvePointSeatsIncreased", purchase), ("AvePointCustomerAdded", customer)] {
+        let notification = stack.webhook.until_summary(summary).await;
+        assert_eq!((notification.name(), &*notification.receiver), (alert, "news"));
+    }
+    let others = |notification: &&Notification| ![purchase, customer].contains(&notification.annotation("summary"));
+    assert!(stack.webhook.received().iter().find(others).is_none(), "{:?}", stack.webhook.received());
+    exporter.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_between_two_changes_notifies_nobody() {
-    let (simulator, folder, exporter, stack) = watched().await;
+    let (simulator, folder, exporter, stack) = watched("[2048, Fly]").await;
     let increase = |before, now| format!("Contoso has more seats of Fly: {before} before, {now} now");
     simulator.set_seats("c-1", FLY, 8);
     stack.webhook.until_summary(&increase(7, 8)).await;
@@ -76,7 +94,7 @@ async fn a_restart_between_two_changes_notifies_nobody() {
 
 #[tokio::test]
 async fn an_outage_at_the_vendor_is_one_alert_and_resolves() {
-    let (simulator, _folder, exporter, stack) = watched().await;
+    let (simulator, _folder, exporter, stack) = watched("[2048, Fly]").await;
     simulator.inject(Rule::new(Effect::status(StatusCode::SERVICE_UNAVAILABLE)));
     let is_outage = |notification: &Notification| notification.name() == "AvePointApiDown";
     let notification =
