@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cycle::{Cycle, Targets};
-use shared::{Result, Role, mib};
+use shared::{Result, Role, mib, warn_if_busy};
 
 const CUSTOMERS: u32 = 1000;
 const PRODUCTS: u32 = 22;
@@ -48,6 +48,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn measure() -> Result<ExitCode> {
+    warn_if_busy()?;
     let ideal = LATENCY * TARGETS / IN_FLIGHT;
     println!("{CUSTOMERS} customers × {PRODUCTS} products, {IN_FLIGHT} in flight, {LATENCY:?} latency");
     println!("ideal: {TARGETS} ÷ {IN_FLIGHT} × {LATENCY:?} = {:.2} s\n", ideal.as_secs_f64());

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::process::Child;
 
 use elements_api::CATALOG;
+use procfs::{Current as _, LoadAverage};
 
 pub(crate) use exporter::{Customers, Exporter, get};
 pub(crate) use role::Role;
@@ -36,6 +37,19 @@ pub(crate) fn products_by_number() -> String {
     let numbers = CATALOG.iter().map(|product| product.product_type.number().to_string());
     format!("[{}]", numbers.collect::<Vec<_>>().join(", "))
 }
+
+/// Says so where other programs keep this machine busy: they slow what is measured, and not evenly.
+pub(crate) fn warn_if_busy() -> Result<()> {
+    let load = LoadAverage::current()?.one;
+    if load > QUIET {
+        println!(
+            "the load is {load} before anything is measured: wait until it is below {QUIET} for numbers that repeat\n"
+        );
+    }
+    Ok(())
+}
+
+const QUIET: f32 = 0.5;
 
 pub(crate) fn mib(bytes: u64) -> String {
     let tenths = (bytes * 10) >> 20;

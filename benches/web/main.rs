@@ -24,7 +24,7 @@ use elements_api::CATALOG;
 use elements_sim::{Effect, Operation, Rule};
 use nginx::Nginx;
 use shared::role::{customers_with_all, play_vendor};
-use shared::{Customers, Exporter, Result, Role, get, mib};
+use shared::{Customers, Exporter, Result, Role, get, mib, warn_if_busy};
 use turn::Turn;
 use wrk::Load;
 
@@ -101,6 +101,7 @@ fn play(customers: u32, latency: Duration) -> Result<()> {
 }
 
 fn measure() -> Result<ExitCode> {
+    warn_if_busy()?;
     println!("wrk with 1 thread and 4 connections; the first scrape is the first after all numbers changed\n");
     print!("{:<16} {:<8} {:>10} {:>9}", "", "", "bytes", "first ms");
     for server in ["scrapes/s", "bare/s", "nginx/s"] {
