@@ -1,6 +1,6 @@
 //! Targets that are asked for, as many at a time as there are slots.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,14 @@ use crate::store::Target;
 /// Turns targets into requests, and yields their outcomes. Dropping it cancels the requests.
 ///
 /// Whoever did not answer in time before comes last, and while others wait has a quarter of the slots: as many as that can
-/// hang without holding up anybody.
+/// hang without holding up anybody. Whoever does not answer in time now is asked again when nobody else waits.
 #[derive(Debug)]
 pub(super) struct Sweep {
     round: Arc<Round>,
     queue: VecDeque<Target>,
     slow_queue: VecDeque<Target>,
+    /// They timed out, and are worth another try before that counts.
+    again: VecDeque<Outcome>,
     /// Each with whether it is slow.
     on_their_way: BTreeMap<Target, bool>,
     /// Whether anything is in a queue.
@@ -38,12 +40,22 @@ pub(super) struct Outcome {
     pub(super) answer: Result<Answer, Error>,
 }
 
+/// Who is asked next.
+struct Next {
+    target: Target,
+    /// Before this sweep, or in it.
+    hung_before: bool,
+    /// What came of a try before in this sweep.
+    before: Option<Outcome>,
+}
+
 impl Sweep {
     pub(super) fn new(round: Arc<Round>) -> Self {
         Self {
             round,
             queue: VecDeque::new(),
             slow_queue: VecDeque::new(),
+            again: VecDeque::new(),
             on_their_way: BTreeMap::new(),
             somebody_waits: Arc::default(),
             polls: JoinSet::new(),
@@ -63,7 +75,8 @@ impl Sweep {
 
     /// Replaces the queues, leaving out targets whose requests are on their way.
     pub(super) fn wait_for(&mut self, due: Due) {
-        let waits = |target: &Target| !self.on_their_way.contains_key(target);
+        let again: BTreeSet<_> = self.again.iter().map(|outcome| &outcome.target).collect();
+        let waits = |target: &Target| !self.on_their_way.contains_key(target) && !again.contains(target);
         self.queue = due.targets.into_iter().filter(waits).collect();
         self.slow_queue = due.slow.into_iter().filter(waits).collect();
         self.note_who_waits();
@@ -79,15 +92,20 @@ impl Sweep {
                 Some(polled) = self.polls.join_next() => {
                     // A panic ends the process.
                     let Ok(outcome) = polled else { return pending().await };
-                    self.on_their_way.remove(&outcome.target);
-                    return Some(outcome);
+                    let hung_before = self.on_their_way.remove(&outcome.target).unwrap_or_default();
+                    let timed_out = outcome.answer.as_ref().is_err_and(|error| error.reason() == Some(Reason::Timeout));
+                    if timed_out && !hung_before && self.round.retries() && self.somebody_waits() {
+                        self.again.push_back(outcome);
+                    } else {
+                        return Some(outcome);
+                    }
                 }
                 slot = self.round.slot(), if !round_is_over && self.somebody_waits() => {
                     let Some(slot) = slot else {
                         round_is_over = true;
                         continue;
                     };
-                    let Some((target, hung_before)) = self.pop() else { continue };
+                    let Some(Next { target, hung_before, before }) = self.pop() else { continue };
                     let (round, somebody_waits) = (self.round.clone(), self.somebody_waits.clone());
                     let began = self.begin();
                     self.polls.spawn(async move {
@@ -97,16 +115,19 @@ impl Sweep {
                             !(in_haste && somebody_waits.load(Ordering::Relaxed))
                         };
                         let answer = round.overview(&target.customer, target.product, slot, may_retry).await;
-                        Outcome { target, began, answer }
+                        match (answer, before) {
+                            // What came of the try before is all that there is.
+                            (Err(Error::NotBegun), Some(before)) => before,
+                            (answer, _) => Outcome { target, began, answer },
+                        }
                     });
                 }
-                else => return None,
+                else => return self.again.pop_front(),
             }
         }
     }
 
-    /// Who is next, and whether it is slow.
-    fn pop(&mut self) -> Option<(Target, bool)> {
+    fn pop(&mut self) -> Option<Next> {
         let slow_on_their_way = self.on_their_way.values().filter(|slow| **slow).count();
         // The only slot there is belongs to those who answer.
         let slow_slots = match self.round.slots() {
@@ -114,9 +135,14 @@ impl Sweep {
             slots => (slots / 4).max(1),
         };
         let slow = self.queue.is_empty() || slow_on_their_way < slow_slots;
-        let next = if slow { self.slow_queue.pop_front().map(|target| (target, true)) } else { None };
-        let next = next.or_else(|| self.queue.pop_front().map(|target| (target, false)));
-        self.on_their_way.extend(next.clone());
+        let next = |hung_before| move |target| Next { target, hung_before, before: None };
+        let next = if slow { self.slow_queue.pop_front().map(next(true)) } else { None }
+            .or_else(|| self.queue.pop_front().map(next(false)))
+            .or_else(|| {
+                let before = self.again.pop_front()?;
+                Some(Next { target: before.target.clone(), hung_before: true, before: Some(before) })
+            });
+        self.on_their_way.extend(next.iter().map(|next| (next.target.clone(), next.hung_before)));
         self.note_who_waits();
         next
     }
@@ -132,6 +158,7 @@ impl Sweep {
     }
 
     fn note_who_waits(&self) {
-        self.somebody_waits.store(!(self.queue.is_empty() && self.slow_queue.is_empty()), Ordering::Relaxed);
+        let nobody_waits = self.queue.is_empty() && self.slow_queue.is_empty() && self.again.is_empty();
+        self.somebody_waits.store(!nobody_waits, Ordering::Relaxed);
     }
 }

@@ -52,6 +52,11 @@ impl Round {
         self.client.settings().max_in_flight.get()
     }
 
+    /// Whether requests are made again at all.
+    pub fn retries(&self) -> bool {
+        self.client.settings().max_retries > 0
+    }
+
     /// Waits until another request may be in flight; `None` once the round is over.
     pub async fn slot(&self) -> Option<Slot> {
         if self.is_over() { None } else { self.client.slot(self.deadline).await }

@@ -140,3 +140,31 @@ async fn what_has_seats_comes_before_what_was_never_purchased() {
     assert_eq!(asked.len(), 88, "everything is due in every cycle");
     assert_eq!(asked[44..46], ["c0000/2048", "c0001/2048"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_once_is_made_again_when_nobody_else_waits() {
+    let mut hung = false;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => Reply::token(),
+        "c0000/4" if !std::mem::replace(&mut hung, true) => overview(what, 7).after(DAY),
+        _ => overview(what, 7).after(Duration::from_secs(1)),
+    });
+    let running = Running::start(vendor.client(|_| {}), selection(400), timing());
+    sleep(Duration::from_mins(2)).await;
+    let targets = running.status.snapshot().cycle.unwrap().targets;
+    assert_eq!((targets.answered, targets.failed), (400, 0));
+    let asked = vendor.whats();
+    assert_eq!((asked.len(), asked.last().map(String::as_str)), (401, Some("c0000/4")), "after all others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hung_and_has_no_second_try_in_time_has_failed() {
+    let vendor = Counting::new(|what| (what == "c0000/4").then(|| overview(what, 7).after(DAY)));
+    let client = vendor.vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
+    let timing = Timing { interval: Duration::from_mins(1), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let running = Running::start(client, selection(100), timing);
+    sleep(Duration::from_secs(89)).await;
+    let targets = running.status.snapshot().cycle.unwrap().targets;
+    assert_eq!((targets.failed, running.failures(Reason::Timeout)), (1, 1));
+    assert_eq!(running.record("c0000").failure, Some(Reason::Timeout));
+}

@@ -60,7 +60,7 @@ impl Scene {
         prometheus.until(&format!("avepoint_purchased_user_seats{m365}"), "25").await;
         prometheus.until("avepoint_purchased_user_seats{customer=\"c-4\"}", "9").await;
         simulator.change(|world| world.customers.insert(Customer::new("c-5", "Litware").product(FLY, 4)));
-        prometheus.until("avepoint_purchased_user_seats{customer=\"c-5\"}", "4").await;
+        prometheus.until("avepoint_purchased_user_seats{customer=\"c-5\",product=\"Fly\"}", "4").await;
         simulator.set_seats("c-1", M365, 30);
         simulator.inject(fails().product(FLY));
         prometheus.until(&format!("avepoint_purchased_user_seats_previous{m365}"), "25").await;
