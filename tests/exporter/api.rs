@@ -1,6 +1,6 @@
 //! What the daemon asks the vendor, according to the simulator's record.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use elements_sim::{Effect, Latency, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
@@ -58,6 +58,7 @@ async fn the_requests_are_exactly_the_documented_ones() {
     for exchange in overviews {
         assert_eq!(exchange.request.method(), "GET");
         assert!(exchange.header("authorization").unwrap().starts_with("Bearer "));
+        assert_eq!(exchange.header("content-type"), Some("application/json"), "though there is no body");
         assert!(exchange.body().is_empty());
     }
     assert_eq!(simulator.count(Operation::Other), 0);
@@ -68,6 +69,47 @@ async fn numbers_written_as_strings_are_read() {
     let simulator = Simulator::start(World { numbers_as_text: true, ..world() }).await.unwrap();
     let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator))).await;
     exporter.until(&seats("contoso", "Fly"), 7.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn odd_but_legal_answers_are_read() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let answer = |body: &'static str, customer: &str| {
+        simulator.inject(Rule::on(Operation::Overview, Effect::json(body)).customer(customer).product(M365));
+    };
+    answer("\u{feff}{\"productType\": 2048, \"purchasedUserSeat\": 26.0}", "c-1");
+    simulator
+        .inject(Rule::on(Operation::Overview, Effect::status(StatusCode::NO_CONTENT)).customer("c-2").product(M365));
+    let token = "\u{feff}{\"access_token\": \"any\", \"token_type\": \"Bearer\"}";
+    simulator.inject(Rule::on(Operation::Token, Effect::json(token)));
+    let folder = Folder::new(&Yaml::new(&simulator).rest("customers: [{id: C-1}, {id: c-2}]\nproducts: [2048]\n"));
+    let exporter = Exporter::start(&folder).await;
+    exporter.until(&seats("C-1", "Cloud Backup for Microsoft 365"), 26.0).await;
+    exporter.until("avepoint_poll_targets{state=\"absent\"}", 1.0).await;
+    let expiry = exporter.value("avepoint_api_token_expiry_timestamp_seconds").await.unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((3_500.0..3_601.0).contains(&(expiry - now)), "an hour, where nobody says how long");
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn requests_spell_an_id_as_the_listing_does_and_a_row_without_one_costs_itself() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let rows = r#"{"id": "c-1", "organization": "Contoso"}, {"organization": "nobody"}, {"id": "c-2"}"#;
+    let listing = format!(r#"{{"data": [{rows}], "metadata": {{"pageIndex": 1, "pageSize": 100, "totalCount": 3}}}}"#);
+    simulator.inject(Rule::on(Operation::Customers, Effect::json(listing)));
+    let rest = "customers: [{id: C-1, name: contoso}]\ndiscovery: {enabled: true}\nproducts: [2048]\n";
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator).rest(rest))).await;
+    exporter.until("avepoint_discovery_customers", 2.0).await;
+    let line = exporter.until_logged("rows that name no customer").await;
+    assert!(line.contains("level=warn") && line.contains("rows=1"), "{line}");
+    exporter.cycles(2).await;
+    simulator.clear_record();
+    exporter.cycles(2).await;
+    let asked: Vec<_> = simulator.record().into_iter().filter(|asked| asked.operation == Operation::Overview).collect();
+    assert!(asked.len() >= 2 && asked.iter().all(|asked| !asked.path().contains("C-1")), "{asked:?}");
+    assert_eq!(exporter.log_lines("rows that name no customer").len(), 1);
     exporter.stop().await;
 }
 
