@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use elements_api::{Answer, Client, Customers, Error, ListedCustomer, Round, check_credential};
+use elements_api::{Answer, Client, CustomerListing, Error, ListedCustomer, LostRows, Round, check_credential};
 use exporter_web::WebConfig;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,9 +69,9 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
             }
             Err(error) => Err(format!("discovery: {error}")),
         })?;
-        let Customers { customers, unusable_rows, unusable_because } = listed.unwrap_or_default();
-        if let Some(because) = unusable_because {
-            report(Err(format!("discovery: {} left out: {because}", count(unusable_rows, "row"))))?;
+        let CustomerListing { customers, lost } = listed.unwrap_or_default();
+        if let Some(LostRows { count: rows, first }) = lost {
+            report(Err(format!("discovery: {} that name no customer: {first}", count(rows, "row"))))?;
         }
         listing = customers;
     }

@@ -3,7 +3,7 @@
 use std::io::{Write, stdout};
 
 use anyhow::{Context, Result, bail};
-use elements_api::{CATALOG, Customers};
+use elements_api::{CATALOG, CustomerListing, LostRows};
 use tracing::warn;
 
 use super::args::{CustomersOutput, Output};
@@ -19,9 +19,9 @@ pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Resul
     // The token must allow it, whether the configuration wants discovery or not.
     config.api.discovery = true;
     let listing = round(&config)?.customers().await.context("customers cannot be listed")?;
-    let Customers { customers, unusable_rows: rows, unusable_because } = listing;
-    if let Some(because) = unusable_because {
-        warn!(rows, because, "the listing has rows that name no customer: they are left out");
+    let CustomerListing { customers, lost } = listing;
+    if let Some(LostRows { count: rows, first }) = lost {
+        warn!(rows, first, "the listing has rows that name no customer: they are left out");
     }
     if customers.is_empty() && matches!(output, CustomersOutput::Table | CustomersOutput::Yaml) {
         bail!("the credentials can see no customer");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements_api::{Answer, Client, Customers, Error, Operation, Reason};
+use elements_api::{Answer, Client, CustomerListing, Error, Operation, Reason};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -257,12 +257,12 @@ impl Agenda {
 
     /// Takes what asking for the customers came to; other targets may be due then. `None` where they were not asked for,
     /// and stay due.
-    pub(super) fn take_listing(&mut self, outcome: Result<Customers, Error>) -> Option<Listed> {
+    pub(super) fn take_listing(&mut self, outcome: Result<CustomerListing, Error>) -> Option<Listed> {
         self.credentials_refused |= outcome.as_ref().is_err_and(refuses_credentials);
         let known = self.store.snapshot();
         let before = known.listing.as_deref();
         if let Ok(listed) = &outcome {
-            self.log.unusable_rows(listed);
+            self.log.lost_rows(listed.lost.as_ref());
         }
         let outcome = outcome.map(|listed| listed.customers);
         let (now, interval) = (Instant::now(), self.plan.timing.interval);

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use elements_api::{Customers, Error, Round};
+use elements_api::{CustomerListing, Error, Round};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ pub(super) struct Cycle {
     sweep: Sweep,
     swept: bool,
     /// At most one.
-    listing: JoinSet<Result<Customers, Error>>,
+    listing: JoinSet<Result<CustomerListing, Error>>,
     tally: Tally,
 }
 

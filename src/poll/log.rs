@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use elements_api::{CustomerId, Customers, Error, ListedCustomer, Reason, Seats};
+use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, Seats};
 use tracing::{debug, info, warn};
 
 use super::capacity::Capacity;
@@ -34,7 +34,7 @@ pub(super) struct PollLog {
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
     discovery_failed: bool,
-    unusable_rows: usize,
+    lost_rows: usize,
     lists_nobody: bool,
     stale: usize,
 }
@@ -97,12 +97,14 @@ impl PollLog {
     }
 
     /// Rows of a listing that name no customer are logged once, until there are more or fewer.
-    pub(super) fn unusable_rows(&mut self, listed: &Customers) {
-        let Customers { unusable_rows: rows, unusable_because, .. } = listed;
-        if *rows > 0 && self.unusable_rows != *rows {
-            warn!(rows, because = unusable_because, "the listing has rows that name no customer: they are left out");
+    pub(super) fn lost_rows(&mut self, lost: Option<&LostRows>) {
+        let rows = lost.map_or(0, |lost| lost.count);
+        if let Some(LostRows { first, .. }) = lost
+            && self.lost_rows != rows
+        {
+            warn!(rows, first, "the listing has rows that name no customer: they are left out");
         }
-        self.unusable_rows = *rows;
+        self.lost_rows = rows;
     }
 
     /// What became of a listing, where `before` was the last one.

@@ -1,6 +1,6 @@
 //! A client certificate and its private key, and the assertion that they sign (RFC 7523, section 2.2).
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
@@ -8,7 +8,6 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bounded_file::LARGEST;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as Pkcs12Error;
@@ -17,13 +16,51 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Serialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::credential_file::{read_file, read_line};
+use crate::credential_file::CredentialFile;
 use crate::error::CredentialError;
 use crate::secret::Secret;
 use crate::{CertificateSource, Settings};
 
 /// How long an assertion is good. It is made for one request, which takes no longer.
 const ASSERTION_LIFETIME: Duration = Duration::from_mins(5);
+
+/// What the files of a certificate and its key held at one moment.
+#[derive(Hash)]
+pub(crate) enum CertificateFiles {
+    Pfx { archive: CredentialFile, password: Option<CredentialFile> },
+    Pem { certificate: CredentialFile, key: CredentialFile },
+}
+
+impl CertificateFiles {
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub(crate) fn read(source: &CertificateSource) -> Result<Self, CredentialError> {
+        Ok(match source {
+            CertificateSource::Pfx { pfx_file, password_file } => Self::Pfx {
+                password: password_file.as_deref().map(CredentialFile::read_secret).transpose()?,
+                archive: CredentialFile::read(pfx_file)?,
+            },
+            CertificateSource::Pem { cert_file, key_file } => {
+                Self::Pem { certificate: CredentialFile::read(cert_file)?, key: CredentialFile::read(key_file)? }
+            }
+        })
+    }
+
+    /// The file that holds the certificate.
+    const fn certificate_file(&self) -> &PathBuf {
+        match self {
+            Self::Pfx { archive: file, .. } | Self::Pem { certificate: file, .. } => &file.path,
+        }
+    }
+
+    /// The file that holds the private key.
+    const fn key_file(&self) -> &PathBuf {
+        match self {
+            Self::Pfx { archive: file, .. } | Self::Pem { key: file, .. } => &file.path,
+        }
+    }
+}
 
 /// What was loaded is sound: RSA, the key belongs to the certificate, and the certificate is in force.
 pub(crate) struct ClientCertificate {
@@ -35,20 +72,15 @@ pub(crate) struct ClientCertificate {
 impl ClientCertificate {
     /// # Errors
     ///
-    /// A file cannot be read or is not what it should be, the password is wrong, the key is not RSA or belongs to
+    /// A file is not what it should be, the password is wrong, the key is not RSA or belongs to
     /// another certificate, or the certificate is not in force at `now`.
-    pub(crate) fn load(source: &CertificateSource, now: SystemTime) -> Result<Self, CredentialError> {
-        let (file, certificates, key) = match source {
-            CertificateSource::Pfx { pfx_file, password_file } => {
-                let (certificates, key) = open_pfx(pfx_file, password_file.as_deref())?;
-                (pfx_file, certificates, key)
-            }
-            CertificateSource::Pem { cert_file, key_file } => {
-                let (certificates, key) = open_pem(cert_file, key_file)?;
-                (cert_file, certificates, key)
-            }
+    pub(crate) fn load(files: &CertificateFiles, now: SystemTime) -> Result<Self, CredentialError> {
+        let file = files.certificate_file();
+        let (certificates, key) = match files {
+            CertificateFiles::Pfx { archive, password } => open_pfx(archive, password.as_ref())?,
+            CertificateFiles::Pem { certificate, key } => open_pem(certificate, key)?,
         };
-        let public_key = public_key(&key).ok_or_else(|| CredentialError::NotRsa { file: source.key_file().into() })?;
+        let public_key = public_key(&key).ok_or_else(|| CredentialError::NotRsa { file: files.key_file().clone() })?;
         for certificate in certificates {
             let Ok((_, parsed)) = X509Certificate::from_der(&certificate) else {
                 return Err(CredentialError::Malformed { file: file.clone(), expected: "an X.509 certificate" });
@@ -68,7 +100,7 @@ impl ClientCertificate {
             }
             return Ok(Self { certificate, key, expires });
         }
-        Err(CredentialError::KeyMismatch { certificate: file.clone(), key: source.key_file().into() })
+        Err(CredentialError::KeyMismatch { certificate: file.clone(), key: files.key_file().clone() })
     }
 
     /// A fresh assertion that this client asks `settings.token_url` for a token.
@@ -112,49 +144,38 @@ impl ClientCertificate {
     }
 }
 
-impl CertificateSource {
-    /// The file that holds the private key.
-    fn key_file(&self) -> &Path {
-        match self {
-            Self::Pfx { pfx_file, .. } => pfx_file,
-            Self::Pem { key_file, .. } => key_file,
-        }
-    }
-}
-
 type Opened = (Vec<Vec<u8>>, PrivateKeyDer<'static>);
 
-fn open_pfx(file: &Path, password_file: Option<&Path>) -> Result<Opened, CredentialError> {
-    let password = match password_file {
-        Some(password_file) => read_line(password_file)?,
+fn open_pfx(file: &CredentialFile, password: Option<&CredentialFile>) -> Result<Opened, CredentialError> {
+    let password = match password {
+        Some(password) => password.line()?,
         None => Secret::new(""),
     };
-    let malformed = |expected| CredentialError::Malformed { file: file.into(), expected };
-    let archive =
-        Pkcs12Archive::from_pkcs12(&read_file(file, LARGEST)?, password.expose()).map_err(|error| match error {
-            Pkcs12Error::MacError(_) => CredentialError::WrongPassword { file: file.into() },
-            Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => {
-                malformed("a PKCS#12 archive (.pfx) that is encrypted with AES, 3DES or RC2")
-            }
-            _ => malformed("a PKCS#12 archive (.pfx)"),
-        })?;
+    let malformed = |expected| CredentialError::Malformed { file: file.path.clone(), expected };
+    let archive = Pkcs12Archive::from_pkcs12(&file.bytes, password.expose()).map_err(|error| match error {
+        Pkcs12Error::MacError(_) => CredentialError::WrongPassword { file: file.path.clone() },
+        Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => {
+            malformed("a PKCS#12 archive (.pfx) that is encrypted with AES, 3DES or RC2")
+        }
+        _ => malformed("a PKCS#12 archive (.pfx)"),
+    })?;
     let key = archive.keys.first().ok_or_else(|| malformed("an archive with a private key"))?;
     let key = PrivateKeyDer::try_from(key.key.as_der().to_vec())
-        .map_err(|_| CredentialError::NotRsa { file: file.into() })?;
+        .map_err(|_| CredentialError::NotRsa { file: file.path.clone() })?;
     Ok((archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect(), key))
 }
 
-fn open_pem(cert_file: &Path, key_file: &Path) -> Result<Opened, CredentialError> {
-    let expected = |file: &Path, expected| CredentialError::Malformed { file: file.into(), expected };
-    let certificates = CertificateDer::pem_slice_iter(&read_file(cert_file, LARGEST)?)
+fn open_pem(certificate: &CredentialFile, key: &CredentialFile) -> Result<Opened, CredentialError> {
+    let expected = |file: &CredentialFile, expected| CredentialError::Malformed { file: file.path.clone(), expected };
+    let certificates = CertificateDer::pem_slice_iter(&certificate.bytes)
         .map(|certificate| certificate.map(|der| der.to_vec()))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| expected(cert_file, "a PEM certificate"))?;
+        .map_err(|_| expected(certificate, "a PEM certificate"))?;
     if certificates.is_empty() {
-        return Err(expected(cert_file, "a PEM certificate"));
+        return Err(expected(certificate, "a PEM certificate"));
     }
-    let key = PrivateKeyDer::from_pem_slice(&read_file(key_file, LARGEST)?)
-        .map_err(|_| expected(key_file, "a PEM private key without a passphrase"))?;
+    let key = PrivateKeyDer::from_pem_slice(&key.bytes)
+        .map_err(|_| expected(key, "a PEM private key without a passphrase"))?;
     Ok((certificates, key))
 }
 

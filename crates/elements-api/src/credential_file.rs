@@ -1,21 +1,41 @@
 //! The files that a credential is read from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bounded_file::{LARGEST_SECRET, without_line_break};
 
 use crate::error::CredentialError;
 use crate::secret::Secret;
 
-/// All bytes of `file`, of which there may be `largest`.
-pub(crate) fn read_file(file: &Path, largest: u64) -> Result<Vec<u8>, CredentialError> {
-    bounded_file::read(file, largest)
-        .map_err(|error| CredentialError::Unreadable { file: file.into(), problem: error.to_string() })
+/// What a file of the credential held at one moment.
+#[derive(Hash)]
+pub(crate) struct CredentialFile {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
 }
 
-/// The one line of text that `file` holds.
-pub(crate) fn read_line(file: &Path) -> Result<Secret, CredentialError> {
-    let text = String::from_utf8(read_file(file, LARGEST_SECRET)?)
-        .map_err(|_| CredentialError::Malformed { file: file.into(), expected: "text in UTF-8" })?;
-    Ok(Secret::new(without_line_break(&text)))
+impl CredentialFile {
+    /// Reads a certificate or a key.
+    pub(crate) fn read(path: &Path) -> Result<Self, CredentialError> {
+        Self::read_up_to(path, bounded_file::LARGEST)
+    }
+
+    /// Reads a secret or a password.
+    pub(crate) fn read_secret(path: &Path) -> Result<Self, CredentialError> {
+        Self::read_up_to(path, LARGEST_SECRET)
+    }
+
+    fn read_up_to(path: &Path, largest: u64) -> Result<Self, CredentialError> {
+        match bounded_file::read(path, largest) {
+            Ok(bytes) => Ok(Self { path: path.into(), bytes }),
+            Err(error) => Err(CredentialError::Unreadable { file: path.into(), problem: error.to_string() }),
+        }
+    }
+
+    /// The one line of text that it holds.
+    pub(crate) fn line(&self) -> Result<Secret, CredentialError> {
+        let text = str::from_utf8(&self.bytes)
+            .map_err(|_| CredentialError::Malformed { file: self.path.clone(), expected: "text in UTF-8" })?;
+        Ok(Secret::new(without_line_break(text)))
+    }
 }

@@ -19,7 +19,7 @@
 //!     let fly = ProductType::from_name("Fly")?;
 //!     let customer = CustomerId::parse("11111111-2222-4333-8444-555555555555").ok_or("no customer id")?;
 //!     if let Some(slot) = round.slot().await {
-//!         match round.overview(&customer, fly, slot).await? {
+//!         match round.overview(&customer, fly, slot, |_| true).await? {
 //!             Answer::Seats(seats) => println!("{seats} seats of {}", fly.label()),
 //!             Answer::NotApplicable => println!("{} does not count seats", fly.label()),
 //!             Answer::NotFound => println!("no such customer, or no {} there", fly.label()),
@@ -63,7 +63,7 @@ pub use catalog::{CATALOG, Product, ProductType, UnknownProduct};
 pub use client::{Client, Slot};
 pub use credential::check_credential;
 pub use error::{BadResponse, CredentialError, Error, NetworkProblem, OAuthError, SetupError};
-pub use listing::Customers;
+pub use listing::{CustomerListing, LostRows};
 pub use model::{Account, Answer, CustomerId, ListedCustomer, Reason, Seats};
 pub use object::Object;
 pub use observer::{Code, Observer, Operation};

@@ -1,4 +1,4 @@
-//! Many pages make one listing: of every customer, or of none.
+//! Many pages make one listing: of every customer that has a row to be read, or of none.
 
 use std::collections::HashSet;
 
@@ -12,21 +12,28 @@ pub(crate) const PAGE_SIZE: usize = 100;
 /// More rows are not read: somebody's paging has no end.
 const MOST_ROWS: u64 = 500_000;
 
-/// All customers that the credentials can see.
+/// Every customer that the credentials can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Customers {
-    /// Each once.
+pub struct CustomerListing {
+    /// In the listing's order, each once.
     pub customers: Vec<ListedCustomer>,
-    /// How many rows of the listing name no customer.
-    pub unusable_rows: usize,
-    /// Why the first of them does not.
-    pub unusable_because: Option<String>,
+    /// Rows that name no customer; `None` where each row does.
+    pub lost: Option<LostRows>,
+}
+
+/// Rows of a listing that name no customer, by an id that can be used. They are no more than half of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostRows {
+    /// How many.
+    pub count: usize,
+    /// What is wrong with the first one. Of the row it repeats no more than 100 characters, those for control escaped.
+    pub first: String,
 }
 
 /// Pages as they come in, from number 1.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    listed: Customers,
+    so_far: CustomerListing,
     seen: HashSet<CustomerId>,
     total: Option<u64>,
     pages: u64,
@@ -57,42 +64,38 @@ impl Listing {
         if total > MOST_ROWS {
             return reject(format!("the total is {total}, more than the {MOST_ROWS} rows that are read"));
         }
-        if page.rows.len() > PAGE_SIZE {
-            return reject(format!("page {asked} holds {} customers, more than {PAGE_SIZE}", page.rows.len()));
+        let rows = page.customers.len() + page.lost.len();
+        if rows > PAGE_SIZE {
+            return reject(format!("page {asked} holds {rows} customers, more than {PAGE_SIZE}"));
         }
-        let ends_early = page.rows.is_empty();
-        for row in page.rows {
-            match row {
-                Ok(customer) => {
-                    if !self.seen.insert(customer.id.clone()) {
-                        return reject(format!("customer {} is listed twice", customer.id));
-                    }
-                    self.listed.customers.push(customer);
-                }
-                Err(because) => {
-                    self.listed.unusable_rows += 1;
-                    self.listed.unusable_because.get_or_insert(because);
-                }
+        for customer in page.customers {
+            if !self.seen.insert(customer.id.clone()) {
+                return reject(format!("customer {} is listed twice", customer.id));
             }
+            self.so_far.customers.push(customer);
+        }
+        let lost = page.lost.len();
+        if let Some(first) = page.lost.into_iter().next() {
+            self.so_far.lost.get_or_insert(LostRows { count: 0, first }).count += lost;
         }
         self.pages = asked;
-        let Customers { customers, unusable_rows, unusable_because } = &self.listed;
-        let listed = (customers.len() + unusable_rows) as u64;
-        if listed > total || (ends_early && listed < total) {
+        let lost = self.so_far.lost.as_ref();
+        let all_rows = self.so_far.customers.len() + lost.map_or(0, |lost| lost.count);
+        let listed = all_rows as u64;
+        if listed > total || (rows == 0 && listed < total) {
             return reject(format!("the total is {total}, but {listed} were listed"));
         }
-        // One row may be broken. If most are, the format is another one.
-        if let Some(because) = unusable_because
-            && listed == total
-            && *unusable_rows > customers.len()
-        {
-            return reject(format!("{unusable_rows} of {total} rows name no customer: {because}"));
+        match lost {
+            // So many are no mistakes: rows have another form now.
+            Some(LostRows { count, first }) if listed == total && *count > all_rows / 2 => {
+                reject(format!("{count} of {total} rows name no customer; the first one: {first}"))
+            }
+            _ => Ok(listed == total),
         }
-        Ok(listed == total)
     }
 
-    pub(crate) fn into_customers(self) -> Customers {
-        self.listed
+    pub(crate) fn into_customers(self) -> CustomerListing {
+        self.so_far
     }
 }
 
@@ -101,8 +104,16 @@ mod tests {
     use super::*;
 
     fn page(index: u64, total: u64, ids: std::ops::Range<u32>) -> CustomersPage {
-        let customer = |id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None };
-        CustomersPage { rows: ids.map(|id| Ok(customer(id))).collect(), index, total }
+        let customers = ids
+            .map(|id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None })
+            .collect();
+        CustomersPage { customers, lost: Vec::new(), index, total }
+    }
+
+    /// A page of which these rows name no customer.
+    fn page_with_lost(index: u64, total: u64, ids: std::ops::Range<u32>, lost: std::ops::Range<u32>) -> CustomersPage {
+        let lost = lost.map(|row| format!("row {row} of page {index} has no id")).collect();
+        CustomersPage { lost, ..page(index, total, ids) }
     }
 
     fn rejected(pages: impl IntoIterator<Item = CustomersPage>) -> String {
@@ -118,6 +129,39 @@ mod tests {
         assert_eq!(listing.next_page(), 2);
         assert_eq!(listing.add(page(2, 150, 100..150)), Ok(true));
         assert_eq!(listing.into_customers().customers.len(), 150);
+    }
+
+    #[test]
+    fn rows_that_name_no_customer_are_counted_and_the_first_is_told() {
+        let mut listing = Listing::default();
+        assert_eq!(listing.add(page(1, 250, 0..100)), Ok(false));
+        assert_eq!(listing.add(page_with_lost(2, 250, 100..150, 50..100)), Ok(false));
+        assert_eq!(listing.add(page_with_lost(3, 250, 150..198, 48..50)), Ok(true));
+        let CustomerListing { customers, lost } = listing.into_customers();
+        assert_eq!(customers.len(), 198);
+        assert_eq!(lost, Some(LostRows { count: 52, first: "row 50 of page 2 has no id".to_owned() }));
+    }
+
+    #[test]
+    fn a_page_whose_rows_are_all_lost_does_not_end_the_listing() {
+        let mut listing = Listing::default();
+        assert_eq!(listing.add(page_with_lost(1, 200, 0..0, 0..100)), Ok(false));
+        assert_eq!(listing.add(page(2, 200, 0..100)), Ok(true), "half of all is not more than half");
+    }
+
+    #[test]
+    fn a_listing_of_which_most_rows_name_no_customer_is_rejected() {
+        let most = rejected([page_with_lost(1, 5, 0..2, 2..5)]);
+        assert_eq!(most, "3 of 5 rows name no customer; the first one: row 2 of page 1 has no id");
+        assert!(rejected([page_with_lost(1, 1, 0..0, 1..2)]).starts_with("1 of 1 rows name no customer"));
+        assert_eq!(rejected([page_with_lost(1, 5, 0..4, 4..6)]), "the total is 5, but 6 were listed");
+    }
+
+    #[test]
+    fn pages_without_an_end_are_not_read() {
+        let error = rejected([page(1, 500_001, 0..100)]);
+        assert_eq!(error, "the total is 500001, more than the 500000 rows that are read");
+        assert_eq!(Listing::default().add(page(1, 500_000, 0..100)), Ok(false));
     }
 
     #[test]
@@ -140,29 +184,5 @@ mod tests {
         assert_eq!(early, "the total is 200, but 100 were listed");
         assert_eq!(rejected([page(1, 5, 0..7)]), "the total is 5, but 7 were listed");
         assert_eq!(rejected([page(1, 500, 0..101)]), "page 1 holds 101 customers, more than 100");
-    }
-
-    #[test]
-    fn a_row_that_names_nobody_is_counted_and_most_that_do_not_are_an_error() {
-        let with_unusable = |unusable: usize| {
-            let mut broken = page(1, 10, 0..u32::try_from(10 - unusable).unwrap());
-            broken.rows.extend((0..unusable).map(|row| Err(format!("reason {row}"))));
-            let mut listing = Listing::default();
-            listing.add(broken).map(|complete| (complete, listing.into_customers()))
-        };
-        let (complete, listed) = with_unusable(2).unwrap();
-        assert!(complete);
-        assert_eq!((listed.customers.len(), listed.unusable_rows), (8, 2));
-        assert_eq!(listed.unusable_because.as_deref(), Some("reason 0"));
-        assert!(with_unusable(5).is_ok());
-        let error = with_unusable(6).unwrap_err().to_string();
-        assert_eq!(error, "6 of 10 rows name no customer: reason 0");
-    }
-
-    #[test]
-    fn pages_without_an_end_are_not_read() {
-        let error = rejected([page(1, 500_001, 0..100)]);
-        assert_eq!(error, "the total is 500001, more than the 500000 rows that are read");
-        assert_eq!(Listing::default().add(page(1, 500_000, 0..100)), Ok(false));
     }
 }

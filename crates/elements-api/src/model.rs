@@ -133,7 +133,7 @@ pub enum Answer {
     Seats(Seats),
     /// The customer has the product, but it does not count seats: `null` or `"N/A"`.
     NotApplicable,
-    /// No such customer, or no such product of this customer: 404, or 204.
+    /// No such customer, or no such product of this customer: 404, or 204, which has nothing to say.
     NotFound,
 }
 

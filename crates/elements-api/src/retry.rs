@@ -16,6 +16,9 @@ pub(crate) const fn may_succeed_later(error: &Error) -> bool {
     matches!(error.reason(), Some(Reason::Timeout | Reason::Throttled | Reason::ServerError | Reason::Network))
 }
 
+/// What else decides whether there is a retry after a failure of that reason.
+pub(crate) type MayRetry<'a> = &'a (dyn Fn(Reason) -> bool + Send + Sync);
+
 /// How long to wait before retry number `retry` (the first is 0): what the vendor asks for, or else exponential
 /// backoff with full jitter, so that clients that failed together do not come back together.
 pub(crate) fn delay(retry: u32, error: &Error) -> Duration {

@@ -1,10 +1,9 @@
 //! A round of requests: what the vendor is asked, and with which token.
 
-use std::fmt;
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::{fmt, mem};
 
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -12,17 +11,20 @@ use url::Url;
 
 use crate::catalog::ProductType;
 use crate::client::{Client, Slot};
-use crate::credential::TokenForm;
 use crate::error::{BadResponse, CredentialError, Error, OAuthError};
-use crate::listing::{Customers, Listing, PAGE_SIZE};
+use crate::listing::{CustomerListing, Listing, PAGE_SIZE};
 use crate::model::{Answer, CustomerId, Reason};
 use crate::observer::Operation;
-use crate::token::{Scope, Token, TokenTrouble};
+use crate::retry::MayRetry;
+use crate::token::{About, Scope, Token, TokenTrouble};
 use crate::transport::{Body, Request, Response};
 use crate::wire;
 
-/// The requests of one cycle. They share its deadline and what it has learnt of the credentials: a token that was refused
-/// is not asked for again in the same round.
+/// How many tokens are tried after the one in hand was refused: one that others have got meanwhile, and one of its own.
+const MOST_OTHER_TOKENS: usize = 2;
+
+/// The requests of one cycle. They share its deadline and what it has learnt of the credentials: a token that could not be
+/// had is not asked for again in the same round.
 pub struct Round {
     client: Arc<Client>,
     deadline: Instant,
@@ -30,15 +32,13 @@ pub struct Round {
     trouble: Mutex<TokenTrouble>,
 }
 
-/// A request that is always late with its token is tried no more often than this.
-const MOST_TRIES_WITH_OTHER_TOKENS: u32 = 2;
-
-/// Whom a request is about, and what is in its body.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    /// `None`: it is about all.
-    customer: Option<&'a CustomerId>,
+/// A request of the API, save its token.
+struct Call<'a> {
+    operation: Operation,
+    url: Url,
     json: Option<&'static str>,
+    about: About,
+    may_retry: MayRetry<'a>,
 }
 
 impl Round {
@@ -63,7 +63,9 @@ impl Round {
     }
 
     /// How many seats `customer` has purchased of `product`. While this waits to retry, others may use the slot.
-    /// `may_retry` decides whether what failed for a reason is worth a retry now: `false` leaves it at the failure.
+    ///
+    /// `may_retry` is asked before each such wait and after it, with the reason why the last attempt failed. `false` ends
+    /// the attempts with that failure; a wait that the vendor asked for holds for all other requests even so.
     ///
     /// # Errors
     ///
@@ -73,14 +75,20 @@ impl Round {
         customer: &CustomerId,
         product: ProductType,
         slot: Slot,
-        may_retry: impl Fn(Reason) -> bool,
+        may_retry: impl Fn(Reason) -> bool + Send + Sync,
     ) -> Result<Answer, Error> {
         let path = format!(
             "partner/external/v3/general/customers/{customer}/avpt-products/type/{}/overview",
             product.number()
         );
-        let asked = Asked { customer: Some(customer), json: None };
-        let response = match self.authorized(Operation::Overview, &self.url(&path), asked, slot, may_retry).await {
+        let call = Call {
+            operation: Operation::Overview,
+            url: self.url(&path),
+            json: None,
+            about: Some(customer.clone()),
+            may_retry: &may_retry,
+        };
+        let response = match self.authorized(&call, slot).await {
             Err(Error::Status { operation: Operation::Overview, status: 404, .. }) => return Ok(Answer::NotFound),
             outcome => outcome?,
         };
@@ -90,12 +98,12 @@ impl Round {
         wire::overview(&response.body, product).map_err(unusable(Operation::Overview, response.request_id))
     }
 
-    /// Every customer that the credentials can see.
+    /// Every customer that the credentials can see, but those whose rows name none.
     ///
     /// # Errors
     ///
-    /// A page failed or contradicts another: part of a listing is none.
-    pub async fn customers(&self) -> Result<Customers, Error> {
+    /// A page failed or contradicts another, or more than half of the rows name no customer: part of a listing is none.
+    pub async fn customers(&self) -> Result<CustomerListing, Error> {
         let mut listing = Listing::default();
         loop {
             let page = listing.next_page();
@@ -104,8 +112,9 @@ impl Round {
                 .append_pair("pageIndex", &page.to_string())
                 .append_pair("pageSize", &PAGE_SIZE.to_string());
             let slot = self.slot().await.ok_or(Error::NotBegun)?;
-            let asked = Asked { customer: None, json: Some("{}") };
-            let response = self.authorized(Operation::Customers, &url, asked, slot, |_| true).await?;
+            let call =
+                Call { operation: Operation::Customers, url, json: Some("{}"), about: None, may_retry: &|_| true };
+            let response = self.authorized(&call, slot).await?;
             let complete = wire::customers_page(&response.body)
                 .and_then(|page| listing.add(page))
                 .map_err(unusable(Operation::Customers, response.request_id))?;
@@ -122,7 +131,7 @@ impl Round {
     /// The credentials are refused or cannot be read, or the identity service gives no answer.
     pub async fn sign_in(&self) -> Result<(), Error> {
         let _slot = self.slot().await.ok_or(Error::NotBegun)?;
-        self.token(None).await.map(drop)
+        self.token().await.map(drop)
     }
 
     fn url(&self, path: &str) -> Url {
@@ -132,87 +141,43 @@ impl Round {
         url
     }
 
-    /// Asks with the token. An answer of 401 gets one new token and one more try, where the token may be to blame: one
-    /// target's 401 must neither cost a token each time nor keep the others from getting one.
-    async fn authorized(
-        &self,
-        operation: Operation,
-        url: &Url,
-        asked: Asked<'_>,
-        mut slot: Slot,
-        may_retry: impl Fn(Reason) -> bool,
-    ) -> Result<Response, Error> {
-        let tokens = &self.client.tokens;
-        let mut token = self.token(None).await?;
-        for number in 0.. {
-            let outcome = self.ask(operation, url, asked, &token, &mut slot, &may_retry).await;
+    /// Asks with the token in hand, and after a 401 with another one where that may help.
+    async fn authorized(&self, call: &Call<'_>, mut slot: Slot) -> Result<Response, Error> {
+        let mut token = self.token().await?;
+        let mut outcome = self.ask(call, &token, &mut slot).await;
+        for _ in 0..MOST_OTHER_TOKENS {
             if !is_unauthorized(&outcome) {
-                tokens.accepted(&token, asked.customer, &outcome);
-                return outcome;
+                break;
             }
-            // A second token that was refused was new for this try, unless it was replaced meanwhile.
-            let is_second = number > 0;
-            if is_second && !self.was_replaced(&token) {
-                tokens.refused_anyway(asked.customer);
-                return outcome;
-            }
-            if number == MOST_TRIES_WITH_OTHER_TOKENS || !self.may_replace(&token, asked.customer) {
-                return outcome;
-            }
-            token = self.token(Some(&token)).await?;
+            let Some(another) = self.token_after(&token, &call.about).await? else { break };
+            token = another;
+            outcome = self.ask(call, &token, &mut slot).await;
         }
-        Err(Error::NotBegun)
+        if is_unauthorized(&outcome) {
+            self.client.tokens.refused(&token, &call.about);
+        }
+        outcome
     }
 
-    /// Whether a 401 may be the fault of `token`: it is not the one in hand any more; or nobody in this round has asked
-    /// for another because of a 401; or it was good for somebody, and this customer was not refused with a new one before.
-    fn may_replace(&self, token: &Arc<Token>, customer: Option<&CustomerId>) -> bool {
-        let tokens = &self.client.tokens;
-        if self.was_replaced(token) {
-            return true;
-        }
-        let mut trouble = self.trouble();
-        let may = trouble.replaced.is_none() || (token.was_accepted() && !tokens.was_refused_anyway(customer));
-        if may {
-            trouble.replaced = Some(token.clone());
-        }
-        may
-    }
-
-    /// Whether there is another token than `token`, or somebody is asking for it.
-    fn was_replaced(&self, token: &Arc<Token>) -> bool {
-        let replaced = self.trouble().replaced.clone();
-        replaced.is_some_and(|replaced| Arc::ptr_eq(&replaced, token))
-            || self.client.tokens.usable(Some(token)).is_some()
-    }
-
-    async fn ask(
-        &self,
-        operation: Operation,
-        url: &Url,
-        asked: Asked<'_>,
-        token: &Token,
-        slot: &mut Slot,
-        may_retry: impl Fn(Reason) -> bool,
-    ) -> Result<Response, Error> {
-        if operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
+    async fn ask(&self, call: &Call<'_>, token: &Arc<Token>, slot: &mut Slot) -> Result<Response, Error> {
+        let Call { operation, url, json, about, may_retry } = call;
+        if *operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
             return Err(Error::ScopeMissing);
         }
-        let request = || {
-            ready(Ok(Request {
-                url: url.clone(),
-                bearer: Some(token.secret.clone()),
-                body: asked.json.map(Body::Json),
-            }))
-        };
-        self.attempts(operation, request, Some(slot), may_retry).await
+        let request =
+            || ready(Ok(Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) }));
+        let outcome = self.attempts(*operation, request, Some(slot), *may_retry).await;
+        if accepts_the_token(&outcome) {
+            self.client.tokens.accepted(token, about);
+        }
+        outcome
     }
 
     /// The token in hand, or a new one: one request serves all who wait. A renewal holds up nobody who can still use
     /// the old token, and a token that cannot be renewed is used until it expires.
-    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
+    async fn token(&self) -> Result<Arc<Token>, Error> {
         let tokens = &self.client.tokens;
-        let _renewing = match tokens.usable(refused) {
+        let _renewing = match tokens.usable() {
             Some(token) if token.is_fresh() => return Ok(token),
             Some(token) => match tokens.renewing.try_lock() {
                 Ok(renewing) => renewing,
@@ -221,28 +186,53 @@ impl Round {
             None => tokens.renewing.lock().await,
         };
         // Somebody else may have got one meanwhile.
-        if let Some(token) = tokens.usable(refused).filter(|token| token.is_fresh()) {
+        if let Some(token) = tokens.usable().filter(|token| token.is_fresh()) {
             return Ok(token);
         }
-        let known_failure = self.trouble().failure.clone();
-        let issued = match known_failure {
-            Some(failure) => Err(failure),
-            None if self.is_over() => Err(Error::NotBegun),
-            None => self.new_token().await,
-        };
-        issued.or_else(|error| {
-            if error != Error::NotBegun {
-                self.trouble().failure = Some(error.clone());
-            }
-            tokens.usable(refused).ok_or_else(|| {
-                // One that was refused to somebody may be good for others.
-                if refused.is_none() {
-                    tokens.hold(None);
-                    self.client.observer.token_expires(None);
-                }
+        self.renew().await.or_else(|error| {
+            tokens.usable().ok_or_else(|| {
+                tokens.hold(None);
+                self.client.observer.token_expires(None);
                 error
             })
         })
+    }
+
+    /// Another token than the one that was `refused`; `None` where that would not help. If it cannot be renewed, it stays
+    /// in hand: for others it may be good.
+    async fn token_after(&self, refused: &Arc<Token>, about: &About) -> Result<Option<Arc<Token>>, Error> {
+        let tokens = &self.client.tokens;
+        // Many may be refused with one token: all wait for the first, and take what it got.
+        let _renewing = tokens.renewing.lock().await;
+        if let Some(in_hand) = tokens.usable() {
+            if !Arc::ptr_eq(&in_hand, refused) {
+                return Ok(Some(in_hand));
+            }
+            let is_first = !mem::replace(&mut self.trouble().renewed, true);
+            if !is_first && !tokens.may_have_been_revoked(about) {
+                return Ok(None);
+            }
+        }
+        let token = self.renew().await?;
+        tokens.renewed_for(about);
+        Ok(Some(token))
+    }
+
+    /// A new token, unless the round has already failed to get one. Only who holds the right to renew may call this.
+    async fn renew(&self) -> Result<Arc<Token>, Error> {
+        if let Some(failure) = self.trouble().failure.clone() {
+            return Err(failure);
+        }
+        if self.is_over() {
+            return Err(Error::NotBegun);
+        }
+        let issued = self.new_token().await;
+        if let Err(error) = &issued
+            && *error != Error::NotBegun
+        {
+            self.trouble().failure = Some(error.clone());
+        }
+        issued
     }
 
     /// A token for both scopes if discovery needs them, or for the licences alone if no more is granted.
@@ -261,7 +251,7 @@ impl Round {
 
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let begun = Instant::now();
-        let response = self.attempts(Operation::Token, || self.token_request(scope), None, |_| true).await?;
+        let response = self.attempts(Operation::Token, || self.token_request(scope), None, &|_| true).await?;
         let (token, expires) =
             Token::read(&response.body, scope, begun).map_err(unusable(Operation::Token, response.request_id))?;
         self.client.observer.token_expires(Some(expires));
@@ -271,10 +261,9 @@ impl Round {
     /// A request for a token with a form of its own: an assertion is good for one request, and a secret may have changed
     /// since the last one.
     async fn token_request(&self, scope: Scope) -> Result<Request, Error> {
-        self.client.note_credentials().await;
-        let settings = self.client.settings().clone();
+        let client = self.client.clone();
         // Files may be on a slow disk, and opening a PKCS#12 archive is slow on purpose.
-        let filled_in = spawn_blocking(move || TokenForm::fill_in(&settings, scope.as_str(), SystemTime::now())).await;
+        let filled_in = spawn_blocking(move || client.fill_in_form(scope)).await;
         // It has no result only if the runtime shuts down or if it panicked, and the process ends at either.
         let Ok(form) = filled_in else { return pending().await };
         self.client.observer.certificate_expires(match &form {
@@ -292,7 +281,7 @@ impl Round {
         operation: Operation,
         request: impl Fn() -> F,
         slot: Option<&mut Slot>,
-        may_retry: impl Fn(Reason) -> bool,
+        may_retry: MayRetry<'_>,
     ) -> Result<Response, Error> {
         let outcome = self.client.attempts(operation, request, self.deadline, slot, may_retry).await;
         if matches!(outcome, Err(Error::NotBegun)) {
@@ -322,6 +311,15 @@ fn unusable(operation: Operation, request_id: Option<String>) -> impl FnOnce(Bad
 
 fn is_unauthorized<T>(outcome: &Result<T, Error>) -> bool {
     matches!(outcome, Err(Error::Status { status: 401, .. }))
+}
+
+/// Whether the answer tells that the token is good: an overloaded server, or none that can be reached, does not look at it.
+fn accepts_the_token<T>(outcome: &Result<T, Error>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(Error::Status { status, .. }) => matches!(status, 400..=499) && !matches!(status, 401 | 408 | 429),
+        Err(_) => false,
+    }
 }
 
 fn is_invalid_scope<T>(outcome: &Result<T, Error>) -> bool {

@@ -1,6 +1,7 @@
 //! Text that must never be shown: client secrets, passwords, assertions, tokens.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -27,6 +28,12 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@
 //! });
 //! let round = Round::begin(&vendor.client(|_| {}), Instant::now() + Duration::from_secs(600));
 //! let slot = round.slot().await.unwrap();
-//! let answer = round.overview(&CustomerId::parse("a").unwrap(), ProductType::new(4).unwrap(), slot).await;
+//! let answer = round.overview(&CustomerId::parse("a").unwrap(), ProductType::new(4).unwrap(), slot, |_| true).await;
 //! assert_eq!(answer, Ok(Answer::Seats(Seats::new(7).unwrap())));
 //! assert_eq!(vendor.whats(), ["a/4", "a/4"]);
 //! assert!(vendor.asked()[2].at >= Duration::from_secs(100));
@@ -73,7 +73,12 @@ impl Reply {
 
     /// A token that is good for an hour.
     pub fn token() -> Self {
-        Self::json(r#"{"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}"#)
+        Self::token_named("t")
+    }
+
+    /// A token with this text that is good for an hour.
+    pub fn token_named(token: &str) -> Self {
+        Self::json(format!(r#"{{"access_token": "{token}", "expires_in": 3600, "token_type": "Bearer"}}"#))
     }
 
     /// The overview of `product` with so many `seats`.
@@ -103,7 +108,7 @@ pub struct Asked {
     pub what: String,
 }
 
-type Script = Box<dyn FnMut(&str, Option<&str>) -> Reply + Send>;
+type Script = Box<dyn FnMut(&str, &str) -> Reply + Send>;
 
 /// The vendor: it answers as its script says, and remembers what it was asked. Clones are the same vendor.
 #[derive(Clone)]
@@ -124,11 +129,11 @@ impl fmt::Debug for Vendor {
 impl Vendor {
     /// `script` gives the reply to what was asked, as [`Asked::what`] names it; tokens too.
     pub fn new(mut script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
-        Self::with_bearer(move |what, _| script(what))
+        Self::seeing_tokens(move |what, _| script(what))
     }
 
-    /// The same, where `script` is also given the token that the request carries.
-    pub fn with_bearer(script: impl FnMut(&str, Option<&str>) -> Reply + Send + 'static) -> Self {
+    /// The same with a script that also sees the token of each request, which is empty where it has none.
+    pub fn seeing_tokens(script: impl FnMut(&str, &str) -> Reply + Send + 'static) -> Self {
         Self {
             began: Instant::now(),
             script: Arc::new(Mutex::new(Box::new(script))),
@@ -169,8 +174,8 @@ impl Vendor {
 impl Transport for Vendor {
     fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + '_>> {
         let what = what(&request.url);
-        let bearer = request.bearer.as_ref().map(Secret::expose);
-        let reply = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&what, bearer);
+        let token = request.bearer.as_ref().map_or("", Secret::expose);
+        let reply = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&what, token);
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked { at: self.began.elapsed(), what });
         let flight = Flight::begin(self);
         Box::pin(async move {

@@ -1,9 +1,10 @@
 //! The token in hand.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
+use std::{mem, ptr};
 
 use tokio::time::Instant;
 
@@ -41,8 +42,6 @@ pub(crate) struct Token {
     pub(crate) scope: Scope,
     renew_at: Instant,
     usable_until: Instant,
-    /// The API has answered somebody who had it.
-    accepted: AtomicBool,
 }
 
 impl Token {
@@ -56,7 +55,6 @@ impl Token {
             scope,
             renew_at: begun + lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 5)),
             usable_until: begun + lifetime,
-            accepted: AtomicBool::new(false),
         };
         Ok((token, SystemTime::now() + lifetime.saturating_sub(begun.elapsed())))
     }
@@ -65,65 +63,79 @@ impl Token {
         Instant::now() < self.renew_at
     }
 
-    pub(crate) fn was_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn is_usable(&self) -> bool {
         Instant::now() < self.usable_until
     }
 }
 
-/// The token that all requests share, and the right to get the next one.
+/// Whom a request is about: a customer, or `None` for all of them.
+pub(crate) type About = Option<CustomerId>;
+
+/// The token that all requests share, what is known of it, and the right to get the next one.
 #[derive(Default)]
 pub(crate) struct Tokens {
-    in_hand: Mutex<Option<Arc<Token>>>,
+    known: Mutex<Known>,
     /// Held by the one request for a token that may be in flight.
     pub(crate) renewing: tokio::sync::Mutex<()>,
     /// The identity service did not even grant the licence scope: next time, that one alone is asked for first.
     pub(crate) without_any_scope: AtomicBool,
-    /// Who was answered 401 with a token that was issued for that very try; `None` is the listing. It is not the token,
-    /// then, until they are answered otherwise.
-    refused_anyway: Mutex<HashSet<Option<CustomerId>>>,
+}
+
+/// An answer of 401 does not tell whether the token is to blame or the customer: the answers to others do.
+#[derive(Default)]
+struct Known {
+    in_hand: Option<Arc<Token>>,
+    /// Whether anybody was accepted since this was last the reason for a new token.
+    accepted: bool,
+    /// Who was refused in the end, and with which token.
+    suspects: HashMap<About, Weak<Token>>,
+    /// Who was refused with a token that others were accepted with, or got a new one, and was not accepted since. They get
+    /// no more.
+    to_blame: HashSet<About>,
 }
 
 impl Tokens {
-    /// The token in hand, unless it has expired or is the one that was `refused`.
-    pub(crate) fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
-        let in_hand = self.lock().clone()?;
-        let was_refused = refused.is_some_and(|refused| Arc::ptr_eq(&in_hand, refused));
-        (in_hand.is_usable() && !was_refused).then_some(in_hand)
-    }
-
-    /// Something other than a 401 came of asking for `customer` with `token`.
-    pub(crate) fn accepted<T>(&self, token: &Token, customer: Option<&CustomerId>, outcome: &Result<T, Error>) {
-        // What else comes may come from a proxy that has not looked at the token.
-        if matches!(outcome, Ok(_) | Err(Error::Status { status: 403 | 404, .. })) {
-            token.accepted.store(true, Ordering::Relaxed);
-            self.lock_refused().remove(&customer.cloned());
-        }
-    }
-
-    pub(crate) fn refused_anyway(&self, customer: Option<&CustomerId>) {
-        self.lock_refused().insert(customer.cloned());
-    }
-
-    pub(crate) fn was_refused_anyway(&self, customer: Option<&CustomerId>) -> bool {
-        self.lock_refused().contains(&customer.cloned())
-    }
-
-    fn lock_refused(&self) -> MutexGuard<'_, HashSet<Option<CustomerId>>> {
-        // Each call changes one entry: a panic elsewhere cannot have spoilt it.
-        self.refused_anyway.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The token in hand, unless it has expired.
+    pub(crate) fn usable(&self) -> Option<Arc<Token>> {
+        self.lock().in_hand.clone().filter(|token| token.is_usable())
     }
 
     pub(crate) fn hold(&self, token: Option<Arc<Token>>) {
-        *self.lock() = token;
+        self.lock().in_hand = token;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Token>>> {
-        // One pointer, written whole: a panic elsewhere cannot have spoilt it.
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A request with `token` was accepted.
+    pub(crate) fn accepted(&self, token: &Arc<Token>, about: &About) {
+        let mut known = self.lock();
+        let Known { accepted, suspects, to_blame, .. } = &mut *known;
+        *accepted = true;
+        to_blame.extend(
+            suspects.extract_if(|_, with| ptr::eq(with.as_ptr(), Arc::as_ptr(token))).map(|(refused, _)| refused),
+        );
+        suspects.remove(about);
+        to_blame.remove(about);
+    }
+
+    /// A request was refused with `token`, and will not be tried with another one.
+    pub(crate) fn refused(&self, token: &Arc<Token>, about: &About) {
+        self.lock().suspects.insert(about.clone(), Arc::downgrade(token));
+    }
+
+    /// Whether a new token may help where the one in hand was refused: the API accepts tokens, and nothing is known
+    /// against those whom the request is about.
+    pub(crate) fn may_have_been_revoked(&self, about: &About) -> bool {
+        let mut known = self.lock();
+        !known.to_blame.contains(about) && mem::take(&mut known.accepted)
+    }
+
+    /// The token in hand was issued because the one before was refused for a request about these.
+    pub(crate) fn renewed_for(&self, about: &About) {
+        self.lock().to_blame.insert(about.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Whatever a panic leaves half done costs a request for a token, or a try.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,8 +144,8 @@ impl Tokens {
 pub(crate) struct TokenTrouble {
     /// Why the last request for a token failed: the rest of the round does not ask again.
     pub(crate) failure: Option<Error>,
-    /// The last token that another was asked for because of a 401.
-    pub(crate) replaced: Option<Arc<Token>>,
+    /// A token was renewed because it was refused, which each round does once whatever is known.
+    pub(crate) renewed: bool,
 }
 
 /// An answer of the token endpoint that is no token: OAuth 2.0's error, where it is one.

@@ -59,10 +59,10 @@ pub(crate) enum SendError {
     },
 }
 
-const JSON: &str = "application/json";
-
 /// Names the file of the system's roots, which is read without a limit below: a pipe would hold up everything.
 const SYSTEM_ROOTS: &str = "SSL_CERT_FILE";
+
+const JSON: &str = "application/json";
 
 /// The transport of the real daemon.
 pub(crate) struct Http {
@@ -104,7 +104,7 @@ impl Http {
                 builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose().to_owned())
             }
             Some(Body::Json(json)) => builder.header(header::CONTENT_TYPE, JSON).body(json),
-            // The vendor asks for it with every request, whether it has a body or not.
+            // The vendor asks for it with every request of the API, also where there is no body.
             None => builder.header(header::CONTENT_TYPE, JSON),
         };
         let mut answer = builder.send().await.map_err(network)?;
@@ -219,4 +219,48 @@ fn in_full(error: &dyn StdError) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// The head of what is sent for a request with this body.
+    async fn sent(body: Option<Body>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let server = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                connection.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            String::from_utf8(head).unwrap().to_lowercase()
+        });
+        let settings = Settings { base_url: url.clone(), ..crate::testing::settings() };
+        let sent = Http::new(&settings).unwrap().exchange(Request { url, bearer: None, body }).await;
+        assert!(sent.is_ok());
+        server.join().unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_request_says_what_kind_of_text_it_is_even_without_any() {
+        for (body, method, content_type) in [
+            (None, "get", "application/json"),
+            (Some(Body::Json("{}")), "post", "application/json"),
+            (Some(Body::Form(Secret::new("a=b"))), "post", "application/x-www-form-urlencoded"),
+        ] {
+            let head = sent(body).await;
+            assert!(head.starts_with(method), "{head}");
+            let types: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("content-type: ")).collect();
+            assert_eq!(types, [content_type]);
+        }
+    }
 }

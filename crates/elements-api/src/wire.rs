@@ -1,12 +1,12 @@
 //! The vendor's JSON, read strictly: what is not there is not invented.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::catalog::ProductType;
 use crate::error::BadResponse;
@@ -40,22 +40,24 @@ pub(crate) struct IssuedToken {
     pub(crate) lifetime: Duration,
 }
 
+/// What the vendor gives its tokens. The standard only recommends that the answer tells it.
+const USUAL_LIFETIME: Duration = Duration::from_hours(1);
+
 /// Answer of the token endpoint (RFC 6749, section 5.1).
 pub(crate) fn token(body: &[u8]) -> Result<IssuedToken, BadResponse> {
     #[derive(Deserialize)]
     struct Issued {
         access_token: String,
-        #[serde(default)]
         expires_in: Option<Number>,
         token_type: String,
     }
-    const EXPECTED: &str = "an object with access_token, expires_in and token_type Bearer";
+    const EXPECTED: &str =
+        "an object with access_token, token_type Bearer and, if it tells it, expires_in in whole seconds";
     let Issued { access_token, expires_in, token_type } = json(body, EXPECTED)?;
     let printable = !access_token.is_empty() && access_token.bytes().all(|byte| byte.is_ascii_graphic());
-    // RFC 6749 leaves it to the server to say it here; an hour is what this one's documents say.
-    let lifetime = expires_in.map_or(3600, |Number(seconds)| seconds);
-    if printable && lifetime > 0 && token_type.eq_ignore_ascii_case("bearer") {
-        Ok(IssuedToken { token: Secret::new(access_token), lifetime: Duration::from_secs(lifetime) })
+    let lifetime = expires_in.map_or(USUAL_LIFETIME, |seconds| Duration::from_secs(seconds.0));
+    if printable && !lifetime.is_zero() && token_type.eq_ignore_ascii_case("bearer") {
+        Ok(IssuedToken { token: Secret::new(access_token), lifetime })
     } else {
         Err(BadResponse::Unreadable { line: 1, column: 1, expected: EXPECTED })
     }
@@ -73,28 +75,22 @@ pub(crate) fn token_error(body: &[u8]) -> Option<String> {
 /// One page of the customers that the credentials can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CustomersPage {
-    /// What each row has; an error says why a row names no customer.
-    pub(crate) rows: Vec<Result<ListedCustomer, String>>,
+    pub(crate) customers: Vec<ListedCustomer>,
+    /// What is wrong with each row that names no customer.
+    pub(crate) lost: Vec<String>,
     pub(crate) index: u64,
     /// Of all pages.
     pub(crate) total: u64,
 }
 
-/// Answer of `…/customers/batch`.
+/// Answer of `…/customers/batch`. A row that names no customer spoils no other.
 pub(crate) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> {
     #[derive(Deserialize)]
-    struct Page {
-        // Named, so that a missing field is no null.
-        #[serde(deserialize_with = "Option::deserialize")]
-        data: Option<Vec<Row<Entry>>>,
+    struct Page<'a> {
+        /// `null` may stand for an empty list, but nothing may not.
+        #[serde(borrow, deserialize_with = "Option::deserialize")]
+        data: Option<Vec<&'a RawValue>>,
         metadata: Object<Metadata>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        id: Text,
-        #[serde(default)]
-        organization: Text,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -102,39 +98,60 @@ pub(crate) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
         page_index: Number,
         total_count: Number,
     }
-    const EXPECTED: &str = "an object with data (customers with an id) and metadata (pageIndex, totalCount)";
-    let Page { data, metadata: Object(Metadata { page_index, total_count }) } = json(body, EXPECTED)?;
-    if data.is_none() && total_count.0 > 0 {
-        let total = total_count.0;
-        return Err(BadResponse::Listing(format!("the total is {total}, but data is null")));
+    let Page { data, metadata: Object(Metadata { page_index, total_count }) } =
+        json(body, "an object with data (a list of customers) and metadata (pageIndex, totalCount)")?;
+    let (index, total) = (page_index.0, total_count.0);
+    if data.is_none() && total > 0 {
+        return Err(BadResponse::Listing(format!("the total is {total}, but the data is null")));
     }
-    let rows = data.unwrap_or_default().into_iter().map(|Row(entry)| {
-        let Some(Entry { id: Text(id), organization: Text(organization) }) = entry else {
-            return Err("a row is no object".to_owned());
-        };
-        let id = id.ok_or("a row has no id that is text")?;
-        let id = CustomerId::parse(&id).ok_or_else(|| {
-            format!("the customer id {:?} is not valid: expected {}", cut(&id, MOST_REPEATED), CustomerId::FORM)
-        })?;
-        let organization = organization.filter(|organization| !organization.trim().is_empty());
-        Ok(ListedCustomer { id, organization: organization.map(|name| cut(&name, LONGEST_NAME).to_owned()) })
-    });
-    Ok(CustomersPage { rows: rows.collect(), index: page_index.0, total: total_count.0 })
+    let mut page = CustomersPage { customers: Vec::new(), lost: Vec::new(), index, total };
+    for (number, row) in (1..).zip(data.unwrap_or_default()) {
+        match listed_customer(row) {
+            Ok(customer) => page.customers.push(customer),
+            Err(problem) => page.lost.push(format!("row {number} of page {index} {problem}")),
+        }
+    }
+    Ok(page)
 }
 
-/// A longer name of an organization is cut: a hundred thousand of them are kept.
-const LONGEST_NAME: usize = 200;
+/// # Errors
+///
+/// What is wrong with the row, as words that follow its name.
+fn listed_customer(row: &RawValue) -> Result<ListedCustomer, String> {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(default)]
+        id: Value,
+        #[serde(default)]
+        organization: Value,
+    }
+    /// More of an id that is not valid is not repeated.
+    const LONGEST_SHOWN: usize = 100;
+    let Ok(Object(Row { id, organization })) = serde_json::from_str(row.get()) else {
+        return Err("is no object".to_owned());
+    };
+    let id = match &id {
+        Value::Null => return Err("has no id".to_owned()),
+        Value::String(id) => CustomerId::parse(id).ok_or_else(|| {
+            let shown: String = id.chars().take(LONGEST_SHOWN).collect();
+            format!("has the id {shown:?}, which is not valid: expected {}", CustomerId::FORM)
+        })?,
+        _ => return Err("has an id that is no text".to_owned()),
+    };
+    Ok(ListedCustomer { id, organization: organization.as_str().and_then(name) })
+}
 
-/// So much of what was found stands in an error at most.
-const MOST_REPEATED: usize = 100;
-
-/// At most so many bytes of `text`, cut between characters.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+/// A name as it is kept: of one line, without what a terminal obeys, and not too long, since there may be 100,000. `None`
+/// if it is blank.
+fn name(text: &str) -> Option<String> {
+    const LONGEST_NAME: usize = 200;
+    let breaks_lines = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let text = text[..text.floor_char_boundary(LONGEST_NAME)].replace(breaks_lines, " ");
+    (!text.trim().is_empty()).then_some(text)
 }
 
 /// serde's own words may repeat what was found, and in a token's answer that is the token: they go no further.
-fn json<T: DeserializeOwned>(body: &[u8], expected: &'static str) -> Result<T, BadResponse> {
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], expected: &'static str) -> Result<T, BadResponse> {
     let Object(read) = serde_json::from_slice(without_bom(body)).map_err(|error| BadResponse::Unreadable {
         line: error.line(),
         column: error.column(),
@@ -143,82 +160,12 @@ fn json<T: DeserializeOwned>(body: &[u8], expected: &'static str) -> Result<T, B
     Ok(read)
 }
 
-/// Some servers write a byte order mark before their JSON.
+/// .NET writes a byte order mark before its text where nobody tells it not to.
 fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// An entry of a list that is read from an object, or `None` for anything else.
-struct Row<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Row<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RowVisitor(PhantomData)).map(Self)
-    }
-}
-
-struct RowVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for RowVisitor<T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Option<T>, A::Error> {
-        IgnoredAny::deserialize(SeqAccessDeserializer::new(list)).map(|_| None)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-}
-
-/// A field's text, or `None` where it is anything else.
-#[derive(Default)]
-struct Text(Option<String>);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Found {
-            Text(String),
-            Other(IgnoredAny),
-        }
-        Ok(match Found::deserialize(deserializer)? {
-            Found::Text(text) => Self(Some(text)),
-            Found::Other(_) => Self(None),
-        })
-    }
-}
-
-/// A whole number, written as a number or as a string: the vendor's table and its sample disagree.
+/// A whole number, written as a number or as a string: the vendor's table and its sample disagree. `25.0` is whole, too.
 #[derive(Clone, Copy)]
 struct Number(u64);
 
@@ -248,13 +195,6 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
-/// `number` as what it is, unless it has a fraction, is negative, or is so large that its neighbours are missing.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and in range")]
-fn whole(number: f64) -> Option<u64> {
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    (number.fract() == 0.0 && (0.0..=LARGEST).contains(&number)).then_some(number as u64)
-}
-
 enum Found {
     Number(u64),
     NotApplicable,
@@ -273,7 +213,6 @@ impl Visitor<'_> for FoundVisitor {
         Ok(Found::Number(number))
     }
 
-    /// 25.0 is whole.
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Found, E> {
         whole(number).map(Found::Number).ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
     }
@@ -284,16 +223,25 @@ impl Visitor<'_> for FoundVisitor {
             return Ok(Found::NotApplicable);
         }
         // `parse` alone would accept a leading plus sign.
-        let digits = text.split_once('.').map_or(text, |(digits, zeros)| {
-            if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') { digits } else { text }
-        });
-        let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+        let number = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().ok()
+        } else {
+            serde_json::from_str(text).ok().and_then(whole)
+        };
         number.map(Found::Number).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Found, E> {
         Ok(Found::NotApplicable)
     }
+}
+
+/// `None` for a fraction, a negative number, and one so large that a float may have rounded it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only what fits exactly is converted")]
+fn whole(number: f64) -> Option<u64> {
+    /// 2^53.
+    const INEXACT_FROM: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && (0.0..INEXACT_FROM).contains(&number)).then_some(number as u64)
 }
 
 #[cfg(test)]
@@ -313,20 +261,31 @@ mod tests {
         assert_eq!(ask(r#"{"productType": 2048, "purchasedUserSeat": 25}"#), Ok(seats(25)));
         assert_eq!(ask(r#"{"productType": "2048", "purchasedUserSeat": "25"}"#), Ok(seats(25)));
         assert_eq!(ask(r#"{"productType": 2048, "purchasedUserSeat": 0, "new": {}}"#), Ok(seats(0)));
-        for whole in ["25.0", "2.5e1", r#""25.00""#, r#"" 25 ""#] {
-            let body = format!(r#"{{"productType": 2048.0, "purchasedUserSeat": {whole}}}"#);
-            assert_eq!(ask(&body), Ok(seats(25)), "{whole}");
+    }
+
+    #[test]
+    fn a_whole_number_is_whole_however_it_is_written() {
+        for (value, number) in [
+            ("25.0", 25),
+            (r#""25.0""#, 25),
+            ("1e3", 1000),
+            (r#""1e3""#, 1000),
+            ("2.5e1", 25),
+            ("0.0", 0),
+            ("9007199254740991.0", 9_007_199_254_740_991),
+        ] {
+            assert_eq!(ask(&format!(r#"{{"productType": 2048.0, "purchasedUserSeat": {value}}}"#)), Ok(seats(number)));
         }
     }
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_json() {
-        let marked = |body: &str| format!("\u{feff}{body}").into_bytes();
-        let answer = overview(&marked(r#"{"productType": 4, "purchasedUserSeat": 1}"#), ProductType::new(4).unwrap());
-        assert_eq!(answer, Ok(seats(1)));
-        assert!(token(&marked(r#"{"access_token": "abc", "expires_in": 3600, "token_type": "Bearer"}"#)).is_ok());
-        assert_eq!(token_error(&marked(r#"{"error": "invalid_scope"}"#)).as_deref(), Some("invalid_scope"));
-        assert!(customers_page(&marked(r#"{"data": [], "metadata": {"pageIndex": 1, "totalCount": 0}}"#)).is_ok());
+        assert_eq!(ask("\u{feff}{\"productType\": 2048, \"purchasedUserSeat\": 25}"), Ok(seats(25)));
+        let listing = "\u{feff}{\"data\": [], \"metadata\": {\"pageIndex\": 1, \"totalCount\": 0}}";
+        assert!(customers_page(listing.as_bytes()).is_ok());
+        assert!(token("\u{feff}{\"access_token\": \"abc\", \"token_type\": \"Bearer\"}".as_bytes()).is_ok());
+        let refused = "\u{feff}{\"error\": \"invalid_client\"}";
+        assert_eq!(token_error(refused.as_bytes()).as_deref(), Some("invalid_client"));
         assert!(ask("\u{feff}\u{feff}{}").is_err());
     }
 
@@ -344,16 +303,19 @@ mod tests {
             "-1",
             "-1.0",
             "2.5",
+            "25e-1",
             "1e300",
-            r#""25.""#,
-            r#"".0""#,
             r#""""#,
             r#""-1""#,
             r#""+1""#,
             r#""2.5""#,
+            r#""25.""#,
+            r#""inf""#,
+            r#""null""#,
             "true",
             "[]",
             "9007199254740993",
+            "9007199254740993.0",
         ] {
             let body = format!(r#"{{"productType": 2048, "purchasedUserSeat": {value}}}"#);
             assert!(matches!(ask(&body), Err(BadResponse::Unreadable { .. })), "{value}");
@@ -384,20 +346,21 @@ mod tests {
     }
 
     #[test]
-    fn a_token_needs_its_type_and_may_say_how_long_it_is_good() {
+    fn a_token_needs_its_type_and_a_lifetime_if_any_that_is_one() {
         let read = |body: &str| token(body.as_bytes()).map(|issued| issued.lifetime);
         assert_eq!(
             read(r#"{"access_token": "abc", "expires_in": 3600, "token_type": "Bearer"}"#),
             Ok(Duration::from_hours(1))
         );
-        for (expires_in, seconds) in [(r#""expires_in": 3599.0,"#, 3599), ("", 3600), (r#""expires_in": null,"#, 3600)]
-        {
-            let body = format!(r#"{{"access_token": "abc", {expires_in} "token_type": "Bearer"}}"#);
-            assert_eq!(read(&body), Ok(Duration::from_secs(seconds)), "{expires_in}");
+        for (lifetime, seconds) in [(r#""expires_in": 3599.0,"#, 3599), (r#""expires_in": null,"#, 3600), ("", 3600)] {
+            let body = format!(r#"{{"access_token": "abc", {lifetime} "token_type": "Bearer"}}"#);
+            assert_eq!(read(&body), Ok(Duration::from_secs(seconds)), "{body}");
         }
         for body in [
             r#"{"access_token": "abc", "expires_in": 3600}"#,
-            r#"{"access_token": "abc", "expires_in": "soon", "token_type": "Bearer"}"#,
+            r#"{"access_token": "abc", "expires_in": "N/A", "token_type": "Bearer"}"#,
+            r#"{"access_token": "abc", "expires_in": 0.5, "token_type": "Bearer"}"#,
+            r#"{"access_token": "abc", "expires_in": -3600, "token_type": "Bearer"}"#,
             r#"{"access_token": "abc", "expires_in": 3600, "token_type": "mac"}"#,
             r#"{"access_token": "", "expires_in": 3600, "token_type": "Bearer"}"#,
             r#"{"access_token": "a\r\nb", "expires_in": 3600, "token_type": "Bearer"}"#,
@@ -418,70 +381,71 @@ mod tests {
         )
         .unwrap();
         assert_eq!((page.index, page.total), (1, 2));
-        let organizations = page.rows.iter().map(|row| row.as_ref().unwrap().organization.as_deref());
-        assert_eq!(organizations.collect::<Vec<_>>(), [Some("Contoso"), None]);
+        assert_eq!(page.customers[0].organization.as_deref(), Some("Contoso"));
+        assert_eq!(page.customers[1].organization, None);
         assert!(!format!("{page:?}").contains("example.com"));
     }
 
     #[test]
-    fn a_list_is_never_taken_for_an_object() {
-        let read = |data: &str, metadata: &str| {
-            customers_page(format!(r#"{{"data": [{data}], "metadata": {metadata}}}"#).as_bytes())
+    fn no_data_at_all_is_an_empty_listing_only_where_the_total_is_0() {
+        let read = |data: &str, total: u32| {
+            let body = format!(r#"{{{data} "metadata": {{"pageIndex": 1, "totalCount": {total}}}}}"#);
+            customers_page(body.as_bytes()).map(|page| page.customers.len()).map_err(|error| error.to_string())
         };
-        let (entry, metadata) = (r#"{"id": "a"}"#, r#"{"pageIndex": 1, "totalCount": 1}"#);
-        assert!(read(entry, metadata).unwrap().rows[0].is_ok());
-        assert!(read(r#"["a", "Contoso"]"#, metadata).unwrap().rows[0].is_err());
-        assert!(matches!(read(entry, "[1, 1]"), Err(BadResponse::Unreadable { .. })));
+        assert_eq!(read(r#""data": null,"#, 0), Ok(0));
+        assert_eq!(read(r#""data": null,"#, 3), Err("the total is 3, but the data is null".to_owned()));
+        assert!(read("", 0).is_err());
+    }
+
+    #[test]
+    fn a_list_is_never_taken_for_an_object() {
+        let read = |metadata: &str| {
+            let body = format!(r#"{{"data": [{{"id": "a"}}, ["b", "Contoso"]], "metadata": {metadata}}}"#);
+            customers_page(body.as_bytes())
+        };
+        let page = read(r#"{"pageIndex": 1, "totalCount": 2}"#).unwrap();
+        assert_eq!((page.customers.len(), page.lost.len()), (1, 1));
+        assert!(matches!(read("[1, 2]"), Err(BadResponse::Unreadable { .. })));
         assert!(customers_page(br#"[[{"id": "a"}], {"pageIndex": 1, "totalCount": 1}]"#).is_err());
         assert_eq!(token_error(br#"["invalid_client"]"#), None);
         assert_eq!(token_error(br#"{"error": "invalid_client"}"#).as_deref(), Some("invalid_client"));
     }
 
     #[test]
-    fn null_instead_of_data_is_an_empty_page_if_the_total_says_so() {
-        let read = |data: &str, total: u64| {
-            customers_page(format!(r#"{{{data} "metadata": {{"pageIndex": 1, "totalCount": {total}}}}}"#).as_bytes())
-        };
-        assert_eq!(read(r#""data": null,"#, 0).unwrap().rows, []);
-        assert_eq!(read(r#""data": null,"#, 3).unwrap_err().to_string(), "the total is 3, but data is null");
-        assert!(matches!(read("", 0), Err(BadResponse::Unreadable { .. })), "what is missing is no null");
-    }
-
-    #[test]
-    fn a_row_without_a_usable_id_costs_itself_alone() {
-        let long = format!(r#"{{"id": "{}"}}"#, "\\u001b".repeat(50_000));
-        for row in [
-            "null",
-            "5",
-            "-5",
-            "0.5",
-            "true",
-            r#""a""#,
-            r#"[{"id": "a"}]"#,
-            "{}",
-            r#"{"id": null}"#,
-            r#"{"id": 7}"#,
-            r#"{"id": ""}"#,
-            r#"{"id": "../x"}"#,
-            r#"{"id": {"id": "a"}}"#,
-            &long,
+    fn a_row_that_names_no_customer_spoils_no_other() {
+        let long = format!("{{\"id\": \"{}\"}}", "é".repeat(300));
+        for (row, problem) in [
+            ("{}", "has no id".to_owned()),
+            (r#"{"id": null}"#, "has no id".to_owned()),
+            (r#"{"id": 5}"#, "has an id that is no text".to_owned()),
+            (r#"{"id": ""}"#, format!(r#"has the id "", which is not valid: expected {}"#, CustomerId::FORM)),
+            (
+                r#"{"id": "../x\n\u001b"}"#,
+                format!(r#"has the id "../x\n\u{{1b}}", which is not valid: expected {}"#, CustomerId::FORM),
+            ),
+            (&long, format!("has the id {:?}, which is not valid: expected {}", "é".repeat(100), CustomerId::FORM)),
+            ("null", "is no object".to_owned()),
+            (r#""hunter2""#, "is no object".to_owned()),
         ] {
-            let body = format!(
-                r#"{{"data": [{{"id": "a", "organization": 5}}, {row}, {{"id": "b"}}], "metadata": {{"pageIndex": 1, "totalCount": 3}}}}"#
-            );
-            let rows = customers_page(body.as_bytes()).unwrap().rows;
-            assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true], "{row}");
-            assert!(rows[1].as_ref().unwrap_err().len() < 1_000, "{row}");
+            let body =
+                format!(r#"{{"data": [{{"id": "a"}}, {row}], "metadata": {{"pageIndex": 3, "totalCount": 2}}}}"#);
+            let page = customers_page(body.as_bytes()).unwrap();
+            assert_eq!(page.customers.len(), 1);
+            assert_eq!(page.lost, [format!("row 2 of page 3 {problem}")]);
         }
     }
 
     #[test]
-    fn a_long_name_is_cut() {
-        let body = format!(
-            r#"{{"data": [{{"id": "a", "organization": "x{}"}}], "metadata": {{"pageIndex": 1, "totalCount": 1}}}}"#,
-            "é".repeat(10_000)
-        );
-        let rows = customers_page(body.as_bytes()).unwrap().rows;
-        assert_eq!(rows[0].as_ref().unwrap().organization.as_ref().unwrap().len(), 199);
+    fn a_name_is_one_short_line_or_none() {
+        let organization = |json: &str| {
+            let row = format!(r#"{{"id": "a", "organization": {json}}}"#);
+            let body = format!(r#"{{"data": [{row}], "metadata": {{"pageIndex": 1, "totalCount": 1}}}}"#);
+            customers_page(body.as_bytes()).unwrap().customers.remove(0).organization
+        };
+        assert_eq!(organization(r#""A\n\u0000\u0085\u2028\u001b[31mB é""#).as_deref(), Some("A    \u{20}[31mB é"));
+        assert_eq!(organization(&format!("\"x{}\"", "é".repeat(10_000))).map(|name| name.len()), Some(199));
+        for none in ["null", "5", r#"["A"]"#, r#"" \n""#] {
+            assert_eq!(organization(none), None, "{none}");
+        }
     }
 }

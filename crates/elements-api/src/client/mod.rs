@@ -4,20 +4,20 @@
 mod tests;
 
 use std::fmt;
-use std::hash::RandomState;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::credential::fingerprint;
-use crate::error::{BadResponse, Error};
+use crate::credential::{TokenForm, UsedProof};
+use crate::error::{BadResponse, CredentialError, Error};
 use crate::model::Reason;
 use crate::observer::{Code, Observer, Operation};
 use crate::pace::Pace;
-use crate::token::{Tokens, token_refused};
+use crate::retry::MayRetry;
+use crate::token::{Scope, Tokens, token_refused};
 use crate::transport::{Http, Request, Response, SendError, Transport};
 use crate::{Settings, SetupError, retry};
 
@@ -30,9 +30,7 @@ pub struct Client {
     slots: Arc<Semaphore>,
     pub(crate) tokens: Tokens,
     clock_skew: Mutex<Option<i64>>,
-    /// Of the credential's files when they were last read to ask for a token.
-    fingerprint: Mutex<Option<u64>>,
-    fingerprint_key: RandomState,
+    proof: UsedProof,
     pub(crate) observer: Arc<dyn Observer>,
 }
 
@@ -59,8 +57,7 @@ impl Client {
             transport,
             tokens: Tokens::default(),
             clock_skew: Mutex::default(),
-            fingerprint: Mutex::default(),
-            fingerprint_key: RandomState::new(),
+            proof: UsedProof::default(),
             observer,
         }
     }
@@ -75,31 +72,24 @@ impl Client {
         self.pace.hold(before.pace.held_until());
     }
 
-    /// Whether the files of the credential are other than they were when the last token was asked for. `false` where none
-    /// was, or where the credential is in no file.
-    pub async fn credentials_changed(&self) -> bool {
-        let before = *self.fingerprint();
-        before.is_some() && before != self.read_fingerprint().await
-    }
-
-    /// Takes note of the files of the credential as they are now.
-    pub(crate) async fn note_credentials(&self) {
-        let now = self.read_fingerprint().await;
-        *self.fingerprint() = now;
-    }
-
-    async fn read_fingerprint(&self) -> Option<u64> {
-        let (credential, key) = (self.settings.credential.clone(), self.fingerprint_key.clone());
-        spawn_blocking(move || fingerprint(&credential, &key)).await.ok()
-    }
-
-    fn fingerprint(&self) -> MutexGuard<'_, Option<u64>> {
-        self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// By how many seconds the vendor's clock is ahead of this machine's, by the `Date` of the last answer that had one.
     pub fn clock_skew_seconds(&self) -> Option<i64> {
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the credential's files (secret, certificate, key, archive, password) hold something else now than when a
+    /// token was last asked for: what was refused may be accepted now. `false` where none was asked for yet, or where the
+    /// files cannot be read. Of their contents nothing is kept but a hash with a random key.
+    pub async fn credentials_changed(self: &Arc<Self>) -> bool {
+        let client = self.clone();
+        // Files may be on a slow disk. There is no result only if the runtime shuts down, or at a panic.
+        spawn_blocking(move || client.proof.differs_from(&client.settings.credential)).await.unwrap_or(false)
+    }
+
+    /// The form that asks for a token, as the credential is now. It blocks its thread.
+    pub(crate) fn fill_in_form(&self, scope: Scope) -> Result<TokenForm, CredentialError> {
+        let proof = self.proof.read(&self.settings.credential)?;
+        TokenForm::fill_in(&self.settings, &proof, scope.as_str(), SystemTime::now())
     }
 
     /// Waits until another request may be in flight; `None` if none may before `deadline`.
@@ -117,7 +107,7 @@ impl Client {
         request: impl Fn() -> F,
         deadline: Instant,
         mut slot: Option<&mut Slot>,
-        may_retry: impl Fn(Reason) -> bool,
+        may_retry: MayRetry<'_>,
     ) -> Result<Response, Error> {
         let mut outcome = self.attempt(operation, &request, deadline).await;
         for number in 0.. {
@@ -227,7 +217,7 @@ fn worth_a_retry<T>(outcome: &Result<T, Error>) -> Option<(&Error, Reason)> {
     Some((error, error.reason()?))
 }
 
-/// Sorts a complete answer: only a 200 has a body to read, and a 204 is an answer where there may be nothing.
+/// Sorts a complete answer: only a 200 has a body to read. Of an overview, a 204 is an answer, too.
 fn complete(operation: Operation, response: Response) -> Result<Response, Error> {
     let Response { status, request_id, retry_after, body, .. } = &response;
     if operation == Operation::Token
@@ -238,7 +228,6 @@ fn complete(operation: Operation, response: Response) -> Result<Response, Error>
     let bad = |problem| Error::BadResponse { operation, problem, request_id: request_id.clone() };
     match *status {
         200 => Ok(response),
-        // There is nothing to count: as empty as an answer can be.
         204 if operation == Operation::Overview => Ok(response),
         300..=399 => Err(bad(BadResponse::Redirect(*status))),
         400..=599 => {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
 use crate::testing::{Reply, Vendor};
-use crate::{Client, Credential, Error, Round, SecretSource};
+use crate::{CertificateSource, Client, Credential, Error, Round, SecretSource};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -75,28 +75,17 @@ async fn what_will_not_pass_is_asked_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_404_is_an_answer() {
-    for status in [404, 204] {
-        let vendor = replies([Reply::status(status)]);
-        assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(Answer::NotFound));
-        assert_eq!(vendor.whats().len(), 1);
-    }
+    let vendor = replies([Reply::status(404)]);
+    assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(Answer::NotFound));
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_decides_whether_a_retry_is_worth_the_wait() {
-    let vendor = replies([Reply::status(503)]);
-    let client = vendor.client(|_| {});
-    let round = Round::begin(&client, Instant::now() + DAY);
-    let asked = AtomicUsize::new(0);
-    let slot = round.slot().await.unwrap();
-    let may_retry = |reason| {
-        assert_eq!(reason, Reason::ServerError);
-        // Asked before the wait and after it: the second retry is refused after it.
-        asked.fetch_add(1, Ordering::Relaxed) < 3
-    };
-    let customer = CustomerId::parse("a").unwrap();
-    round.overview(&customer, ProductType::new(4).unwrap(), slot, may_retry).await.unwrap_err();
-    assert_eq!((asked.into_inner(), vendor.whats().len()), (4, 2));
+async fn a_204_is_an_answer_of_an_overview_alone() {
+    let vendor = replies([Reply { body: String::new(), ..Reply::status(204) }]);
+    let client = vendor.client(|settings| settings.discovery = true);
+    assert_eq!(ask_once(&client).await, Ok(Answer::NotFound));
+    let error = Round::begin(&client, Instant::now() + DAY).customers().await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::BadResponse));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +94,46 @@ async fn a_request_that_hangs_times_out_and_is_tried_again() {
     let start = Instant::now();
     assert_eq!(ask_once(&vendor.client(|_| {})).await, Ok(seats(7)));
     assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
+}
+
+/// Asks once, where others decide whether there may be retries, and tells how often they were asked.
+async fn ask_if(client: &Arc<Client>, may_retry: impl Fn(usize, Reason) -> bool + Sync + Send) -> (Error, usize) {
+    let round = Round::begin(client, Instant::now() + DAY);
+    let (slot, asked) = (round.slot().await.unwrap(), AtomicUsize::new(0));
+    let may_retry = |reason| may_retry(asked.fetch_add(1, Ordering::SeqCst), reason);
+    let customer = CustomerId::parse("a").unwrap();
+    let outcome = round.overview(&customer, ProductType::new(4).unwrap(), slot, may_retry).await;
+    (outcome.unwrap_err(), asked.into_inner())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_retried_ends_at_once_and_keeps_its_failure() {
+    let vendor = replies([Reply::seats("4", 1).after(DAY)]);
+    let client = vendor.client(|_| {});
+    let start = Instant::now();
+    let (error, asked) = ask_if(&client, |_, reason| reason != Reason::Timeout).await;
+    assert_eq!((error.reason(), asked, vendor.whats().len()), (Some(Reason::Timeout), 1, 1));
+    assert!(start.elapsed() < Duration::from_millis(30_100), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_a_retry_may_begin_is_asked_again_after_its_wait() {
+    let vendor = replies([Reply::status(503).retry_after(50)]);
+    let start = Instant::now();
+    let (error, asked) = ask_if(&vendor.client(|_| {}), |asked, _| asked < 1).await;
+    assert_eq!((error.reason(), asked, vendor.whats().len()), (Some(Reason::ServerError), 2, 1));
+    assert!(start.elapsed() >= Duration::from_secs(50), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_may_not_be_retried_holds_back_all_others_even_so() {
+    let vendor = replies([Reply::status(429).retry_after(100), Reply::seats("4", 7)]);
+    let client = vendor.client(|_| {});
+    let (error, _) = ask_if(&client, |_, _| false).await;
+    assert_eq!(error.reason(), Some(Reason::Throttled));
+    let start = Instant::now();
+    assert_eq!(ask_once(&client).await, Ok(seats(7)));
+    assert!(start.elapsed() >= Duration::from_secs(99), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,95 +276,150 @@ async fn a_401_gets_one_new_token_and_one_more_try() {
 async fn an_api_that_takes_no_token_costs_no_token_request_per_target() {
     let vendor = replies([Reply::status(401)]);
     let client = vendor.client(|_| {});
-    ask_all(&client, 100, Instant::now() + DAY).await;
-    assert!(vendor.tokens() <= 2, "{} token requests", vendor.tokens());
+    for tokens in [2, 3, 4] {
+        ask_all(&client, 100, Instant::now() + DAY).await;
+        assert_eq!(vendor.tokens(), tokens);
+    }
 }
 
-/// A vendor whose token counts only if it is the last one; `refused` takes none at all. It revokes the token that it gave
-/// before the request with this number.
-fn revoking(refused: fn(&str) -> bool, revoke_at: usize) -> Vendor {
-    let (mut issued, mut valid, mut asked) = (0, 0, 0);
-    Vendor::with_bearer(move |what, bearer| {
+/// A vendor whose tokens are `t1`, `t2` and so on, and who answers 401 where the number of the last token and that of
+/// the one that came with the request are `refused`.
+fn vendor_that_refuses(mut refused: impl FnMut(&str, u32, u32) -> bool + Send + 'static) -> Vendor {
+    let mut issued = 0;
+    Vendor::seeing_tokens(move |what, token| {
         if what == "token" {
             issued += 1;
-            valid = issued;
-            let body = format!(r#"{{"access_token": "t{issued}", "expires_in": 3600, "token_type": "Bearer"}}"#);
-            return Reply::json(body);
+            return Reply::token_named(&format!("t{issued}"));
         }
-        asked += 1;
-        if asked == revoke_at {
-            valid = usize::MAX;
-        }
-        if refused(what) || bearer != Some(&format!("t{valid}")) { Reply::status(401) } else { Reply::seats("4", 7) }
+        let number = token.trim_start_matches('t').parse().unwrap();
+        if refused(what, issued, number) { Reply::status(401) } else { Reply::seats("4", 7) }
     })
 }
 
-#[tokio::test(start_paused = true)]
-async fn targets_that_take_no_token_cost_a_token_each_once_and_one_a_round_from_then_on() {
-    let vendor = revoking(|what| what.starts_with("c1"), usize::MAX);
-    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
-    let answered = |outcomes: Vec<Result<Answer, Error>>| outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!(answered(ask_all(&client, 100, Instant::now() + DAY).await), 89);
-    assert!(vendor.tokens() <= 1 + 11, "{} token requests", vendor.tokens());
-    // Who was not given a new token to try does not know yet that it is not the token.
-    for _ in 0..11 {
-        ask_all(&client, 100, Instant::now() + DAY).await;
-    }
-    assert!(vendor.tokens() <= 1 + 11 + 11, "{} token requests", vendor.tokens());
-    let before = vendor.tokens();
-    assert_eq!(answered(ask_all(&client, 100, Instant::now() + DAY).await), 89);
-    assert_eq!(vendor.tokens() - before, 1);
+fn answered(outcomes: &[Result<Answer, Error>]) -> usize {
+    outcomes.iter().filter(|outcome| outcome.is_ok()).count()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_revoked_costs_nobody_an_answer_though_somebody_takes_none() {
-    for in_flight in [1, 16] {
-        for revoke_at in [1, 2, 3, 100, 200, 399] {
-            let vendor = revoking(|what| what == "c7/4", revoke_at);
-            let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(in_flight).unwrap());
-            for _ in 0..2 {
-                let outcomes = ask_all(&client, 400, Instant::now() + DAY).await;
-                let refused = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-                assert_eq!(refused, 1, "of 400, with {in_flight} in flight, and revoked at {revoke_at}");
+async fn a_customer_that_takes_no_token_spoils_no_other_though_tokens_are_revoked() {
+    for in_flight in [1, 8, 64] {
+        let (mut asked, mut oldest) = (0, 1);
+        let vendor = vendor_that_refuses(move |what, issued, token| {
+            asked += 1;
+            // Once in each round, in its middle.
+            if asked % 400 == 200 {
+                oldest = issued + 1;
             }
-            assert!(vendor.tokens() <= 5, "{} token requests", vendor.tokens());
+            what == "c7/4" || token < oldest
+        });
+        let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(in_flight).unwrap());
+        for round in 1..=4 {
+            let outcomes = ask_all(&client, 400, Instant::now() + DAY).await;
+            assert_eq!(answered(&outcomes), 399, "round {round}, {in_flight} in flight");
+        }
+        assert!(vendor.tokens() <= 1 + 4 * 2, "{} token requests", vendor.tokens());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_that_take_no_token_cost_at_most_one_each_and_later_one_a_round() {
+    let number = |what: &str| what.trim_end_matches("/4").trim_start_matches('c').parse::<u32>().unwrap();
+    let bad: [fn(u32) -> bool; 3] = [|number| number % 2 == 0, |number| number < 200, |number| number >= 200];
+    for (bad, in_flight) in bad.into_iter().flat_map(|bad| [1, 8, 64].map(|in_flight| (bad, in_flight))) {
+        let vendor = vendor_that_refuses(move |what, _, _| bad(number(what)));
+        let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(in_flight).unwrap());
+        let mut before = 1;
+        for most in [200, 5, 5] {
+            let outcomes = ask_all(&client, 400, Instant::now() + DAY).await;
+            let tokens = vendor.tokens() - before;
+            assert_eq!(answered(&outcomes), 200);
+            assert!(tokens <= most, "{tokens} token requests with {in_flight} in flight");
+            before = vendor.tokens();
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_cannot_be_replaced_stays_good_for_the_others() {
+async fn many_that_are_refused_with_one_token_cost_one_renewal() {
+    for accepted_before in [0, 1] {
+        let vendor = vendor_that_refuses(move |what, _, token| what != "c0/4" && token == 1);
+        let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(100).unwrap());
+        ask_all(&client, accepted_before, Instant::now() + DAY).await;
+        let outcomes = ask_all(&client, 100, Instant::now() + DAY).await;
+        assert_eq!((answered(&outcomes), vendor.tokens()), (100, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_each_token_ends_the_one_before_every_good_customer_is_answered() {
+    let vendor = vendor_that_refuses(|what, issued, token| what.ends_with("5/4") || token < issued);
+    let client = vendor.client(|_| {});
+    for _ in 0..3 {
+        assert_eq!(answered(&ask_all(&client, 100, Instant::now() + DAY).await), 90);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_that_is_accepted_again_may_get_a_new_token_again() {
+    // It is refused at first, and accepted in the second round; the third one begins after its token was revoked.
+    let refused = Arc::new(AtomicUsize::new(usize::MAX));
+    let vendor = vendor_that_refuses({
+        let refused = refused.clone();
+        move |what, _, token| what == "c0/4" && token as usize <= refused.load(Ordering::SeqCst)
+    });
+    let client = vendor.client(|_| {});
+    let c0 = async |round: &Arc<Round>| ask(round, "c0").await.is_ok();
+    let round = Round::begin(&client, Instant::now() + DAY);
+    assert!(!c0(&round).await);
+    assert!(ask(&round, "c1").await.is_ok());
+    assert!(!c0(&round).await);
+    assert_eq!(vendor.tokens(), 2, "it is known to take none");
+    refused.store(0, Ordering::SeqCst);
+    assert!(c0(&round).await);
+    refused.store(2, Ordering::SeqCst);
+    assert!(c0(&round).await);
+    assert_eq!(vendor.tokens(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_takes_no_token_spoils_no_customer_and_costs_one_a_round() {
+    let (mut asked, mut oldest) = (0, 1);
+    let vendor = vendor_that_refuses(move |what, issued, token| {
+        asked += 1;
+        if asked % 50 == 0 {
+            oldest = issued + 1;
+        }
+        what.starts_with("customers") || token < oldest
+    });
+    let client = vendor.client(|settings| settings.discovery = true);
+    for _ in 0..3 {
+        let round = Round::begin(&client, Instant::now() + DAY);
+        for customer in 0..60 {
+            if customer % 20 == 0 {
+                assert_eq!(round.customers().await.unwrap_err().reason(), Some(Reason::Auth));
+            }
+            assert_eq!(ask(&round, &format!("c{customer}")).await, Ok(seats(7)));
+        }
+    }
+    assert!(vendor.tokens() <= 1 + 3 * 3, "{} token requests", vendor.tokens());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_renewed_for_one_customer_still_serves_the_others() {
     let mut tokens = 0;
     let vendor = Vendor::new(move |what| match what {
-        "token" if tokens > 0 => Reply::status(503),
         "token" => {
             tokens += 1;
-            Reply::token()
+            if tokens == 1 { Reply::token() } else { Reply::status(400) }
         }
-        "c3/4" => Reply::status(401),
+        "c0/4" => Reply::status(401),
         _ => Reply::seats("4", 7),
     });
-    let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
-    let outcomes = ask_all(&client, 20, Instant::now() + DAY).await;
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 19);
-}
-
-#[tokio::test]
-async fn credentials_in_a_file_are_seen_to_change() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "wrong").unwrap();
-    let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) });
-    let source = SecretSource::File(file.path().to_owned());
-    let client = vendor.client(|settings| settings.credential = Credential::Secret(source));
-    assert!(!client.credentials_changed().await, "nothing was asked yet");
-    ask_once(&client).await.unwrap_err();
-    assert!(!client.credentials_changed().await);
-    std::fs::write(file.path(), "right").unwrap();
-    assert!(client.credentials_changed().await);
-    ask_once(&client).await.unwrap_err();
-    assert!(!client.credentials_changed().await);
-    std::fs::remove_file(file.path()).unwrap();
-    assert!(client.credentials_changed().await, "one that appears again has changed, too");
+    let client = vendor.client(|_| {});
+    for tokens in [2, 3] {
+        let outcomes = ask_all(&client, 50, Instant::now() + DAY).await;
+        assert_eq!((answered(&outcomes), vendor.tokens()), (49, tokens));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -401,6 +485,39 @@ async fn a_hold_is_kept_over_a_change_of_the_settings() {
     let start = Instant::now();
     assert_eq!(ask_once(&after).await, Ok(seats(7)));
     assert!(start.elapsed() >= Duration::from_secs(99), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_credential_s_files_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key_file) = (folder.path().join("first"), folder.path().join("second"));
+    let secret = Credential::Secret(SecretSource::File(file.clone()));
+    let pem = CertificateSource::Pem { cert_file: file.clone(), key_file: key_file.clone() };
+    let pfx = CertificateSource::Pfx { pfx_file: file.clone(), password_file: Some(key_file.clone()) };
+    for (credential, last) in
+        [(secret, &file), (Credential::Certificate(pem), &key_file), (Credential::Certificate(pfx), &key_file)]
+    {
+        std::fs::write(&file, "one").unwrap();
+        std::fs::write(&key_file, "one").unwrap();
+        let vendor = Vendor::new(|_| Reply { status: 400, ..Reply::json(r#"{"error": "invalid_client"}"#) });
+        let client = vendor.client(|settings| settings.credential = credential);
+        assert!(!client.credentials_changed().await, "nothing was asked yet");
+        ask_once(&client).await.unwrap_err();
+        assert!(!client.credentials_changed().await);
+        std::fs::write(last, "two").unwrap();
+        assert!(client.credentials_changed().await);
+        std::fs::remove_file(last).unwrap();
+        assert!(!client.credentials_changed().await, "it cannot be read");
+        ask_once(&client).await.unwrap_err();
+        assert!(!client.credentials_changed().await, "it still cannot be read");
+        std::fs::write(last, "two").unwrap();
+        assert!(client.credentials_changed().await, "it can be read now");
+        ask_once(&client).await.unwrap_err();
+        assert!(!client.credentials_changed().await, "it was used");
+    }
+    let client = replies([Reply::seats("4", 7)]).client(|_| {});
+    ask_once(&client).await.unwrap();
+    assert!(!client.credentials_changed().await, "there is no file");
 }
 
 #[tokio::test(start_paused = true)]
