@@ -100,6 +100,7 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     status.request(Operation::Token, Code::Status(200), Duration::from_millis(30));
     status.request(Operation::Overview, Code::Error, Duration::from_secs(90));
     status.retry(Reason::Timeout);
+    status.held_back(at(990));
     status.token_expires(Some(at(3_600)));
     status.certificate_expires(Some(at(86_400)));
     status.poll_failed(Reason::Throttled);

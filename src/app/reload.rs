@@ -148,6 +148,9 @@ fn next_client(before: &Plan, config: &Config, status: Arc<Status>) -> Result<Ar
         return Ok(before.client.clone());
     }
     let client = Client::new(config.api.clone(), status)?;
-    client.keep_hold_of(&before.client);
+    // What the vendor asked of one account it did not ask of another.
+    if before.client.settings().account() == config.api.account() {
+        client.keep_hold_of(&before.client);
+    }
     Ok(Arc::new(client))
 }

@@ -96,6 +96,9 @@ catalogue! {
     API_UP = Gauge "avepoint_api_up" []
         "1 if the last background polling cycle that asked AvePoint's API anything got any answer, 0 if not; early \
          cycles, which try again what failed, count, too. Absent until one ended.";
+    API_HOLD_UNTIL = Gauge "avepoint_api_hold_until_timestamp_seconds" []
+        "Unix time in seconds until which this exporter makes no requests, because AvePoint's API asked for that by \
+         status 429 and Retry-After; absent without such a hold.";
     API_REQUESTS = Counter "avepoint_api_requests_total" ["operation", "code"]
         "Number of attempts at AvePoint's API and its identity service, by what was asked and by HTTP status, or error \
          where no complete answer came.";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use elements_api::Code;
 use prometheus::proto::MetricFamily;
@@ -19,23 +19,25 @@ pub struct StatusFamilies {
     status: Arc<Status>,
     build: Build,
     process: Option<Process>,
+    now: fn() -> SystemTime,
 }
 
 impl StatusFamilies {
     /// With `process_*` of this process.
     pub fn new(store: Arc<Store>, status: Arc<Status>) -> Self {
-        Self { store, status, build: Build::THIS, process: Some(Process::new()) }
+        Self { store, status, build: Build::THIS, process: Some(Process::new()), now: SystemTime::now }
     }
 
     #[cfg(test)]
     pub(super) fn reproducible(store: Arc<Store>, status: Arc<Status>) -> Self {
         let build = Build { version: "1.2.3", revision: "0123456", rustversion: "1.88.0" };
-        Self { store, status, build, process: None }
+        Self { store, status, build, process: None, now: || SystemTime::UNIX_EPOCH }
     }
 
     /// What is so now. The counts of requests to this exporter are separate: every scrape changes them.
     pub fn read(&self) -> (Readings, RequestCounts) {
         let mut status = self.status.snapshot();
+        status.held_until = status.held_until((self.now)());
         let requests = RequestCounts(std::mem::take(&mut status.counts.http_requests));
         let (stale_after, listed) = self.store.look(|known| {
             let listed = known.listing.as_ref().map(|listing| listing.len());
@@ -98,7 +100,7 @@ impl Readings {
     }
 
     fn api(&self) -> Vec<MetricFamily> {
-        let StatusSnapshot { counts, api_up, discovery, .. } = &self.status;
+        let StatusSnapshot { counts, api_up, held_until, discovery, .. } = &self.status;
         let requests = counts
             .api_requests
             .iter()
@@ -113,6 +115,7 @@ impl Readings {
         let discovery = discovery.unwrap_or_default();
         vec![
             family::API_UP.single(api_up.map(flag)),
+            family::API_HOLD_UNTIL.single(held_until.map(timestamp)),
             family::API_REQUESTS.of(requests.collect()),
             family::API_REQUEST_DURATION.of(durations.collect()),
             family::API_RETRIES.of(retries.collect()),

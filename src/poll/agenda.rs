@@ -34,6 +34,8 @@ pub(super) struct Agenda {
     full_cycle: Option<Instant>,
     fruitless: Fruitless,
     credentials_refused: bool,
+    /// When a hold ends that left targets without their turn.
+    after_hold: Option<Instant>,
     latency: Latency,
     clock: Clock,
     /// When the two clocks were last compared, and what they said.
@@ -92,6 +94,7 @@ impl Agenda {
             full_cycle: None,
             fruitless: Fruitless::default(),
             credentials_refused: false,
+            after_hold: None,
             latency: Latency::default(),
             clock,
             compared: now,
@@ -118,7 +121,8 @@ impl Agenda {
 
     /// When the next early cycle is to begin, if one is.
     pub(super) fn next_early_cycle(&self) -> Option<Instant> {
-        let retries = [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at];
+        let retries =
+            [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at, self.after_hold];
         retries.into_iter().flatten().min().filter(|retry_at| *retry_at < self.last_early_request())
     }
 
@@ -156,6 +160,8 @@ impl Agenda {
             self.listings = Listings::default();
             self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
+            self.status.end_hold();
+            self.after_hold = None;
             self.store.begin_account(account, &Saved::default());
         } else if other_client {
             self.listings.ask_again();
@@ -179,6 +185,7 @@ impl Agenda {
             self.status.cycle_began(now.wall);
             self.follow_clock(now);
         }
+        self.after_hold = self.after_hold.filter(|end| *end > now.monotonic);
         if kind != Kind::Part && self.fruitless.retry_at.take_if(|retry_at| *retry_at <= now.monotonic).is_some() {
             self.try_again();
         }
@@ -311,7 +318,13 @@ impl Agenda {
             }
             None => {}
         }
-        self.log.cycle_ended(kind, tally, duration, &self.store.snapshot(), self.clock.now());
+        let held_until = self.client().held_until();
+        if tally.left > 0 && held_until > Instant::now() {
+            self.after_hold = Some(held_until);
+        }
+        let now = self.clock.now();
+        self.log.cycle_ended(kind, tally, duration, &self.store.snapshot(), now);
+        self.log.hold(self.status.snapshot().held_until(now.wall));
         if kind == Kind::Full {
             self.log.left(tally, &self.capacity().advice(self.latency.mean()));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, Seats};
 use tracing::{debug, info, warn};
@@ -11,6 +11,7 @@ use super::capacity::Capacity;
 use super::cycle::{Kind, Tally};
 use super::discovery::Verdict;
 use crate::names::SomeOf;
+use crate::rfc3339;
 use crate::store::{KnownTarget, Label, Now, Record, Snapshot, Target, TargetState};
 
 /// More changes than these in one cycle become one line.
@@ -33,6 +34,7 @@ pub(super) struct PollLog {
     cycles_with_left: u32,
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
+    held_until: Option<SystemTime>,
     discovery_failed: bool,
     lost_rows: usize,
     lists_nobody: bool,
@@ -58,6 +60,16 @@ enum StateChange {
 }
 
 impl PollLog {
+    /// A hold that the vendor asked for is logged once.
+    pub(super) fn hold(&mut self, until: Option<SystemTime>) {
+        if let Some(until) = until
+            && self.held_until.is_none_or(|before| before < until)
+        {
+            warn!(until = %rfc3339::seconds(until), "AvePoint asked for no requests until then: numbers stay as they are");
+        }
+        self.held_until = until;
+    }
+
     /// What cannot fit an interval is logged once, until there is more or less to ask for, or other limits.
     pub(super) fn capacity(&mut self, capacity: Capacity, advice: &[String]) {
         let is_new = self.capacity.is_none_or(|(before, warned)| !(warned && before.is_like(capacity)));

@@ -37,6 +37,8 @@ pub struct StatusSnapshot {
     pub cycle_began: Option<SystemTime>,
     /// Whether the last cycle that asked anything got any answer. Early cycles count, too.
     pub api_up: Option<bool>,
+    /// Until when the vendor asked for no requests; it may be over.
+    pub held_until: Option<SystemTime>,
     /// `None` where discovery is off.
     pub discovery: Option<DiscoveryStatus>,
     pub reload: ReloadStatus,
@@ -87,6 +89,11 @@ impl ReloadStatus {
 }
 
 impl StatusSnapshot {
+    /// Until when no requests are made because the vendor asked for that; `None` where it does not.
+    pub fn held_until(&self, now: SystemTime) -> Option<SystemTime> {
+        self.held_until.filter(|until| *until > now)
+    }
+
     /// About when the next cycle begins: an interval after the last one began.
     pub fn next_cycle(&self) -> Option<SystemTime> {
         self.cycle_began?.checked_add(self.interval)
@@ -108,6 +115,7 @@ impl Status {
             cycle: None,
             cycle_began: None,
             api_up: None,
+            held_until: None,
             discovery: None,
             reload: ReloadStatus { last_success: now, refused: false, web_refused: false },
             counts: Counts::default(),
@@ -142,6 +150,11 @@ impl Status {
     /// Waits for the end of a cycle that was not waited for yet.
     pub async fn cycle_end(&self) {
         self.cycle_end.notified().await;
+    }
+
+    /// The vendor is another one, or sees another account: it asked nothing of this one yet.
+    pub fn end_hold(&self) {
+        self.lock().held_until = None;
     }
 
     /// A target has ended a cycle without an answer.
@@ -209,6 +222,11 @@ impl Observer for Status {
 
     fn retry(&self, reason: Reason) {
         *self.lock().counts.api_retries.entry(reason).or_default() += 1;
+    }
+
+    fn held_back(&self, until: SystemTime) {
+        let mut now = self.lock();
+        now.held_until = now.held_until.max(Some(until));
     }
 
     fn token_expires(&self, at: Option<SystemTime>) {

@@ -23,6 +23,7 @@ use crate::model::Reason;
 ///         self.0.fetch_add(1, Ordering::Relaxed);
 ///     }
 ///     fn retry(&self, _: Reason) {}
+///     fn held_back(&self, _: SystemTime) {}
 ///     fn token_expires(&self, _: Option<SystemTime>) {}
 ///     fn certificate_expires(&self, _: Option<SystemTime>) {}
 /// }
@@ -34,6 +35,9 @@ pub trait Observer: Debug + Send + Sync {
     /// A request was retried because the attempt before failed for `reason`.
     fn retry(&self, reason: Reason);
 
+    /// The vendor asked to be left alone until this time, and no request begins before it.
+    fn held_back(&self, until: SystemTime);
+
     /// The token in hand expires at this time; `None`: there is none.
     fn token_expires(&self, at: Option<SystemTime>);
 
@@ -44,6 +48,7 @@ pub trait Observer: Debug + Send + Sync {
 
 /// Ignores everything.
 impl Observer for () {
+    fn held_back(&self, _: SystemTime) {}
     fn request(&self, _: Operation, _: Code, _: Duration) {}
     fn retry(&self, _: Reason) {}
     fn token_expires(&self, _: Option<SystemTime>) {}

@@ -19,15 +19,12 @@ pub(crate) const fn may_succeed_later(error: &Error) -> bool {
 /// What else decides whether there is a retry after a failure of that reason.
 pub(crate) type MayRetry<'a> = &'a (dyn Fn(Reason) -> bool + Send + Sync);
 
-/// How long to wait before retry number `retry` (the first is 0): what the vendor asks for, or else exponential
-/// backoff with full jitter, so that clients that failed together do not come back together.
+/// How long to wait before retry number `retry` (the first is 0): exponential backoff with full jitter, so that clients
+/// that failed together do not come back together, or what the vendor asks for, if that is longer.
 pub(crate) fn delay(retry: u32, error: &Error) -> Duration {
     let ceiling = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(retry)).min(LONGEST_BACKOFF);
     let jittered = ceiling.mul_f64(rand::random::<f64>());
-    match error.retry_after() {
-        Some(asked) => asked.min(LONGEST_RETRY_AFTER),
-        None => jittered,
-    }
+    error.retry_after().map_or(jittered, |asked| asked.min(LONGEST_RETRY_AFTER).max(jittered))
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). `None` where it is neither.
@@ -74,6 +71,12 @@ mod tests {
     fn retry_after_is_obeyed_up_to_an_hour() {
         assert_eq!(delay(0, &status(429, Some(Duration::from_secs(7)))), Duration::from_secs(7));
         assert_eq!(delay(0, &status(503, Some(Duration::from_hours(24)))), LONGEST_RETRY_AFTER);
+    }
+
+    #[test]
+    fn a_retry_after_of_nothing_takes_no_backoff_away() {
+        let delays = (0..400).map(|_| delay(3, &status(429, Some(Duration::ZERO))));
+        assert!(delays.max() > Some(Duration::from_secs(3)), "of up to four seconds");
     }
 
     #[test]

@@ -45,7 +45,7 @@ use url::Url;
 
 use crate::secret::Secret;
 use crate::transport::{Request, Response, SendError, Transport};
-use crate::{Client, Credential, SecretSource, Settings};
+use crate::{Client, Credential, Observer, SecretSource, Settings};
 
 /// What is answered to a request, and after how long.
 #[derive(Debug, Clone)]
@@ -145,9 +145,14 @@ impl Vendor {
 
     /// A client of this vendor, with [`settings`] as `adapt` changes them, that nobody observes.
     pub fn client(&self, adapt: impl FnOnce(&mut Settings)) -> Arc<Client> {
+        self.observed_client(Arc::new(()), adapt)
+    }
+
+    /// The same, which `observer` observes.
+    pub fn observed_client(&self, observer: Arc<dyn Observer>, adapt: impl FnOnce(&mut Settings)) -> Arc<Client> {
         let mut settings = settings();
         adapt(&mut settings);
-        Arc::new(Client::with_transport(settings, Box::new(self.clone()), Arc::new(())))
+        Arc::new(Client::with_transport(settings, Box::new(self.clone()), observer))
     }
 
     /// Everything that was asked, tokens too.

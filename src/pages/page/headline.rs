@@ -112,6 +112,11 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         let detail = "The last cycle got no answer at all. What is shown is what was answered before.";
         find(Mood::Bad, "The API does not answer".to_owned(), detail.to_owned());
     }
+    if let Some(until) = status.held_until(*now) {
+        let title = format!("AvePoint asked for no requests, until {}", scene.moment(until).relative);
+        let detail = "It answered 429 with Retry-After. Numbers stay as they are until then, or until they are stale.";
+        find(Mood::Warning, title, detail.to_owned());
+    }
     if let Some(reason) = scene.not_ready {
         let mood = if failing > 0 { Mood::Warning } else { Mood::Waiting };
         find(mood, "Not ready".to_owned(), sentence(reason));

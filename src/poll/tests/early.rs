@@ -209,3 +209,36 @@ async fn a_clock_that_is_set_right_has_what_failed_tried_again() {
     sleep(Duration::from_mins(1)).await;
     assert_eq!(answered(&running), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_hold_is_the_beginning_of_the_next_cycle() {
+    let mut asked = 0;
+    let vendor = Vendor::new(move |what| {
+        asked += usize::from(what != "token");
+        match what {
+            "token" => Reply::token(),
+            _ if asked == 10 => Reply::status(429).retry_after(600),
+            _ => overview(what, 7),
+        }
+    });
+    let client = vendor.client(|settings| settings.max_in_flight = 1.try_into().unwrap());
+    let timing = Timing { interval: Duration::from_mins(7), ..timing() };
+    let running = Running::start(client, selection(50), timing);
+    sleep(Duration::from_secs(590)).await;
+    assert_eq!(vendor.whats().len(), 10, "nothing is asked meanwhile");
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(answered(&running), 50, "and the rest at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_is_not_held_back() {
+    let held = Vendor::new(|what| if what == "token" { Reply::token() } else { Reply::status(429).retry_after(3600) });
+    let status = Arc::new(Status::new(INTERVAL, clock().now().wall, None));
+    let client = held.observed_client(status.clone(), |_| {});
+    let running = Running::observed(client, selection(3), timing(), &Saved::default(), clock(), status);
+    sleep(Duration::from_secs(10)).await;
+    assert!(running.status.snapshot().held_until.is_some());
+    running.change_plan(|plan| plan.client = healthy().client(|settings| settings.client_id = "other".to_owned()));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((answered(&running), running.status.snapshot().held_until), (3, None));
+}

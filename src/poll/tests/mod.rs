@@ -53,8 +53,20 @@ impl Running {
     }
 
     fn start_at(client: Arc<Client>, selection: Selection, timing: Timing, saved: &Saved, clock: Clock) -> Self {
-        let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
         let status = Arc::new(Status::new(timing.interval, clock.now().wall, None));
+        Self::observed(client, selection, timing, saved, clock, status)
+    }
+
+    /// Where the client tells `status` what it does.
+    fn observed(
+        client: Arc<Client>,
+        selection: Selection,
+        timing: Timing,
+        saved: &Saved,
+        clock: Clock,
+        status: Arc<Status>,
+    ) -> Self {
+        let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
         let poller = Poller::new(receiver, saved, status.clone(), clock.clone());
         let (store, shutdown) = (poller.store(), CancellationToken::new());
         let task = tokio::spawn(poller.run(shutdown.clone()));

@@ -67,6 +67,11 @@ impl Client {
         &self.settings
     }
 
+    /// Until when the vendor asked to be left alone; in the past where it did not.
+    pub fn held_until(&self) -> Instant {
+        self.pace.held_until()
+    }
+
     /// Takes over a hold that the vendor asked of the client `before`: nothing begins until it is over.
     pub fn keep_hold_of(&self, before: &Self) {
         self.pace.hold(before.pace.held_until());
@@ -115,6 +120,9 @@ impl Client {
             let again = Instant::now() + retry::delay(number, error);
             if reason == Reason::Throttled {
                 self.pace.hold(again);
+                if error.retry_after().is_some() {
+                    self.observer.held_back(SystemTime::now() + again.saturating_duration_since(Instant::now()));
+                }
             }
             if number >= self.settings.max_retries || again >= deadline || !may_retry(reason) {
                 break;
