@@ -188,7 +188,8 @@ fn counted(summary: Summary) -> String {
 }
 
 fn warn_of_capacity(config: &Config, watched: &WatchList) -> Result<()> {
-    let capacity = Capacity::new(watched.targets(), watched.dormant_targets(), &config.api, config.poll);
+    let capacity =
+        Capacity::new(watched.targets(), watched.dormant_targets(), watched.targets(), &config.api, config.poll);
     capacity.advice(TYPICAL_LATENCY).iter().try_for_each(|advice| say(&format!("warning: {advice}")))
 }
 

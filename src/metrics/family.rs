@@ -78,17 +78,18 @@ catalogue! {
         "Number of targets (one product of one customer) by what the background polls came to: absent (freshly \
          answered, and never had more than 0 seats), ok (every other fresh answer), failing, pending (not yet polled).";
     CYCLE_TARGETS = Gauge "avepoint_poll_cycle_targets" ["result"]
-        "Number of targets (one product of one customer) by what the last background polling cycle came to: answered, \
+        "Number of targets (one product of one customer) by what the last full background polling cycle came to: answered, \
          failed, left (its time was over before their turn).";
 
     POLL_FAILURES = Counter "avepoint_poll_failures_total" ["reason"]
-        "Number of targets that ended a background polling cycle without an answer from AvePoint's API, by reason.";
+        "Number of targets that ended a full background polling cycle without an answer from AvePoint's API, by reason. \
+         Early cycles, which try again what failed, do not count.";
     POLL_CYCLES = Counter "avepoint_poll_cycles_total" []
-        "Number of background polling cycles that have ended.";
+        "Number of full background polling cycles that have ended: those that the interval begins.";
     CYCLE_DURATION = Gauge "avepoint_poll_cycle_duration_seconds" []
-        "Duration in seconds of the last background polling cycle.";
+        "Duration in seconds of the last full background polling cycle.";
     CYCLE_COMPLETED = Gauge "avepoint_poll_cycle_last_completed_timestamp_seconds" []
-        "Unix time in seconds at which the last background polling cycle ended.";
+        "Unix time in seconds at which the last full background polling cycle ended.";
     POLL_INTERVAL = Gauge "avepoint_poll_interval_seconds" []
         "Seconds between the starts of two background polling cycles, as configured.";
     POLL_STALE_AFTER = Gauge "avepoint_poll_stale_after_seconds" []

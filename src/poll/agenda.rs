@@ -1,9 +1,10 @@
 //! What is to be asked for and when, and where the answers go.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements_api::{Answer, Client, CustomerListing, Error, Operation, Reason};
+use elements_api::{Answer, Client, CustomerListing, Error, ListedCustomer, Operation, Reason};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -12,7 +13,7 @@ use super::capacity::{Capacity, Latency};
 use super::cycle::{Kind, Tally};
 use super::discovery::{Listings, Verdict};
 use super::log::PollLog;
-use super::schedule::{Asked, Due, Schedule, backoff};
+use super::schedule::{Asked, Count, Due, Schedule, backoff};
 use super::selection::WatchList;
 use super::sweep::Outcome;
 use crate::names::count;
@@ -66,7 +67,7 @@ pub(super) enum Polled {
     Seats,
     /// It never had any.
     Absent,
-    Failed,
+    Failed(Reason),
 }
 
 /// How asking for the listing of customers ended.
@@ -134,6 +135,11 @@ impl Agenda {
         in_time.filter(|at| self.full_cycle.is_some_and(|began| *at > began)).unwrap_or(next_cycle)
     }
 
+    /// How long a request that others wait for has to answer: much longer than one takes, and much shorter than it may.
+    pub(super) fn patience(&self) -> Duration {
+        (self.latency.typical() * 5).max(self.client().settings().timeout / 6)
+    }
+
     /// What a cycle that begins at `now` has to ask for, in this order.
     pub(super) fn due(&self, now: Instant) -> Due {
         self.schedule.due(now, self.plan.timing)
@@ -181,10 +187,14 @@ impl Agenda {
     pub(super) fn cycle_began(&mut self, kind: Kind) -> Instant {
         let now = self.clock.now();
         if kind == Kind::Full {
-            self.full_cycle = Some(now.monotonic);
+            // One that is late keeps the rhythm, unless it is late by more than an interval.
+            let planned = self.next_cycle();
+            let is_late = now.monotonic.saturating_duration_since(planned) >= self.plan.timing.interval;
+            self.full_cycle = Some(if is_late { now.monotonic } else { planned });
             self.status.cycle_began(now.wall);
-            self.follow_clock(now);
         }
+        self.follow_clock(now);
+        self.schedule.cycle_began();
         self.after_hold = self.after_hold.filter(|end| *end > now.monotonic);
         if kind != Kind::Part && self.fruitless.retry_at.take_if(|retry_at| *retry_at <= now.monotonic).is_some() {
             self.try_again();
@@ -232,8 +242,8 @@ impl Agenda {
     }
 
     /// Takes what asking for a target came to. `None` where it was not asked for, and stays due, or is no longer watched.
-    pub(super) fn take_answer(&mut self, outcome: Outcome, kind: Kind) -> Option<Polled> {
-        let Outcome { target, began, answer } = outcome;
+    pub(super) fn take_answer(&mut self, outcome: Outcome) -> Option<(Target, Polled)> {
+        let Outcome { target, began, hung, answer } = outcome;
         let taken: Result<Answer, Reason> = match &answer {
             Ok(answer) => Ok(*answer),
             Err(error) => Err(error.reason()?),
@@ -249,17 +259,13 @@ impl Agenda {
             }
             Err(reason) => {
                 self.credentials_refused |= answer.as_ref().is_err_and(refuses_credentials);
-                let timed_out = matches!(answer, Err(Error::Timeout { operation: Operation::Overview, .. }));
                 let now = (now.monotonic, self.plan.timing.interval);
-                self.schedule.failed(&target, asked, (reason, timed_out), now);
-                if kind == Kind::Full {
-                    self.status.poll_failed(reason);
-                }
-                Polled::Failed
+                self.schedule.failed(&target, asked, (reason, hung), now);
+                Polled::Failed(reason)
             }
         };
-        self.log.polled(target, &before.record, &after.record, answer.err());
-        Some(polled)
+        self.log.polled(target.clone(), &before.record, &after.record, answer.err());
+        Some((target, polled))
     }
 
     /// Takes what asking for the customers came to; other targets may be due then. `None` where they were not asked for,
@@ -271,7 +277,7 @@ impl Agenda {
         if let Ok(listed) = &outcome {
             self.log.lost_rows(listed.lost.as_ref());
         }
-        let outcome = outcome.map(|listed| listed.customers);
+        let outcome = outcome.map(|listed| with_whom_it_may_have_lost(listed, before.unwrap_or_default()));
         let (now, interval) = (Instant::now(), self.plan.timing.interval);
         let cycle = self.full_cycle.unwrap_or(now);
         let verdict = self.listings.judge(before.unwrap_or_default(), outcome, cycle, (now, interval));
@@ -296,8 +302,9 @@ impl Agenda {
     }
 
     /// A cycle of this kind has ended.
-    pub(super) fn cycle_ended(&mut self, kind: Kind, tally: Tally, duration: Duration) {
+    pub(super) fn cycle_ended(&mut self, kind: Kind, tally: &Tally, duration: Duration) {
         let full = (kind == Kind::Full).then(|| {
+            tally.failures().for_each(|reason| self.status.poll_failed(reason));
             self.latency.measure(self.status.snapshot().counts.api_durations[&Operation::Overview]);
             status::Cycle { completed: self.clock.now().wall, duration, targets: tally.targets() }
         });
@@ -319,14 +326,17 @@ impl Agenda {
             None => {}
         }
         let held_until = self.client().held_until();
-        if tally.left > 0 && held_until > Instant::now() {
+        let is_held = held_until > Instant::now();
+        if tally.left > 0 && is_held {
             self.after_hold = Some(held_until);
         }
         let now = self.clock.now();
-        self.log.cycle_ended(kind, tally, duration, &self.store.snapshot(), now);
+        let is_trouble = tally.answered() == Some(false) && (kind == Kind::Full || self.fruitless.cycles > 0);
+        let discovers = self.plan.selection.discovery.is_some();
+        self.log.cycle_ended(kind, (tally, is_trouble), discovers, duration, &self.store.snapshot(), now);
         self.log.hold(self.status.snapshot().held_until(now.wall));
-        if kind == Kind::Full {
-            self.log.left(tally, &self.capacity().advice(self.latency.mean()));
+        if kind == Kind::Full && !is_held {
+            self.log.left(tally, &self.capacity().advice(self.latency.typical()));
         }
     }
 
@@ -346,13 +356,12 @@ impl Agenda {
     }
 
     fn warn_of_capacity(&mut self) {
-        let capacity = self.capacity();
-        self.log.capacity(capacity, &capacity.advice(self.latency.mean()));
+        self.log.capacity(self.capacity(), self.latency.typical());
     }
 
     fn capacity(&self) -> Capacity {
-        let (targets, dormant) = self.schedule.count();
-        Capacity::new(targets, dormant, self.client().settings(), self.plan.timing)
+        let Count { targets, dormant, unsettled } = self.schedule.count();
+        Capacity::new(targets, dormant, unsettled, self.client().settings(), self.plan.timing)
     }
 
     /// What was restored, and is young enough, is not due.
@@ -381,7 +390,24 @@ impl Agenda {
 
 /// Whether it is the credentials that are wrong, and not this one request.
 const fn refuses_credentials(error: &Error) -> bool {
-    matches!(error, Error::TokenRefused { .. } | Error::Credential(_))
+    matches!(
+        error,
+        Error::TokenRefused { .. }
+            | Error::Credential(_)
+            | Error::Status { operation: Operation::Token, status: 400..=403, .. }
+    )
+}
+
+/// A row that names nobody may be that of a customer who was listed before: as many as there are such rows stay.
+fn with_whom_it_may_have_lost(listed: CustomerListing, before: &[ListedCustomer]) -> Vec<ListedCustomer> {
+    let CustomerListing { mut customers, lost } = listed;
+    let rows = lost.map_or(0, |lost| lost.count);
+    let now: HashSet<_> = customers.iter().map(|one| one.id.clone()).collect();
+    let missing: Vec<_> = before.iter().filter(|one| !now.contains(&one.id)).collect();
+    if missing.len() <= rows {
+        customers.extend(missing.into_iter().cloned());
+    }
+    customers
 }
 
 #[cfg(test)]

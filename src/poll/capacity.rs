@@ -15,21 +15,28 @@ pub struct Capacity {
     targets: usize,
     /// Those of the targets that are asked for once in an absent interval.
     dormant: usize,
+    /// Those of which nothing is known yet.
+    unsettled: usize,
     requests_per_second: u32,
     max_in_flight: usize,
     timing: Timing,
 }
 
 impl Capacity {
-    /// For so many `targets`, of which some are `dormant`.
-    pub fn new(targets: usize, dormant: usize, settings: &Settings, timing: Timing) -> Self {
+    /// For so many `targets`, of which some are `dormant`, and of some nothing is known yet.
+    pub fn new(targets: usize, dormant: usize, unsettled: usize, settings: &Settings, timing: Timing) -> Self {
         let (requests_per_second, max_in_flight) = (settings.requests_per_second.get(), settings.max_in_flight.get());
-        Self { targets, dormant, requests_per_second, max_in_flight, timing }
+        Self { targets, dormant, unsettled, requests_per_second, max_in_flight, timing }
     }
 
-    /// Whether there is as much to ask for, with the same limits; what of it is dormant may differ.
+    /// Whether the average cycle fits its interval.
+    pub(super) fn fits_on_average(&self, latency: Duration) -> bool {
+        self.longer_than_interval(self.requests_in_a_cycle(), latency).is_none()
+    }
+
+    /// Whether there is as much to ask for, with the same limits; what is known of it may differ.
     pub(super) fn is_like(self, other: Self) -> bool {
-        Self { dormant: 0, ..self } == Self { dormant: 0, ..other }
+        Self { dormant: 0, unsettled: 0, ..self } == Self { dormant: 0, unsettled: 0, ..other }
     }
 
     /// Warnings, where asking takes longer than an interval: of the average cycle, and of the first pass over everything.
@@ -57,15 +64,15 @@ impl Capacity {
                 format_duration(interval),
                 self.help(average, takes, latency),
             ));
-        } else if let Some(takes) = self.longer_than_interval(self.targets, latency) {
+        } else if let Some(takes) = self.longer_than_interval(self.unsettled, latency) {
             advice.push(format!(
-                "the first pass over {} takes {} {}, longer than the interval of {}; cycles after it fit: to know every \
-                 number sooner, {}",
-                count(self.targets, "target"),
+                "the first pass over {} takes {} {}, longer than the interval of {}; later cycles may fit, as what turns \
+                 out to have no purchases is asked less often: to know every number sooner, {}",
+                count(self.unsettled, "target"),
                 format_duration(takes),
                 self.limit(latency),
                 format_duration(interval),
-                self.faster(self.targets, latency).unwrap_or_else(|| "watch less".to_owned()),
+                self.faster(self.unsettled, latency).unwrap_or_else(|| "watch less".to_owned()),
             ));
         }
         advice
@@ -128,33 +135,41 @@ impl Capacity {
     }
 }
 
-/// How long overviews take, as measured.
+/// How long overviews take, as measured: half of them, so that those that hang say nothing of the others.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
-    /// How many there were when it was measured last, and how many seconds they took.
-    seen: (u64, Duration),
-    mean: Option<Duration>,
+    /// What had been counted when it was measured last.
+    seen: Histogram,
+    median: Option<Duration>,
 }
 
 impl Latency {
     /// From fewer than these nothing is concluded.
-    const ENOUGH: u32 = 5;
+    const ENOUGH: u64 = 5;
 
     /// Takes what was counted since it was measured last.
     pub(super) fn measure(&mut self, counted: Histogram) {
-        let Histogram { count, sum_seconds, .. } = counted;
-        let (count_before, took_before) = self.seen;
-        let new = u32::try_from(count.saturating_sub(count_before)).unwrap_or(u32::MAX);
-        if new >= Self::ENOUGH {
-            let took = Duration::try_from_secs_f64(sum_seconds).unwrap_or(took_before);
-            self.mean = Some(took.saturating_sub(took_before) / new);
-            self.seen = (count, took);
+        let new = counted.count.saturating_sub(self.seen.count);
+        if new < Self::ENOUGH {
+            return;
         }
+        let up_to = |bucket: usize| counted.buckets[bucket].saturating_sub(self.seen.buckets[bucket]);
+        let half = (0..Histogram::BOUNDS.len()).find(|bucket| up_to(*bucket) * 2 >= new);
+        // Above the last bound nobody can say how far.
+        let last = Histogram::BOUNDS.len() - 1;
+        let bucket = half.unwrap_or(last);
+        let (below, lower) = bucket.checked_sub(1).map_or((0, 0.0), |below| (up_to(below), Histogram::BOUNDS[below]));
+        let within = up_to(bucket).saturating_sub(below).max(1);
+        let width = Duration::from_secs_f64(Histogram::BOUNDS[bucket] - lower);
+        let part = u32::try_from((new / 2).saturating_sub(below).min(within)).unwrap_or(u32::MAX);
+        let all = u32::try_from(within).unwrap_or(u32::MAX);
+        self.median = Some(Duration::from_secs_f64(lower) + width * part / all);
+        self.seen = counted;
     }
 
-    /// The last that was measured, or else what is typical.
-    pub(super) fn mean(&self) -> Duration {
-        self.mean.unwrap_or(TYPICAL_LATENCY)
+    /// The last that was measured, or else what the live API takes.
+    pub(super) fn typical(&self) -> Duration {
+        self.median.unwrap_or(TYPICAL_LATENCY)
     }
 }
 
@@ -183,7 +198,7 @@ mod tests {
         settings.max_in_flight = max_in_flight.try_into().unwrap();
         let interval = HOUR / 4;
         let timing = Timing { interval, stale_after: interval * 3, absent_interval: HOUR * 6 };
-        Capacity::new(targets, dormant, &settings, timing).advice(Duration::from_millis(latency_ms))
+        Capacity::new(targets, dormant, targets, &settings, timing).advice(Duration::from_millis(latency_ms))
     }
 
     #[test]
@@ -218,7 +233,8 @@ mod tests {
         assert_eq!(
             first_pass,
             ["the first pass over 22000 targets takes 18m 20s at 20 requests per second, longer than the interval of \
-              15m; cycles after it fit: to know every number sooner, raise api.requests_per_second to at least 25"]
+              15m; later cycles may fit, as what turns out to have no purchases is asked less often: to know every \
+              number sooner, raise api.requests_per_second to at least 25"]
         );
         let too_much = advice(100_000, 80_000, 64, 650);
         let expected = "a cycle cannot fit its interval: 100000 targets, 80000 of which have nothing purchased and are \
@@ -234,15 +250,29 @@ mod tests {
     }
 
     #[test]
-    fn the_latency_is_that_of_the_last_requests() {
+    fn the_latency_is_that_of_half_of_the_last_requests() {
         let mut latency = Latency::default();
-        assert_eq!(latency.mean(), TYPICAL_LATENCY);
-        let counted = |count, sum_seconds| Histogram { count, sum_seconds, ..Histogram::default() };
-        latency.measure(counted(4, 40.0));
-        assert_eq!(latency.mean(), TYPICAL_LATENCY, "four are too few");
-        latency.measure(counted(10, 20.0));
-        assert_eq!(latency.mean(), Duration::from_secs(2));
-        latency.measure(counted(20, 25.0));
-        assert_eq!(latency.mean(), Duration::from_millis(500));
+        assert_eq!(latency.typical(), TYPICAL_LATENCY);
+        let mut counted = Histogram::default();
+        let mut take = |seconds: f64, times: u32| {
+            (0..times).for_each(|_| counted.observe(Duration::from_secs_f64(seconds)));
+            latency.measure(counted);
+            latency.typical().as_secs_f64()
+        };
+        assert!((take(10.0, 4) - 0.65).abs() < 1e-9, "four are too few");
+        let typical = take(0.65, 96);
+        assert!((0.5..1.0).contains(&typical), "{typical}");
+        (0..40).for_each(|_| counted_hangs(&mut counted));
+        latency.measure(counted);
+        assert!(latency.typical() >= Duration::from_secs(10), "all of the last hung");
+        let mut mixed = counted;
+        (0..60).for_each(|_| mixed.observe(Duration::from_millis(20)));
+        (0..40).for_each(|_| counted_hangs(&mut mixed));
+        latency.measure(mixed);
+        assert!(latency.typical() < Duration::from_millis(26), "{:?}", latency.typical());
+    }
+
+    fn counted_hangs(counted: &mut Histogram) {
+        counted.observe(Duration::from_secs(30));
     }
 }

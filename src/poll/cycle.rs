@@ -1,16 +1,18 @@
 //! One cycle: the listing of customers and the sweep over the targets that are due, side by side.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 
-use elements_api::{CustomerListing, Error, Round};
+use elements_api::{CustomerListing, Error, Reason, Round};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::Plan;
 use super::agenda::{Agenda, Listed, Polled};
 use super::sweep::Sweep;
+use super::{LOOK_AROUND, Plan};
 use crate::status::CycleTargets;
+use crate::store::Target;
 
 /// Why a cycle runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +50,12 @@ pub(super) struct Cycle {
 }
 
 /// What a cycle has come to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) seats: usize,
     pub(super) absent: usize,
-    pub(super) failed: usize,
+    /// And why. Whoever is answered later in the cycle has not failed.
+    failed: BTreeMap<Target, Reason>,
     /// Not asked for in time: they lead the next cycle. Those that had timed out before are not among them.
     pub(super) left: usize,
     listings: usize,
@@ -60,26 +63,36 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) const fn targets(self) -> CycleTargets {
-        CycleTargets { answered: self.seats + self.absent, failed: self.failed, left: self.left }
+    pub(super) fn targets(&self) -> CycleTargets {
+        CycleTargets { answered: self.seats + self.absent, failed: self.failed(), left: self.left }
+    }
+
+    pub(super) fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    pub(super) fn failures(&self) -> impl Iterator<Item = Reason> {
+        self.failed.values().copied()
     }
 
     /// Whether the API answered anything; `None` where nothing was asked.
-    pub(super) fn api_up(self) -> Option<bool> {
+    pub(super) fn api_up(&self) -> Option<bool> {
         let answered = self.seats + self.absent + self.listings;
-        (answered + self.failed + self.failed_listings > 0).then_some(answered > 0)
+        (answered + self.failed() + self.failed_listings > 0).then_some(answered > 0)
     }
 
-    /// Whether any target was answered; `None` where nothing was asked.
-    pub(super) fn answered(self) -> Option<bool> {
-        self.api_up().map(|_| self.seats + self.absent > 0)
+    /// Whether any target was answered; `None` where none was asked, unless nobody knows whom to ask.
+    pub(super) fn answered(&self) -> Option<bool> {
+        let answered = self.seats + self.absent;
+        (answered + self.failed() + self.failed_listings > 0).then_some(answered > 0)
     }
 
-    const fn count_target(&mut self, polled: Polled) {
+    fn count_target(&mut self, target: Target, polled: Polled) {
+        self.failed.remove(&target);
         match polled {
             Polled::Seats => self.seats += 1,
             Polled::Absent => self.absent += 1,
-            Polled::Failed => self.failed += 1,
+            Polled::Failed(reason) => _ = self.failed.insert(target, reason),
         }
     }
 
@@ -99,7 +112,7 @@ impl Cycle {
             kind,
             start,
             deadline,
-            sweep: Sweep::new(Round::begin(agenda.client(), deadline)),
+            sweep: Sweep::new(Round::begin(agenda.client(), deadline), agenda.patience()),
             swept: false,
             listing: JoinSet::new(),
             tally: Tally::default(),
@@ -110,6 +123,8 @@ impl Cycle {
 
     /// Runs to the end; each of `plans` takes effect at once.
     pub(super) async fn run(mut self, agenda: &mut Agenda, plans: &mut watch::Receiver<Plan>) {
+        let mut looks = interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !(self.swept && self.listing.is_empty()) {
             tokio::select! {
                 biased;
@@ -125,10 +140,15 @@ impl Cycle {
                         self.line_up(agenda);
                     }
                 }
+                // A cycle may be long, and what failed at its beginning may be answered by now.
+                _ = looks.tick() => {
+                    agenda.look_around().await;
+                    self.line_up(agenda);
+                }
                 polled = self.sweep.next(), if !self.swept => match polled {
                     Some(outcome) => {
-                        if let Some(polled) = agenda.take_answer(outcome, self.kind) {
-                            self.tally.count_target(polled);
+                        if let Some((target, polled)) = agenda.take_answer(outcome) {
+                            self.tally.count_target(target, polled);
                         }
                     }
                     None => self.swept = true,
@@ -136,14 +156,15 @@ impl Cycle {
             }
         }
         self.tally.left = agenda.due(self.start).targets.len();
-        agenda.cycle_ended(self.kind, self.tally, self.start.elapsed());
+        agenda.cycle_ended(self.kind, &self.tally, self.start.elapsed());
     }
 
     /// Asks for what is due and not on its way.
     fn line_up(&mut self, agenda: &Agenda) {
-        self.sweep.wait_for(agenda.due(self.start));
+        let now = Instant::now();
+        self.sweep.wait_for(agenda.due(now));
         self.swept = false;
-        if self.listing.is_empty() && agenda.listing_is_due(self.start) {
+        if self.listing.is_empty() && agenda.listing_is_due(now) {
             let round = self.sweep.round();
             self.listing.spawn(async move { round.customers().await });
         }
@@ -157,7 +178,7 @@ impl Cycle {
         }
         let round = Round::begin(agenda.client(), self.deadline);
         if change.other_client {
-            self.sweep = Sweep::new(round);
+            self.sweep = Sweep::new(round, agenda.patience());
             self.listing = JoinSet::new();
         } else {
             self.sweep.continue_in(round);

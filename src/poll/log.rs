@@ -28,8 +28,8 @@ const SOME_NAMES: usize = 5;
 pub(super) struct PollLog {
     changes: Vec<(Target, StateChange)>,
     seat_changes: Vec<SeatChange>,
-    /// What was warned of last, and whether anything was.
-    capacity: Option<(Capacity, bool)>,
+    /// What was looked at last, and how bad it was: 0 if all fits, 1 if the first pass does not, 2 if no cycle does.
+    capacity: Option<(Capacity, usize)>,
     /// Full cycles in a row whose time was over before all targets had their turn.
     cycles_with_left: u32,
     hidden: Vec<CustomerId>,
@@ -71,26 +71,29 @@ impl PollLog {
     }
 
     /// What cannot fit an interval is logged once, until there is more or less to ask for, or other limits.
-    pub(super) fn capacity(&mut self, capacity: Capacity, advice: &[String]) {
-        let is_new = self.capacity.is_none_or(|(before, warned)| !(warned && before.is_like(capacity)));
+    pub(super) fn capacity(&mut self, capacity: Capacity, latency: Duration) {
+        let advice = &capacity.advice(latency);
+        let severity = if capacity.fits_on_average(latency) { advice.len() } else { 2 };
+        let is_new = self.capacity.is_none_or(|(before, was)| severity > was || !before.is_like(capacity));
         if is_new {
             for advice in advice {
                 warn!("{advice}");
             }
         }
-        self.capacity = Some((capacity, !advice.is_empty()));
+        self.capacity = Some((capacity, severity));
     }
 
     /// A full cycle has ended: too many that leave targets are warned of, however right the arithmetic seems.
-    pub(super) fn left(&mut self, tally: Tally, advice: &[String]) {
+    pub(super) fn left(&mut self, tally: &Tally, advice: &[String]) {
         if tally.left == 0 {
             self.cycles_with_left = 0;
             return;
         }
         self.cycles_with_left += 1;
         if self.cycles_with_left == MOST_CYCLES_WITH_LEFT {
-            let Tally { left, seats, absent, failed, .. } = tally;
-            let (asked, advice) = (seats + absent + failed, advice.join("; "));
+            let Tally { left, seats, absent, .. } = tally;
+            let asked = seats + absent + tally.failed();
+            let advice = (!advice.is_empty()).then(|| advice.join("; "));
             warn!(left, asked, advice, "three cycles in a row were over before every target had its turn");
         }
     }
@@ -162,13 +165,24 @@ impl PollLog {
             (Some(error), None) => Some(StateChange::Failing(error)),
             (Some(_), Some(_)) => None,
             (None, Some(_)) => Some(StateChange::Recovered),
-            (None, None) => (has_number(before) && !has_number(after)).then_some(StateChange::Gone),
+            (None, None) => {
+                let is_gone = before.had_seats() && has_number(before) && !has_number(after);
+                is_gone.then_some(StateChange::Gone)
+            }
         };
         self.changes.extend(change.map(|change| (target, change)));
     }
 
     /// Logs what the cycle changed, and what it came to.
-    pub(super) fn cycle_ended(&mut self, kind: Kind, tally: Tally, duration: Duration, known: &Snapshot, now: Now) {
+    pub(super) fn cycle_ended(
+        &mut self,
+        kind: Kind,
+        (tally, is_trouble): (&Tally, bool),
+        discovers: bool,
+        duration: Duration,
+        known: &Snapshot,
+        now: Now,
+    ) {
         let seat_changes = std::mem::take(&mut self.seat_changes);
         if seat_changes.len() > MOST_LINES {
             log_many_seat_changes(&seat_changes, known);
@@ -187,12 +201,12 @@ impl PollLog {
             }
         }
         self.log_stale_targets(known, now);
-        self.log_unknown_customers(known);
-        let Tally { seats, absent, failed, left, .. } = tally;
+        self.log_unknown_customers(known, discovers);
+        let (Tally { seats, absent, left, .. }, failed) = (tally, tally.failed());
         let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
         match tally.answered() {
             None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
-            Some(false) => {
+            Some(false) if is_trouble => {
                 warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
             }
             _ => info!(seats, absent, failed, left, duration_seconds, "{ended}"),
@@ -215,8 +229,9 @@ impl PollLog {
     }
 
     /// A configured customer who has nothing of any product is probably none: logged once, until it has something.
-    fn log_unknown_customers(&mut self, known: &Snapshot) {
-        let listed: BTreeSet<_> = known.listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
+    fn log_unknown_customers(&mut self, known: &Snapshot, discovers: bool) {
+        let listing = known.listing.as_ref().filter(|_| discovers);
+        let listed: BTreeSet<_> = listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
         let has_nothing = |target: &KnownTarget| target.record.answer.is_some() && !target.record.had_seats();
         let unknown: BTreeSet<CustomerId> = known
             .customers

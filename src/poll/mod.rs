@@ -115,7 +115,7 @@ impl Poller {
             };
             let Some(kind) = kind else { continue };
             let start = agenda.cycle_began(kind);
-            let deadline = if kind == Kind::Early { agenda.last_early_request() } else { agenda.next_cycle() };
+            let deadline = if kind == Kind::Full { agenda.next_cycle() } else { agenda.last_early_request() };
             Cycle::begin(kind, agenda, start, deadline).run(agenda, plans).await;
             pause_until = Instant::now() + EARLY_PAUSE;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use elements_api::{Error, Round};
 use tracing::warn;
@@ -45,7 +46,7 @@ pub async fn poll_once(
     let targets = known.targets().map(|(customer, product, _)| Target { customer: customer.id.clone(), product });
     let due = Due { targets: targets.collect(), ..Due::default() };
     let (mut done, all) = (0, due.targets.len());
-    let mut sweep = Sweep::new(round);
+    let mut sweep = Sweep::new(round, Duration::MAX);
     sweep.wait_for(due);
     let mut errors = BTreeMap::new();
     progress(done, all);

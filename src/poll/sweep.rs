@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use elements_api::{Answer, Error, Reason, Round};
+use elements_api::{Answer, Error, GivesWay, Operation, Reason, Round};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -16,10 +16,13 @@ use crate::store::Target;
 /// Turns targets into requests, and yields their outcomes. Dropping it cancels the requests.
 ///
 /// Whoever did not answer in time before comes last, and while others wait has a quarter of the slots: as many as that can
-/// hang without holding up anybody. Whoever does not answer in time now is asked again when nobody else waits.
+/// hang without holding up anybody. Whoever does not answer soon now is asked again when nobody else waits, and has all its
+/// time then.
 #[derive(Debug)]
 pub(super) struct Sweep {
     round: Arc<Round>,
+    /// How long others wait for an answer to one.
+    patience: Duration,
     queue: VecDeque<Target>,
     slow_queue: VecDeque<Target>,
     /// They timed out, and are worth another try before that counts.
@@ -30,6 +33,7 @@ pub(super) struct Sweep {
     somebody_waits: Arc<AtomicBool>,
     polls: JoinSet<Outcome>,
     last_began: Option<Instant>,
+    slow_has_begun: bool,
 }
 
 /// A target, and what asking for it came to.
@@ -37,7 +41,29 @@ pub(super) struct Sweep {
 pub(super) struct Outcome {
     pub(super) target: Target,
     pub(super) began: Instant,
+    /// It did not answer in time, now or before in this sweep.
+    pub(super) hung: bool,
     pub(super) answer: Result<Answer, Error>,
+}
+
+/// How a request gives way to the targets in the queues.
+struct Way {
+    hung_before: bool,
+    patience: Duration,
+    somebody_waits: Arc<AtomicBool>,
+}
+
+impl GivesWay for Way {
+    /// Who hangs once may hang again: that can wait until nobody else does.
+    fn may_retry(&self, reason: Reason) -> bool {
+        let in_haste = self.hung_before || reason == Reason::Timeout;
+        !(in_haste && self.somebody_waits.load(Ordering::Relaxed))
+    }
+
+    /// Who is asked again has its time: until then nobody else waits, or it has no more than a quarter of the slots.
+    fn gives_up(&self, waited: Duration) -> bool {
+        !self.hung_before && waited >= self.patience && self.somebody_waits.load(Ordering::Relaxed)
+    }
 }
 
 /// Who is asked next.
@@ -50,9 +76,13 @@ struct Next {
 }
 
 impl Sweep {
-    pub(super) fn new(round: Arc<Round>) -> Self {
+    /// A sweep in `round`, in which a request that others wait for has so much `patience`.
+    pub(super) fn new(round: Arc<Round>, patience: Duration) -> Self {
+        // Without retries, whoever is given up would have failed.
+        let patience = if round.retries() { patience } else { Duration::MAX };
         Self {
             round,
+            patience,
             queue: VecDeque::new(),
             slow_queue: VecDeque::new(),
             again: VecDeque::new(),
@@ -60,6 +90,7 @@ impl Sweep {
             somebody_waits: Arc::default(),
             polls: JoinSet::new(),
             last_began: None,
+            slow_has_begun: false,
         }
     }
 
@@ -91,9 +122,10 @@ impl Sweep {
                 biased;
                 Some(polled) = self.polls.join_next() => {
                     // A panic ends the process.
-                    let Ok(outcome) = polled else { return pending().await };
+                    let Ok(mut outcome) = polled else { return pending().await };
                     let hung_before = self.on_their_way.remove(&outcome.target).unwrap_or_default();
-                    let timed_out = outcome.answer.as_ref().is_err_and(|error| error.reason() == Some(Reason::Timeout));
+                    let timed_out = matches!(outcome.answer, Err(Error::Timeout { operation: Operation::Overview, .. }));
+                    outcome.hung |= timed_out;
                     if timed_out && !hung_before && self.round.retries() && self.somebody_waits() {
                         self.again.push_back(outcome);
                     } else {
@@ -107,18 +139,14 @@ impl Sweep {
                     };
                     let Some(Next { target, hung_before, before }) = self.pop() else { continue };
                     let (round, somebody_waits) = (self.round.clone(), self.somebody_waits.clone());
+                    let way = Way { hung_before, patience: self.patience, somebody_waits };
                     let began = self.begin();
                     self.polls.spawn(async move {
-                        // Who hangs once may hang again: that can wait until nobody else does.
-                        let may_retry = move |reason: Reason| {
-                            let in_haste = hung_before || reason == Reason::Timeout;
-                            !(in_haste && somebody_waits.load(Ordering::Relaxed))
-                        };
-                        let answer = round.overview(&target.customer, target.product, slot, may_retry).await;
+                        let answer = round.overview(&target.customer, target.product, slot, way).await;
                         match (answer, before) {
                             // What came of the try before is all that there is.
                             (Err(Error::NotBegun), Some(before)) => before,
-                            (answer, _) => Outcome { target, began, answer },
+                            (answer, before) => Outcome { target, began, hung: before.is_some(), answer },
                         }
                     });
                 }
@@ -129,9 +157,9 @@ impl Sweep {
 
     fn pop(&mut self) -> Option<Next> {
         let slow_on_their_way = self.on_their_way.values().filter(|slow| **slow).count();
-        // The only slot there is belongs to those who answer.
         let slow_slots = match self.round.slots() {
-            1 => 0,
+            // The only slot there is belongs to those who answer, save once.
+            1 => usize::from(!self.slow_has_begun),
             slots => (slots / 4).max(1),
         };
         let slow = self.queue.is_empty() || slow_on_their_way < slow_slots;
@@ -142,6 +170,7 @@ impl Sweep {
                 let before = self.again.pop_front()?;
                 Some(Next { target: before.target.clone(), hung_before: true, before: Some(before) })
             });
+        self.slow_has_begun |= next.as_ref().is_some_and(|next| next.hung_before);
         self.on_their_way.extend(next.iter().map(|next| (next.target.clone(), next.hung_before)));
         self.note_who_waits();
         next

@@ -38,7 +38,7 @@ impl Histogram {
     /// Upper bounds in seconds: from an answer out of a cache to the default timeout and past it.
     pub const BOUNDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-    pub(super) fn observe(&mut self, duration: Duration) {
+    pub(crate) fn observe(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         for (bucket, bound) in self.buckets.iter_mut().zip(Self::BOUNDS) {
             *bucket += u64::from(seconds <= bound);

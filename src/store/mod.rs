@@ -128,8 +128,13 @@ impl StoreWriter {
         known.customers = watched
             .iter()
             .map(|WatchedCustomer { customer, products, listed }| {
-                let targets = before.remove(&customer.id);
-                let record = |product| targets.as_ref()?.products.get(product).map(|known| known.record);
+                let was = before.remove_entry(&customer.id);
+                let is_respelled = was.as_ref().is_some_and(|(id, _)| id.as_str() != customer.id.as_str());
+                let record = |product| {
+                    let record = was.as_ref()?.1.products.get(product)?.record;
+                    // That there is nothing was answered by another spelling of the id, and may be true of that alone.
+                    (record.had_seats() || !is_respelled).then_some(record)
+                };
                 let target = |product| KnownTarget { listed: *listed, record: record(product).unwrap_or_default() };
                 let products = products.iter().map(|product| (*product, target(product)));
                 let entry = KnownCustomer { customer: customer.clone(), products: products.collect() };

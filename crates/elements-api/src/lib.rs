@@ -67,6 +67,7 @@ pub use listing::{CustomerListing, LostRows};
 pub use model::{Account, Answer, CustomerId, ListedCustomer, Reason, Seats};
 pub use object::Object;
 pub use observer::{Code, Observer, Operation};
+pub use retry::GivesWay;
 pub use round::Round;
 pub use secret::Secret;
 pub use settings::{CertificateSource, Credential, SecretSource, Settings, is_loopback};

@@ -16,8 +16,25 @@ pub(crate) const fn may_succeed_later(error: &Error) -> bool {
     matches!(error.reason(), Some(Reason::Timeout | Reason::Throttled | Reason::ServerError | Reason::Network))
 }
 
-/// What else decides whether there is a retry after a failure of that reason.
-pub(crate) type MayRetry<'a> = &'a (dyn Fn(Reason) -> bool + Send + Sync);
+/// How a request gives way to others that wait for its slot. A function of a [`Reason`] is one that decides on retries
+/// alone.
+pub trait GivesWay: Send + Sync {
+    /// Whether what failed for this reason is worth a retry now.
+    fn may_retry(&self, reason: Reason) -> bool;
+
+    /// Whether an attempt that has waited so long for its answer, and less than the settings' `timeout`, is given up for
+    /// others. It has timed out, then.
+    fn gives_up(&self, waited: Duration) -> bool {
+        let _ = waited;
+        false
+    }
+}
+
+impl<F: Fn(Reason) -> bool + Send + Sync> GivesWay for F {
+    fn may_retry(&self, reason: Reason) -> bool {
+        self(reason)
+    }
+}
 
 /// How long to wait before retry number `retry` (the first is 0): exponential backoff with full jitter, so that clients
 /// that failed together do not come back together, or what the vendor asks for, if that is longer.

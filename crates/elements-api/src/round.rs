@@ -15,7 +15,7 @@ use crate::error::{BadResponse, CredentialError, Error, OAuthError};
 use crate::listing::{CustomerListing, Listing, PAGE_SIZE};
 use crate::model::{Answer, CustomerId, Reason};
 use crate::observer::Operation;
-use crate::retry::MayRetry;
+use crate::retry::GivesWay;
 use crate::token::{About, Scope, Token, TokenTrouble};
 use crate::transport::{Body, Request, Response};
 use crate::wire;
@@ -38,7 +38,7 @@ struct Call<'a> {
     url: Url,
     json: Option<&'static str>,
     about: About,
-    may_retry: MayRetry<'a>,
+    way: &'a dyn GivesWay,
 }
 
 impl Round {
@@ -64,8 +64,7 @@ impl Round {
 
     /// How many seats `customer` has purchased of `product`. While this waits to retry, others may use the slot.
     ///
-    /// `may_retry` is asked before each such wait and after it, with the reason why the last attempt failed. `false` ends
-    /// the attempts with that failure; a wait that the vendor asked for holds for all other requests even so.
+    /// `way` says when it gives way to others.
     ///
     /// # Errors
     ///
@@ -75,7 +74,7 @@ impl Round {
         customer: &CustomerId,
         product: ProductType,
         slot: Slot,
-        may_retry: impl Fn(Reason) -> bool + Send + Sync,
+        way: impl GivesWay,
     ) -> Result<Answer, Error> {
         let path = format!(
             "partner/external/v3/general/customers/{customer}/avpt-products/type/{}/overview",
@@ -86,7 +85,7 @@ impl Round {
             url: self.url(&path),
             json: None,
             about: Some(customer.clone()),
-            may_retry: &may_retry,
+            way: &way,
         };
         let response = match self.authorized(&call, slot).await {
             Err(Error::Status { operation: Operation::Overview, status: 404, .. }) => return Ok(Answer::NotFound),
@@ -112,8 +111,7 @@ impl Round {
                 .append_pair("pageIndex", &page.to_string())
                 .append_pair("pageSize", &PAGE_SIZE.to_string());
             let slot = self.slot().await.ok_or(Error::NotBegun)?;
-            let call =
-                Call { operation: Operation::Customers, url, json: Some("{}"), about: None, may_retry: &|_| true };
+            let call = Call { operation: Operation::Customers, url, json: Some("{}"), about: None, way: &always };
             let response = self.authorized(&call, slot).await?;
             let complete = wire::customers_page(&response.body)
                 .and_then(|page| listing.add(page))
@@ -160,13 +158,13 @@ impl Round {
     }
 
     async fn ask(&self, call: &Call<'_>, token: &Arc<Token>, slot: &mut Slot) -> Result<Response, Error> {
-        let Call { operation, url, json, about, may_retry } = call;
+        let Call { operation, url, json, about, way } = call;
         if *operation == Operation::Customers && token.scope != Scope::LicensesAndCustomers {
             return Err(Error::ScopeMissing);
         }
         let request =
             || ready(Ok(Request { url: url.clone(), bearer: Some(token.secret.clone()), body: json.map(Body::Json) }));
-        let outcome = self.attempts(*operation, request, Some(slot), *may_retry).await;
+        let outcome = self.attempts(*operation, request, Some(slot), *way).await;
         if accepts_the_token(&outcome) {
             self.client.tokens.accepted(token, about);
         }
@@ -251,7 +249,7 @@ impl Round {
 
     async fn request_token(&self, scope: Scope) -> Result<Token, Error> {
         let begun = Instant::now();
-        let response = self.attempts(Operation::Token, || self.token_request(scope), None, &|_| true).await?;
+        let response = self.attempts(Operation::Token, || self.token_request(scope), None, &always).await?;
         let (token, expires) =
             Token::read(&response.body, scope, begun).map_err(unusable(Operation::Token, response.request_id))?;
         self.client.observer.token_expires(Some(expires));
@@ -281,9 +279,9 @@ impl Round {
         operation: Operation,
         request: impl Fn() -> F,
         slot: Option<&mut Slot>,
-        may_retry: MayRetry<'_>,
+        way: &dyn GivesWay,
     ) -> Result<Response, Error> {
-        let outcome = self.client.attempts(operation, request, self.deadline, slot, may_retry).await;
+        let outcome = self.client.attempts(operation, request, self.deadline, slot, way).await;
         if matches!(outcome, Err(Error::NotBegun)) {
             self.over.store(true, Ordering::Relaxed);
         }
@@ -303,6 +301,11 @@ impl fmt::Debug for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Round").field("deadline", &self.deadline).finish_non_exhaustive()
     }
+}
+
+/// What is asked for once in a while may always be asked for again.
+const fn always(_: Reason) -> bool {
+    true
 }
 
 fn unusable(operation: Operation, request_id: Option<String>) -> impl FnOnce(BadResponse) -> Error {

@@ -242,3 +242,75 @@ async fn another_account_is_not_held_back() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!((answered(&running), running.status.snapshot().held_until), (3, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_at_the_beginning_of_a_long_cycle_is_tried_again_in_it() {
+    let troubled = Troubled::with(Reply::status(503), |what| what != "token");
+    let client = troubled.vendor.client(|settings| {
+        settings.max_retries = 0;
+        settings.requests_per_second = 20.try_into().unwrap();
+    });
+    let running = Running::start(client, selection(12_000), timing());
+    sleep(Duration::from_secs(5)).await;
+    troubled.is_over();
+    sleep(Duration::from_secs(595)).await;
+    let failing = running.store.snapshot().states(clock().now())[&TargetState::Failing];
+    assert!(failing > 0, "they wait for all that were never asked");
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!((answered(&running), running.cycles()), (12_000, 1), "in the first cycle, which took 10 minutes");
+    assert_eq!(running.failures(Reason::ServerError), 0, "none ended it without an answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_whose_row_lost_its_id_stays() {
+    let lost = Arc::new(Mutex::new(false));
+    let vendor = Vendor::new({
+        let lost = lost.clone();
+        move |what| match what {
+            "token" => Reply::token(),
+            "customers/1" if *lost.lock().unwrap() => Reply::json(
+                r#"{"data": [{"id": "a"}, {"id": null}], "metadata": {"pageIndex": 1, "pageSize": 100, "totalCount": 2}}"#,
+            ),
+            "customers/1" => listing(&["a", "b"]),
+            _ => overview(what, 7),
+        }
+    });
+    let selection = Selection { discovery: Some(Discovery::default()), ..selection(0) };
+    let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, timing());
+    sleep(Duration::from_mins(1)).await;
+    for _ in 0..3 {
+        *lost.lock().unwrap() ^= true;
+        sleep(INTERVAL).await;
+        let known = running.store.snapshot();
+        assert_eq!((known.customers.len(), known.added.len()), (2, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_is_asked_again_as_the_listing_spells_it_and_what_it_has_is_no_purchase() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "customers/1" => listing(&["abc"]).after(Duration::from_secs(2)),
+        _ if what.starts_with("ABC") => Reply::status(404),
+        _ => overview(what, 25),
+    });
+    let configured = ConfiguredCustomer { id: customer_id("ABC"), name: None, products: None };
+    let selection =
+        Selection { customers: vec![configured], discovery: Some(Discovery::default()), products: ProductList::All };
+    let timing = Timing { absent_interval: DAY, ..timing() };
+    let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, timing);
+    sleep(Duration::from_secs(10)).await;
+    let record = running.record("abc");
+    assert_eq!((record.last_seats, record.change), (Seats::new(25), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_in_the_middle_of_an_interval_is_polled_in_the_next_cycle() {
+    let running = Running::start(healthy().client(|_| {}), selection(3), timing());
+    sleep(INTERVAL / 2).await;
+    let vendor = healthy();
+    let other = vendor.client(|settings| settings.client_id = "other".to_owned());
+    running.change_plan(|plan| plan.client = other);
+    sleep(INTERVAL).await;
+    assert_eq!(vendor.whats().len(), 6, "at once, and in the next cycle");
+}

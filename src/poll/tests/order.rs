@@ -168,3 +168,47 @@ async fn what_hung_and_has_no_second_try_in_time_has_failed() {
     assert_eq!((targets.failed, running.failures(Reason::Timeout)), (1, 1));
     assert_eq!(running.record("c0000").failure, Some(Reason::Timeout));
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_than_fit_a_cycle_may_hang_and_nobody_else_misses_one() {
+    // 600 that hang for their whole time are 18,000 s of slots, and a cycle has 14,400.
+    let began = Arc::new(Mutex::new(false));
+    for reply in [overview("c/4", 7).after(DAY), Reply::status(504).after(Duration::from_secs(29))] {
+        let begins = began.clone();
+        *begins.lock().unwrap() = false;
+        let vendor = Counting::new(move |what| {
+            let struck = *begins.lock().unwrap() && what != "token" && number(what).is_multiple_of(5);
+            struck.then(|| reply.clone())
+        });
+        let client = vendor.vendor.client(|settings| settings.max_in_flight = 16.try_into().unwrap());
+        let running = Running::start(client, selection(3_000), timing());
+        sleep(Duration::from_secs(890)).await;
+        assert_eq!(vendor.answered().len(), 3_000);
+        *began.lock().unwrap() = true;
+        for cycle in 1..5 {
+            sleep(INTERVAL).await;
+            assert_eq!(vendor.answered().len(), 2_400, "cycle {cycle}");
+            assert_eq!(running.status.snapshot().api_up, Some(true));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slot_is_shared_with_whoever_hung_once() {
+    let well = Arc::new(Mutex::new(false));
+    let vendor = Counting::new({
+        let well = well.clone();
+        move |what| (what == "c0007/4" && !*well.lock().unwrap()).then(|| overview(what, 7).after(DAY))
+    });
+    let client = vendor.vendor.client(|settings| {
+        settings.max_in_flight = 1.try_into().unwrap();
+        settings.requests_per_second = NonZeroU32::new(1).unwrap();
+    });
+    let timing = Timing { interval: Duration::from_mins(2), stale_after: INTERVAL, absent_interval: INTERVAL };
+    // The others alone fill every cycle.
+    let running = Running::start(client, selection(300), timing);
+    sleep(Duration::from_mins(20)).await;
+    *well.lock().unwrap() = true;
+    sleep(Duration::from_mins(6)).await;
+    assert_eq!(running.record("c0007").last_seats, Seats::new(7));
+}

@@ -91,7 +91,7 @@ fn requests_per_cycle(row: Row, config: &Config) -> f64 {
 /// The most for which the exporter does not warn of its cycles. Of the first pass it may.
 fn customers_that_fit(row: Row, config: &Config) -> usize {
     let fit = |customers: usize| {
-        let capacity = Capacity::new(row.products * customers, row.dormant() * customers, &config.api, config.poll);
+        let capacity = Capacity::new(row.products * customers, row.dormant() * customers, 0, &config.api, config.poll);
         !capacity.advice(TYPICAL_LATENCY).iter().any(|advice| advice.starts_with("a cycle cannot fit"))
     };
     let customers = (1..100_000).take_while(|customers| fit(*customers)).last().expect("one customer fits");

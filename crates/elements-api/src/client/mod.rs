@@ -16,7 +16,7 @@ use crate::error::{BadResponse, CredentialError, Error};
 use crate::model::Reason;
 use crate::observer::{Code, Observer, Operation};
 use crate::pace::Pace;
-use crate::retry::MayRetry;
+use crate::retry::GivesWay;
 use crate::token::{Scope, Tokens, token_refused};
 use crate::transport::{Http, Request, Response, SendError, Transport};
 use crate::{Settings, SetupError, retry};
@@ -104,17 +104,17 @@ impl Client {
     }
 
     /// Tries, and retries what may succeed later; nothing begins at `deadline` or later. Each attempt makes its own
-    /// `request` when its turn has come. A `slot` serves others during the waits. `may_retry` is asked before each wait and
-    /// after it.
+    /// `request` when its turn has come. A `slot` serves others during the waits. `way` is asked for a retry before each
+    /// wait and after it.
     pub(crate) async fn attempts<F: Future<Output = Result<Request, Error>>>(
         &self,
         operation: Operation,
         request: impl Fn() -> F,
         deadline: Instant,
         mut slot: Option<&mut Slot>,
-        may_retry: MayRetry<'_>,
+        way: &dyn GivesWay,
     ) -> Result<Response, Error> {
-        let mut outcome = self.attempt(operation, &request, deadline).await;
+        let mut outcome = self.attempt(operation, &request, deadline, way).await;
         for number in 0.. {
             let Some((error, reason)) = worth_a_retry(&outcome) else { break };
             let again = Instant::now() + retry::delay(number, error);
@@ -124,12 +124,12 @@ impl Client {
                     self.observer.held_back(SystemTime::now() + again.saturating_duration_since(Instant::now()));
                 }
             }
-            if number >= self.settings.max_retries || again >= deadline || !may_retry(reason) {
+            if number >= self.settings.max_retries || again >= deadline || !way.may_retry(reason) {
                 break;
             }
             slot.as_deref_mut().map(Slot::give_back);
             sleep_until(again).await;
-            if !may_retry(reason) {
+            if !way.may_retry(reason) {
                 break;
             }
             if let Some(slot) = slot.as_deref_mut()
@@ -137,7 +137,7 @@ impl Client {
             {
                 break;
             }
-            let next = self.attempt(operation, &request, deadline).await;
+            let next = self.attempt(operation, &request, deadline, way).await;
             match next {
                 Err(Error::NotBegun) => break,
                 // Nothing was sent.
@@ -156,6 +156,7 @@ impl Client {
         operation: Operation,
         request: impl Fn() -> F,
         deadline: Instant,
+        way: &dyn GivesWay,
     ) -> Result<Response, Error> {
         if !self.pace.wait_for_turn(deadline).await {
             return Err(Error::NotBegun);
@@ -167,7 +168,14 @@ impl Client {
         }
         let begun = Instant::now();
         let limit = self.settings.timeout;
-        let outcome = timeout(limit, self.transport.send(request)).await;
+        let mut sending = self.transport.send(request);
+        let outcome = loop {
+            let waited = begun.elapsed();
+            match timeout((limit / LOOKS).min(limit.saturating_sub(waited)), &mut sending).await {
+                Err(_) if begun.elapsed() < limit && !way.gives_up(begun.elapsed()) => {}
+                outcome => break outcome,
+            }
+        };
         let code = match &outcome {
             Ok(Ok(Response { status, .. }) | Err(SendError::TooLarge { status, .. })) => Code::Status(*status),
             Ok(Err(SendError::Network(_))) | Err(_) => Code::Error,
@@ -182,7 +190,7 @@ impl Client {
             Ok(Err(SendError::TooLarge { request_id, .. })) => {
                 Err(Error::BadResponse { operation, problem: BadResponse::TooLarge, request_id })
             }
-            Err(_) => Err(Error::Timeout { operation, after: limit }),
+            Err(_) => Err(Error::Timeout { operation, after: begun.elapsed().min(limit) }),
         }
     }
 
@@ -193,6 +201,9 @@ impl Client {
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
     }
 }
+
+/// How often within its time a request looks whether it is to give way.
+const LOOKS: u32 = 30;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
