@@ -13,7 +13,7 @@ const MODULES: &[(&str, &str)] = &[
     ("cli", "app config metrics names off_runtime pages poll status store table"),
     ("app", "config metrics off_runtime pages poll status store"),
     ("config", "poll store"),
-    ("poll", "names status store"),
+    ("poll", "names rfc3339 status store"),
     ("pages", "metrics names off_runtime rfc3339 status store table"),
     ("metrics", "off_runtime status store"),
     ("store", "names rfc3339"),

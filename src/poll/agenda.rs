@@ -1,19 +1,19 @@
 //! What is to be asked for and when, and where the answers go.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements_api::{Answer, Client, CustomerListing, Error, ListedCustomer, Operation, Reason};
+use elements_api::{Answer, Client, CustomerListing, Error, Operation, Reason};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Plan;
 use super::capacity::{Capacity, Latency};
 use super::cycle::{Kind, Tally};
-use super::discovery::{Listings, Verdict};
+use super::discovery::{Listings, Verdict, with_whom_it_may_have_lost};
+use super::fruitless::Fruitless;
 use super::log::PollLog;
-use super::schedule::{Asked, Count, Due, Schedule, backoff};
+use super::schedule::{Asked, Count, Due, Schedule};
 use super::selection::WatchList;
 use super::sweep::Outcome;
 use crate::names::count;
@@ -41,13 +41,6 @@ pub(super) struct Agenda {
     clock: Clock,
     /// When the two clocks were last compared, and what they said.
     compared: Now,
-}
-
-/// Cycles in a row in which no target was answered, and when the next one is to follow.
-#[derive(Debug, Default)]
-struct Fruitless {
-    cycles: u32,
-    retry_at: Option<Instant>,
 }
 
 /// What a new plan changes.
@@ -123,7 +116,7 @@ impl Agenda {
     /// When the next early cycle is to begin, if one is.
     pub(super) fn next_early_cycle(&self) -> Option<Instant> {
         let retries =
-            [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at, self.after_hold];
+            [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at(), self.after_hold];
         retries.into_iter().flatten().min().filter(|retry_at| *retry_at < self.last_early_request())
     }
 
@@ -196,7 +189,7 @@ impl Agenda {
         self.follow_clock(now);
         self.schedule.cycle_began();
         self.after_hold = self.after_hold.filter(|end| *end > now.monotonic);
-        if kind != Kind::Part && self.fruitless.retry_at.take_if(|retry_at| *retry_at <= now.monotonic).is_some() {
+        if kind != Kind::Part && self.fruitless.retry_at().is_some_and(|retry_at| retry_at <= now.monotonic) {
             self.try_again();
         }
         now.monotonic
@@ -236,7 +229,7 @@ impl Agenda {
 
     /// All that failed is due. Whether anything did.
     fn try_again(&mut self) -> bool {
-        self.fruitless.retry_at = None;
+        self.fruitless.try_again();
         let listing_failed = self.listings.try_again();
         self.schedule.ask_failing_again() || listing_failed
     }
@@ -258,7 +251,7 @@ impl Agenda {
                 if after.record.had_seats() { Polled::Seats } else { Polled::Absent }
             }
             Err(reason) => {
-                self.credentials_refused |= answer.as_ref().is_err_and(refuses_credentials);
+                self.credentials_refused |= answer.as_ref().is_err_and(Error::refuses_credentials);
                 let now = (now.monotonic, self.plan.timing.interval);
                 self.schedule.failed(&target, asked, (reason, hung), now);
                 Polled::Failed(reason)
@@ -271,7 +264,7 @@ impl Agenda {
     /// Takes what asking for the customers came to; other targets may be due then. `None` where they were not asked for,
     /// and stay due.
     pub(super) fn take_listing(&mut self, outcome: Result<CustomerListing, Error>) -> Option<Listed> {
-        self.credentials_refused |= outcome.as_ref().is_err_and(refuses_credentials);
+        self.credentials_refused |= outcome.as_ref().is_err_and(Error::refuses_credentials);
         let known = self.store.snapshot();
         let before = known.listing.as_deref();
         if let Ok(listed) = &outcome {
@@ -309,21 +302,15 @@ impl Agenda {
             status::Cycle { completed: self.clock.now().wall, duration, targets: tally.targets() }
         });
         // What fails by itself, and is tried again, says nothing of the API; an answer does.
-        let fruitless = self.fruitless.cycles > 0;
+        let fruitless = self.fruitless.is_so();
         let speaks = |good: &bool| match kind {
             Kind::Full => true,
             Kind::Early => *good || fruitless,
             Kind::Part => false,
         };
         self.status.cycle_ended(full, tally.api_up().filter(speaks));
-        match tally.answered().filter(speaks) {
-            Some(true) => self.fruitless = Fruitless::default(),
-            Some(false) => {
-                let cycles = self.fruitless.cycles.saturating_add(1);
-                let retry_at = Instant::now() + backoff(cycles, self.plan.timing.interval);
-                self.fruitless = Fruitless { cycles, retry_at: Some(retry_at) };
-            }
-            None => {}
+        if let Some(answered) = tally.answered().filter(speaks) {
+            self.fruitless.cycle_ended(answered, Instant::now(), self.plan.timing.interval);
         }
         let held_until = self.client().held_until();
         let is_held = held_until > Instant::now();
@@ -331,7 +318,7 @@ impl Agenda {
             self.after_hold = Some(held_until);
         }
         let now = self.clock.now();
-        let is_trouble = tally.answered() == Some(false) && (kind == Kind::Full || self.fruitless.cycles > 0);
+        let is_trouble = tally.answered() == Some(false) && (kind == Kind::Full || self.fruitless.is_so());
         let discovers = self.plan.selection.discovery.is_some();
         self.log.cycle_ended(kind, (tally, is_trouble), discovers, duration, &self.store.snapshot(), now);
         self.log.hold(self.status.snapshot().held_until(now.wall));
@@ -386,28 +373,6 @@ impl Agenda {
             info!(due, "restored what an earlier run was answered: {targets}, {customers}");
         }
     }
-}
-
-/// Whether it is the credentials that are wrong, and not this one request.
-const fn refuses_credentials(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::TokenRefused { .. }
-            | Error::Credential(_)
-            | Error::Status { operation: Operation::Token, status: 400..=403, .. }
-    )
-}
-
-/// A row that names nobody may be that of a customer who was listed before: as many as there are such rows stay.
-fn with_whom_it_may_have_lost(listed: CustomerListing, before: &[ListedCustomer]) -> Vec<ListedCustomer> {
-    let CustomerListing { mut customers, lost } = listed;
-    let rows = lost.map_or(0, |lost| lost.count);
-    let now: HashSet<_> = customers.iter().map(|one| one.id.clone()).collect();
-    let missing: Vec<_> = before.iter().filter(|one| !now.contains(&one.id)).collect();
-    if missing.len() <= rows {
-        customers.extend(missing.into_iter().cloned());
-    }
-    customers
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use elements_api::{CustomerId, Error, ListedCustomer};
+use elements_api::{CustomerId, CustomerListing, Error, ListedCustomer};
 
 use super::schedule::{backoff, may_pass_soon};
 
@@ -98,6 +98,18 @@ impl Listings {
 fn lost(before: &[ListedCustomer], listing: &[ListedCustomer]) -> usize {
     let listed: HashSet<&CustomerId> = listing.iter().map(|customer| &customer.id).collect();
     before.iter().filter(|customer| !listed.contains(&customer.id)).count()
+}
+
+/// A row that names nobody may be that of a customer who was listed before: as many as there are such rows stay.
+pub(super) fn with_whom_it_may_have_lost(listed: CustomerListing, before: &[ListedCustomer]) -> Vec<ListedCustomer> {
+    let CustomerListing { mut customers, lost } = listed;
+    let rows = lost.map_or(0, |lost| lost.count);
+    let now: HashSet<_> = customers.iter().map(|one| one.id.clone()).collect();
+    let missing: Vec<_> = before.iter().filter(|one| !now.contains(&one.id)).collect();
+    if missing.len() <= rows {
+        customers.extend(missing.into_iter().cloned());
+    }
+    customers
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod agenda;
 mod capacity;
 mod cycle;
 mod discovery;
+mod fruitless;
 mod log;
 mod once;
 mod schedule;

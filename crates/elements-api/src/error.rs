@@ -96,6 +96,16 @@ impl Error {
         })
     }
 
+    /// Whether it is the credentials that are wrong, and not this one request.
+    pub const fn refuses_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::TokenRefused { .. }
+                | Self::Credential(_)
+                | Self::Status { operation: Operation::Token, status: 400..=403, .. }
+        )
+    }
+
     /// How long the vendor asks to wait (RFC 9110, section 10.2.3).
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
