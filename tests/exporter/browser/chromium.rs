@@ -140,14 +140,20 @@ struct Driver {
 
 impl Driver {
     fn start() -> Self {
+        // Another program may take the port between its choice and its use.
+        (0..3).find_map(|_| Self::try_start()).expect("chromedriver prints its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut command = tool("chromedriver", "chromium-driver");
         let mut child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let running = Running(child);
         let port = lines.map_while(Result::ok).find_map(|line| {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        Self { _running: Running(child), port: port.expect("chromedriver prints its port") }
+        Some(Self { _running: running, port: port? })
     }
 
     async fn client(&self, profile: &TempDir) -> Client {
