@@ -1,5 +1,8 @@
 //! Clients that guess passwords.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use elements_sim::Simulator;
@@ -8,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::victim::alone;
-use crate::harness::{Exporter, Folder, Yaml, http, world};
+use crate::harness::{Exporter, Folder, PATIENCE, Yaml, eventually, http, world};
 
 #[tokio::test]
 async fn a_flood_of_wrong_passwords_holds_up_no_scrape() {
@@ -35,5 +38,37 @@ async fn a_flood_of_wrong_passwords_holds_up_no_scrape() {
     let (wrong, busy) = (StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.contains(&wrong) && refused.contains(&busy), "{refused:?}");
     assert!(refused.iter().all(|status| [wrong, busy].contains(status)), "{refused:?}");
+    exporter.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_wrong_passwords_keeps_no_right_one_from_elsewhere_out() {
+    let _alone = alone().await;
+    let simulator = Simulator::start(world()).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator).with_poll("interval", "1h"));
+    let hash = bcrypt::hash("wonderland", 6).unwrap();
+    folder.write("web.yml", format!("basic_auth_users: {{alice: {hash}}}\n"));
+    let exporter = Exporter::start_with(&folder, &["--web.config.file", "web.yml"]).await;
+    let url = format!("http://{}/metrics", exporter.address());
+
+    let (mut flood, refused) = (JoinSet::new(), Arc::new(AtomicU32::new(0)));
+    for guesser in 0..32 {
+        // Loopback has more addresses than one.
+        let address = Ipv4Addr::new(127, 0, 0, if guesser % 2 == 0 { 2 } else { 3 });
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).local_address(Some(address.into()));
+        let (client, url, refused) = (client.build().unwrap(), url.clone(), refused.clone());
+        flood.spawn(async move {
+            loop {
+                let answer = client.get(&url).basic_auth("alice", Some("rabbit")).send().await.unwrap();
+                assert_ne!(answer.status(), StatusCode::OK);
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    eventually("the flood", || async { (refused.load(Ordering::Relaxed) > 100).then_some(()) }).await;
+    let scrape = http().get(&url).basic_auth("alice", Some("wonderland")).send();
+    let scrape = timeout(PATIENCE, scrape).await.expect("an answer in time").unwrap();
+    assert_eq!(scrape.status(), StatusCode::OK, "at the first try");
+    flood.shutdown().await;
     exporter.stop().await;
 }

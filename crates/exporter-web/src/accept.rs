@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,21 +31,21 @@ impl Accepting {
         Self { listeners, next: 0, paused_until: None }
     }
 
-    /// The next connection. Nothing is lost where this is dropped while it waits.
-    pub(crate) async fn accept(&mut self) -> Result<TcpStream, Exhausted> {
+    /// The next connection, and its client's address. Nothing is lost where this is dropped while it waits.
+    pub(crate) async fn accept(&mut self) -> Result<(TcpStream, SocketAddr), Exhausted> {
         if let Some(until) = self.paused_until {
             sleep_until(until).await;
         }
         loop {
             match self.any().await {
-                Ok(stream) => {
+                Ok((stream, client)) => {
                     if self.paused_until.take().is_some() {
                         info!("accepting connections again");
                     }
                     // Responses are written whole: waiting for more would only delay their end. A socket that cannot
                     // do this is about to fail anyway.
                     let _ = stream.set_nodelay(true);
-                    return Ok(stream);
+                    return Ok((stream, client));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -57,14 +58,14 @@ impl Accepting {
         }
     }
 
-    async fn any(&mut self) -> io::Result<TcpStream> {
+    async fn any(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let Self { listeners, next, .. } = self;
         poll_fn(|context| {
             for offset in 0..listeners.len() {
                 let index = (*next + offset) % listeners.len();
                 if let Poll::Ready(accepted) = listeners[index].poll_accept(context) {
                     *next = index + 1;
-                    return Poll::Ready(accepted.map(|(stream, _)| stream));
+                    return Poll::Ready(accepted);
                 }
             }
             Poll::Pending

@@ -1,6 +1,7 @@
 //! What holds for every response, whatever the service makes of a request.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::header::{
@@ -11,6 +12,7 @@ use hyper::body::Body as _;
 use tokio::sync::watch;
 
 use crate::auth::{Denial, Guard};
+use crate::origin::Origin;
 use crate::{Body, Observer, Service, WebConfig, plain_text};
 
 /// A [`Service`] as its clients see it.
@@ -68,10 +70,15 @@ impl<S: Service> Handler<S> {
         self.guard.config()
     }
 
-    /// The response to `request`, with all that a client gets.
+    /// The response to `request`, with all that a client on this machine gets.
     pub async fn answer(&self, request: &Request<()>) -> Response<Body> {
+        self.answer_to(IpAddr::from(Ipv4Addr::LOCALHOST).into(), request).await
+    }
+
+    /// The response to `request` of a client at `origin`.
+    pub(crate) async fn answer_to(&self, origin: Origin, request: &Request<()>) -> Response<Body> {
         let is_public = self.service.is_public(request.uri().path());
-        let admitted = if is_public { Ok(()) } else { self.guard.admit(request.headers()).await };
+        let admitted = if is_public { Ok(()) } else { self.guard.admit(request.headers(), origin).await };
         let mut response = match admitted {
             Ok(()) => self.service.respond(request).await,
             Err(denial) => self.deny(denial),

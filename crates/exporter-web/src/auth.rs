@@ -8,8 +8,10 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use tokio::sync::watch;
 
 use crate::WebConfig;
-use crate::passwords::{Busy, Login, Passwords};
+use crate::origin::Origin;
+use crate::passwords::{Login, Passwords};
 use crate::rate_limit::Bucket;
+use crate::turns::Busy;
 
 /// Stands before the service, and acts on the web configuration as it is at each request.
 #[derive(Debug)]
@@ -40,8 +42,8 @@ impl Guard {
         self.config.borrow().clone()
     }
 
-    /// Whether a request with these headers may be answered.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denial> {
+    /// Whether a request with these headers that comes from `origin` may be answered.
+    pub(crate) async fn admit(&self, headers: &HeaderMap, origin: Origin) -> Result<(), Denial> {
         let config = self.config();
         // As in the exporter-toolkit, a request that is refused for its password counts all the same.
         if config.rate_limit.is_some_and(|limit| !self.bucket.take(limit)) {
@@ -51,7 +53,7 @@ impl Guard {
             return Ok(());
         }
         let login = login(headers).ok_or(Denial::Unauthorized)?;
-        match self.passwords.check(&config.users, login).await {
+        match self.passwords.check(&config.users, login, origin).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Denial::Unauthorized),
             Err(Busy) => Err(Denial::Busy),

@@ -14,11 +14,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::origin::Origin;
 use crate::phase::{Phase, PhaseClock, TimedStream};
 use crate::{Body, Handler, Limits, Service, http2};
 
 /// What a connection needs besides its stream.
 pub(crate) struct Connection<S> {
+    pub(crate) origin: Origin,
     pub(crate) clock: Arc<PhaseClock>,
     pub(crate) handler: Arc<Handler<S>>,
     pub(crate) limits: Limits,
@@ -56,11 +58,11 @@ impl<S: Service> Connection<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        let Self { clock, handler, limits, stopping } = self;
+        let Self { origin, clock, handler, limits, stopping } = self;
         let service = service_fn(|request| {
             clock.enter(Phase::Answering);
             let handler = handler.clone();
-            async move { Ok::<_, Infallible>(answer(&handler, request).await) }
+            async move { Ok::<_, Infallible>(answer(&handler, origin, request).await) }
         });
         let connection = http1::Builder::new()
             .max_header_size(limits.head_bytes)
@@ -82,7 +84,11 @@ impl<S: Service> Connection<S> {
 }
 
 /// The response to a request, whose body nobody reads. It is kept until then: hyper would begin to read past it.
-pub(crate) async fn answer<S: Service>(handler: &Handler<S>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn answer<S: Service>(
+    handler: &Handler<S>,
+    origin: Origin,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let (head, _unread) = request.into_parts();
-    handler.answer(&Request::from_parts(head, ())).await
+    handler.answer_to(origin, &Request::from_parts(head, ())).await
 }

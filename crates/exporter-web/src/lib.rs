@@ -12,6 +12,7 @@ mod connections;
 mod error;
 mod http2;
 mod limits;
+mod origin;
 mod passwords;
 mod phase;
 mod rate_limit;
@@ -20,6 +21,7 @@ mod service;
 pub mod settle;
 #[cfg(test)]
 mod testing;
+mod turns;
 
 pub use bytes::Bytes;
 pub use checked_yaml::Error as ConfigError;

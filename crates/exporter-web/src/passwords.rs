@@ -1,14 +1,16 @@
-//! Whether a password is a user's: slowly, as bcrypt has it, and so one at a time and off the threads that answer.
+//! Whether a password is a user's: slowly, as bcrypt has it, and so one at a time, in fair turns and off the threads
+//! that answer.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use secrecy::ExposeSecret as _;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::config::Users;
+use crate::origin::Origin;
+use crate::turns::{Busy, Turns};
 
 /// A user and a password, as somebody claims.
 pub(crate) struct Login {
@@ -16,37 +18,28 @@ pub(crate) struct Login {
     pub(crate) password: Vec<u8>,
 }
 
-/// So many checks wait already that another would take too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Busy;
-
 /// Checks passwords, and remembers those that were right: scrapes have the same each time.
 #[derive(Debug)]
 pub(crate) struct Passwords {
     /// Random, so that what is remembered tells nothing outside of this process.
     key: hmac::Key,
-    /// For one comparison and those that wait for it.
-    queue: Arc<Semaphore>,
-    /// Whoever holds its one permit compares.
-    comparing: Arc<Semaphore>,
+    /// Whoever has the turn compares. A flood from one address holds up another address for one of its comparisons.
+    turns: Turns,
     right: Arc<Mutex<Right>>,
 }
 
 /// Digests of the logins that were right.
 type Right = HashSet<Vec<u8>>;
 
-/// Comparisons that may wait or run. At a usual cost of 10, the last one waits for one or two seconds.
-const QUEUE: usize = 16;
-
 /// One login needs one place; a password of more than 72 bytes can be written in many ways that are all right.
 const MAX_REMEMBERED: usize = 1024;
 
 impl Passwords {
-    /// Whether `login` is one of `users`.
+    /// Whether `login`, which comes from `origin`, is one of `users`.
     ///
     /// Somebody who is no user costs a comparison, too, with the hash of somebody who is one: the time that it takes
     /// does not tell who is a user.
-    pub(crate) async fn check(&self, users: &Users, login: Login) -> Result<bool, Busy> {
+    pub(crate) async fn check(&self, users: &Users, login: Login, origin: Origin) -> Result<bool, Busy> {
         let (is_user, hash) = match users.hash(&login.user) {
             Some(hash) => (true, hash),
             None => (false, users.any_hash(self.number(&login.user)).ok_or(Busy)?),
@@ -56,12 +49,11 @@ impl Passwords {
         if is_user && is_right(&self.right, &digest) {
             return Ok(true);
         }
-        let queued = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let running = self.comparing.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let turn = self.turns.take(origin).await?;
         let (hash, right) = (hash.clone(), self.right.clone());
         // A client that goes away leaves a comparison that still runs: nothing else runs meanwhile, and what it finds is kept.
         let comparison = spawn_blocking(move || {
-            let _held = (queued, running);
+            let _turn = turn;
             if is_user && is_right(&right, &digest) {
                 return true;
             }
@@ -96,8 +88,7 @@ impl Default for Passwords {
     fn default() -> Self {
         Self {
             key: hmac::Key::new(HMAC_SHA256, &rand::random::<[u8; 32]>()),
-            queue: Arc::new(Semaphore::new(QUEUE)),
-            comparing: Arc::new(Semaphore::new(1)),
+            turns: Turns::default(),
             right: Arc::default(),
         }
     }
@@ -117,8 +108,10 @@ fn remember(right: &Mutex<Right>, digest: Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
+    use tokio::task::JoinSet;
     use tokio::time::timeout;
 
     use super::*;
@@ -132,6 +125,10 @@ mod tests {
         let text = format!("basic_auth_users: {{alice: {}, bob: {}}}\n", hash("wonderland"), hash("builder"));
         std::fs::write(&path, text).unwrap();
         WebConfig::load(&path).unwrap()
+    }
+
+    fn origin(number: u32) -> Origin {
+        IpAddr::from(Ipv4Addr::from_bits(number)).into()
     }
 
     fn login(user: &str, password: &str) -> Login {
@@ -154,7 +151,7 @@ mod tests {
             ("", "wonderland", false),
         ] {
             for _ in 0..2 {
-                let outcome = passwords.check(&config.users, login(user, password)).await;
+                let outcome = passwords.check(&config.users, login(user, password), origin(1)).await;
                 assert_eq!(outcome, Ok(expected), "{user}:{password}");
             }
         }
@@ -172,22 +169,22 @@ mod tests {
             WebConfig::load(&path).unwrap().users
         };
         let passwords = Passwords::default();
-        assert_eq!(passwords.check(&users(&["alice", "bob"]), login("alice", "wonderland")).await, Ok(true));
+        assert_eq!(passwords.check(&users(&["alice", "bob"]), login("alice", "wonderland"), origin(1)).await, Ok(true));
         let renamed = users(&["bob"]);
         for _ in 0..2 {
-            assert_eq!(passwords.check(&renamed, login("alice", "wonderland")).await, Ok(false));
+            assert_eq!(passwords.check(&renamed, login("alice", "wonderland"), origin(1)).await, Ok(false));
         }
-        assert_eq!(passwords.check(&renamed, login("bob", "wonderland")).await, Ok(true));
+        assert_eq!(passwords.check(&renamed, login("bob", "wonderland"), origin(1)).await, Ok(true));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whether_a_user_exists_cannot_be_told_from_what_it_costs() {
         let (config, passwords) = (users(), Passwords::default());
-        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.turns.take(origin(2)).await.unwrap();
         for user in ["alice", "carol"] {
-            let mut checking = Box::pin(passwords.check(&config.users, login(user, "wrong")));
+            let mut checking = Box::pin(passwords.check(&config.users, login(user, "wrong"), origin(1)));
             assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err());
-            assert_eq!(passwords.queue.available_permits(), QUEUE - 1, "{user} waits for one comparison");
+            assert_eq!(passwords.turns.waiting(), 1, "{user} waits for one comparison");
         }
         drop(running);
         let costs: HashSet<_> =
@@ -198,31 +195,49 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_was_right_before_waits_for_nobody() {
         let (config, passwords) = (users(), Passwords::default());
-        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
-        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland"), origin(1)).await, Ok(true));
+        let running = passwords.turns.take(origin(2)).await.unwrap();
         let mut waiting: Vec<_> =
-            (0..QUEUE).map(|_| Box::pin(passwords.check(&config.users, login("bob", "builder")))).collect();
+            (0..2).map(|_| Box::pin(passwords.check(&config.users, login("bob", "builder"), origin(1)))).collect();
         for check in &mut waiting {
             assert!(timeout(Duration::from_millis(1), check).await.is_err());
         }
-        assert_eq!(passwords.check(&config.users, login("bob", "builder")).await, Err(Busy), "no place is left");
-        assert_eq!(passwords.check(&config.users, login("alice", "wonderland")).await, Ok(true));
+        let another = passwords.check(&config.users, login("bob", "builder"), origin(1));
+        assert_eq!(another.await, Err(Busy), "no place is left");
+        assert_eq!(passwords.check(&config.users, login("alice", "wonderland"), origin(1)).await, Ok(true));
         drop(running);
         for check in waiting {
             assert_eq!(check.await, Ok(true));
         }
-        assert_eq!(passwords.queue.available_permits(), QUEUE);
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_from_one_address_hold_up_another_for_one_comparison() {
+        let (config, passwords) = (Arc::new(users()), Arc::new(Passwords::default()));
+        let running = passwords.turns.take(origin(1)).await.unwrap();
+        let mut checks = JoinSet::new();
+        for (user, password, from) in [("alice", "rabbit", 1); 20].into_iter().chain([("bob", "builder", 2)]) {
+            let (config, passwords) = (config.clone(), passwords.clone());
+            let login = login(user, password);
+            checks.spawn(async move { passwords.check(&config.users, login, origin(from)).await });
+        }
+        for _ in 0..18 {
+            assert_eq!(checks.join_next().await.unwrap().unwrap(), Err(Busy));
+        }
+        assert_eq!(passwords.turns.waiting(), 3);
+        drop(running);
+        assert_eq!(checks.join_all().await, [Ok(false), Ok(true), Ok(false)]);
     }
 
     #[tokio::test]
     async fn a_client_that_goes_away_leaves_its_comparison_running() {
         let (config, passwords) = (users(), Passwords::default());
         {
-            let mut checking = Box::pin(passwords.check(&config.users, login("alice", "wonderland")));
+            let mut checking = Box::pin(passwords.check(&config.users, login("alice", "wonderland"), origin(1)));
             // The first poll begins the comparison.
             assert!(timeout(Duration::ZERO, &mut checking).await.is_err());
         }
-        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
+        let running = passwords.turns.take(origin(2)).await.unwrap();
         assert_eq!(passwords.right.lock().unwrap().len(), 1, "what it found is kept");
         drop(running);
     }
@@ -230,9 +245,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_changed_hash_forgets_the_password_of_before() {
         let (before, after, passwords) = (users(), users(), Passwords::default());
-        assert_eq!(passwords.check(&before.users, login("alice", "wonderland")).await, Ok(true));
-        let running = passwords.comparing.clone().acquire_owned().await.unwrap();
-        let mut checking = Box::pin(passwords.check(&after.users, login("alice", "wonderland")));
+        assert_eq!(passwords.check(&before.users, login("alice", "wonderland"), origin(1)).await, Ok(true));
+        let running = passwords.turns.take(origin(2)).await.unwrap();
+        let mut checking = Box::pin(passwords.check(&after.users, login("alice", "wonderland"), origin(1)));
         assert!(timeout(Duration::from_millis(20), &mut checking).await.is_err(), "another salt, another comparison");
         drop(running);
         assert_eq!(checking.await, Ok(true));

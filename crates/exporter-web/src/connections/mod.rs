@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::connection::Connection;
+use crate::origin::Origin;
 use crate::phase::{Phase, PhaseClock};
 use crate::{Handler, Limits, Service};
 
@@ -41,8 +42,8 @@ impl<S: Service> Connections<S> {
         }
     }
 
-    /// Serves a new client. Where too many are there already, the one that has been quiet for longest is closed for it.
-    pub(crate) fn add<I>(&mut self, stream: I)
+    /// Serves a new client at `origin`. Where too many are there already, the one that has been quiet for longest is closed for it.
+    pub(crate) fn add<I>(&mut self, stream: I, origin: Origin)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -61,6 +62,7 @@ impl<S: Service> Connections<S> {
         let begin = if tls.is_some() { Phase::Handshake } else { Phase::Head };
         let clock = Arc::new(PhaseClock::new(begin));
         let connection = Connection {
+            origin,
             clock: clock.clone(),
             handler: self.handler.clone(),
             limits: self.limits,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, advance, sleep};
 use super::*;
 use crate::WebConfig;
 use crate::config::tests::tls;
-use crate::testing::{Slow, TestService};
+use crate::testing::{Slow, TestService, here};
 
 const GET: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -23,7 +23,7 @@ fn slow_connections(limits: Limits) -> (Connections<TestService>, Slow) {
 
 fn connect(connections: &mut Connections<TestService>) -> DuplexStream {
     let (client, server) = duplex(64 * 1024);
-    connections.add(server);
+    connections.add(server, here());
     client
 }
 
@@ -90,7 +90,7 @@ async fn a_head_that_drips_in_is_cut_off() {
 async fn a_client_that_stops_reading_is_cut_off() {
     let mut connections = connections(Limits::default());
     let (mut client, server) = duplex(64);
-    connections.add(server);
+    connections.add(server, here());
     client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut beginning = [0; 32];
     client.read_exact(&mut beginning).await.unwrap();
@@ -219,7 +219,7 @@ async fn who_takes_an_answer_goes_after_all_who_are_quiet() {
     let mut connections = connections(Limits { connections: 2, ..Limits::default() });
     // A pipe so small that the answer does not fit, and is taken little by little.
     let (mut reading, server) = duplex(64);
-    connections.add(server);
+    connections.add(server, here());
     reading.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut byte = [0];
     reading.read_exact(&mut byte).await.unwrap();

@@ -28,12 +28,12 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service,
 {
-    let Connection { clock, handler, limits, stopping } = connection;
+    let Connection { origin, clock, handler, limits, stopping } = connection;
     let streams = Arc::new(Streams { clock, open: Mutex::default() });
     let service = service_fn(|request| {
         let (handler, stream) = (handler.clone(), Stream::begin(&streams));
         async move {
-            let response = answer(&handler, request).await;
+            let response = answer(&handler, origin, request).await;
             stream.is_sent_now();
             Ok::<_, Infallible>(response.map(|body| StreamBody { body, stream: stream.into() }))
         }

@@ -12,7 +12,7 @@ use tokio::time::{advance, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::testing::{Slow, TestService};
+use crate::testing::{Slow, TestService, here};
 use crate::{Handler, Limits};
 
 struct Client {
@@ -29,6 +29,7 @@ async fn connect(window: u32) -> Client {
     let clock = Arc::new(PhaseClock::new(Phase::Head));
     let stopping = CancellationToken::new();
     let connection = Connection {
+        origin: here(),
         clock: clock.clone(),
         handler: Handler::new(service, ()).into(),
         limits: Limits::default(),

@@ -131,7 +131,7 @@ impl<S: Service> Server<S> {
                 () = connections.ended() => {}
                 _ = looks.tick() => connections.close_overdue(),
                 accepted = accepting.accept() => match accepted {
-                    Ok(stream) => connections.add(stream),
+                    Ok((stream, client)) => connections.add(stream, client.ip().into()),
                     Err(Exhausted) => connections.make_room(),
                 },
             }
