@@ -67,11 +67,14 @@ pub(super) async fn keep(
     status: Arc<Status>,
     poller_ended: CancellationToken,
 ) {
-    while !poller_ended.is_cancelled() {
+    // Asked before each save: what the poller learns while one runs is in the next.
+    let mut is_last = false;
+    while !is_last {
         tokio::select! {
             () = status.cycle_end() => {}
             () = poller_ended.cancelled() => {}
         }
+        is_last = poller_ended.is_cancelled();
         let (keeper, store) = (keeper.clone(), store.clone());
         let saved = off_runtime(move || keeper.lock().unwrap_or_else(PoisonError::into_inner).save(&store)).await;
         if let Err(error) = saved {

@@ -143,8 +143,7 @@ impl Reloader {
 
 /// The same client where nothing of it changed: it keeps its token, and its requests on their way.
 fn next_client(before: &Plan, config: &Config, status: Arc<Status>) -> Result<Arc<Client>, Error> {
-    // The text of a CA file may change under its name.
-    if *before.client.settings() == config.api && config.api.ca_file.is_none() {
+    if before.client.is_as_with(&config.api) {
         return Ok(before.client.clone());
     }
     let client = Client::new(config.api.clone(), status)?;

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::harness::keys::Authority;
-use crate::harness::{Ended, Exporter, Folder, Yaml, seats, world};
+use crate::harness::{Ended, Exporter, Folder, Yaml, eventually, seats, world};
 
 const NETWORK_FAILURES: &str = "avepoint_poll_failures_total{reason=\"network\"}";
 
@@ -68,6 +68,31 @@ async fn a_server_that_nobody_trusts_is_a_network_failure_that_names_the_ca_file
     folder.configure(&Yaml::new(&simulator).with_api("ca_file", "company.pem"));
     exporter.signal("HUP");
     exporter.until(&seats("contoso", "Fly"), 7.0).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_keeps_its_token_unless_the_ca_file_holds_something_else() {
+    let (system, company) = (System::new(), Authority::new("Company"));
+    let simulator = simulator(company.server(&["127.0.0.1"], &[&TLS13])).await;
+    let folder = Folder::new(&Yaml::new(&simulator).with_api("ca_file", "company.pem"));
+    folder.write("company.pem", company.pem());
+    let exporter = system.start(&folder).await;
+    exporter.cycles(1).await;
+    let loaded = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+    for _ in 0..5 {
+        let before = exporter.value(loaded).await;
+        exporter.signal("HUP");
+        eventually("it is loaded again", || async { (exporter.value(loaded).await > before).then_some(()) }).await;
+    }
+    exporter.cycles(1).await;
+    assert_eq!(simulator.count(Operation::Token), 1);
+    folder.write("company.pem", company.pem() + &Authority::new("Another").pem());
+    exporter.signal("HUP");
+    eventually("another client has a token of its own", || async {
+        (simulator.count(Operation::Token) > 1).then_some(())
+    })
+    .await;
     exporter.stop().await;
 }
 

@@ -8,10 +8,10 @@
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path().join("password");
 //! # std::fs::write(&path, "hunter2\n").unwrap();
-//! use bounded_file::{LARGEST_SECRET, read, without_line_break};
+//! use bounded_file::{LARGEST_SECRET, read, without_margins};
 //!
 //! let bytes = read(&path, LARGEST_SECRET)?;
-//! assert_eq!(without_line_break(std::str::from_utf8(&bytes).unwrap()), "hunter2");
+//! assert_eq!(without_margins(std::str::from_utf8(&bytes).unwrap()), "hunter2");
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -65,10 +65,10 @@ fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file's text without its last line break, which editors add and nobody means.
-pub fn without_line_break(text: &str) -> &str {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    line.strip_suffix('\r').unwrap_or(line)
+/// A file's text without the byte order mark and the white space at its ends, which editors and `echo` add and nobody
+/// means.
+pub fn without_margins(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim()
 }
 
 /// The files whose read was given up and goes on. A file that was put right is read again, though the thread that

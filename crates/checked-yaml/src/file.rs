@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use bounded_file::{LARGEST, LARGEST_SECRET, read, without_line_break};
+use bounded_file::{LARGEST, LARGEST_SECRET, read, without_margins};
 
 use crate::error::Problem;
 use crate::field::Field;
@@ -79,7 +79,7 @@ pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
         _ => unreadable(field, &error),
     })?;
     let secret = String::from_utf8(bytes).map_err(|_| no_secret())?;
-    plain(without_line_break(&secret)).map_err(|message| format!("the file {message}"))?;
+    plain(without_margins(&secret)).map_err(|message| format!("the file {message}"))?;
     Ok(path)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bounded_file::{LARGEST_SECRET, without_line_break};
+use bounded_file::{LARGEST_SECRET, without_margins};
 
 use crate::error::CredentialError;
 use crate::secret::Secret;
@@ -36,6 +36,6 @@ impl CredentialFile {
     pub(crate) fn line(&self) -> Result<Secret, CredentialError> {
         let text = str::from_utf8(&self.bytes)
             .map_err(|_| CredentialError::Malformed { file: self.path.clone(), expected: "text in UTF-8" })?;
-        Ok(Secret::new(without_line_break(text)))
+        Ok(Secret::new(without_margins(text)))
     }
 }

@@ -64,7 +64,7 @@ pub enum Credential {
 pub enum SecretSource {
     /// Here.
     Inline(Secret),
-    /// In this file; a trailing line break is not part of the secret.
+    /// In this file; a byte order mark and white space at its ends are no part of the secret.
     File(PathBuf),
 }
 

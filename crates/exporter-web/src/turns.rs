@@ -167,7 +167,7 @@ mod tests {
     async fn there_is_a_bound_on_origins() {
         let turns = Arc::<Turns>::default();
         let _first = turns.take(origin(0)).await.unwrap();
-        let _waiting = wait(&turns, &Vec::from_iter(0..64)).await;
+        let _waiting = wait(&turns, &(0..64).collect::<Vec<_>>()).await;
         assert_eq!(turns.take(origin(64)).await.unwrap_err(), Busy);
     }
 }

@@ -26,8 +26,8 @@ fn change_secret(simulator: &Simulator, secret: &str) {
 async fn a_changed_secret_is_used_at_the_next_token_request() {
     let simulator = Simulator::start(world()).await.unwrap();
     change_secret(&simulator, "first");
-    for line_break in ["", "\n", "\r\n"] {
-        is_accepted(&with_secret_file(&simulator, &format!("first{line_break}")), line_break).await;
+    for (before, after) in [("", ""), ("", "\n"), ("", "\r\n"), ("\u{feff}", "\r\n"), (" \t", "  \n\n")] {
+        is_accepted(&with_secret_file(&simulator, &format!("{before}first{after}")), after).await;
     }
     let folder = with_secret_file(&simulator, "first\n");
     let exporter = Exporter::start(&folder).await;

@@ -30,6 +30,7 @@ pub struct Client {
     slots: Arc<Semaphore>,
     pub(crate) tokens: Tokens,
     clock_skew: Mutex<Option<i64>>,
+    ca_file: CaFile,
     proof: UsedProof,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -42,7 +43,13 @@ impl Client {
     /// `settings.ca_file` cannot be used, or the system has no CA certificates.
     pub fn new(settings: Settings, observer: Arc<dyn Observer>) -> Result<Self, SetupError> {
         let transport = Http::new(&settings)?;
-        Ok(Self::with_transport(settings, Box::new(transport), observer))
+        let ca_file = CaFile::read(&settings);
+        Ok(Self { ca_file, ..Self::with_transport(settings, Box::new(transport), observer) })
+    }
+
+    /// Whether it is as one that were made with these settings now. What a CA file holds may change under its name.
+    pub fn is_as_with(&self, settings: &Settings) -> bool {
+        self.settings == *settings && self.ca_file == CaFile::read(settings)
     }
 
     pub(crate) fn with_transport(
@@ -58,6 +65,7 @@ impl Client {
             tokens: Tokens::default(),
             clock_skew: Mutex::default(),
             proof: UsedProof::default(),
+            ca_file: CaFile::default(),
             observer,
         }
     }
@@ -199,6 +207,17 @@ impl Client {
         let ahead = date.duration_since(now).map(|skew| skew.as_secs().cast_signed());
         let skew = ahead.unwrap_or_else(|behind| -behind.duration().as_secs().cast_signed());
         *self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+    }
+}
+
+/// What the CA file held: certificates, which are no secret.
+#[derive(PartialEq, Eq, Default)]
+struct CaFile(Option<Vec<u8>>);
+
+impl CaFile {
+    fn read(settings: &Settings) -> Self {
+        let file = settings.ca_file.as_deref();
+        Self(file.and_then(|file| bounded_file::read(file, bounded_file::LARGEST).ok()))
     }
 }
 
