@@ -12,7 +12,7 @@ use super::capacity::{Capacity, Latency};
 use super::cycle::{Kind, Tally};
 use super::discovery::{Listings, Verdict, with_whom_it_may_have_lost};
 use super::fruitless::Fruitless;
-use super::log::PollLog;
+use super::log::{PollLog, log_cycle_ended};
 use super::schedule::{Asked, Count, Due, Schedule};
 use super::selection::WatchList;
 use super::sweep::Outcome;
@@ -320,7 +320,11 @@ impl Agenda {
         let now = self.clock.now();
         let is_trouble = tally.answered() == Some(false) && (kind == Kind::Full || self.fruitless.is_so());
         let discovers = self.plan.selection.discovery.is_some();
-        self.log.cycle_ended(kind, (tally, is_trouble), discovers, duration, &self.store.snapshot(), now);
+        let known = self.store.snapshot();
+        self.log.changes(&known);
+        self.log.stale_targets(&known, now);
+        self.log.unknown_customers(&known, discovers);
+        log_cycle_ended(kind, tally, is_trouble, duration);
         self.log.hold(self.status.snapshot().held_until(now.wall));
         if kind == Kind::Full && !is_held {
             self.log.left(tally, &self.capacity().advice(self.latency.typical()));

@@ -85,7 +85,7 @@ impl Listings {
             }
         };
         (self.failures, self.retry_at) = (0, None);
-        let lost = lost(before, &listing);
+        let lost = missing(before, &listing).len();
         let lost_before = self.held_back.take().unwrap_or_default();
         if before.len() >= SUSPICIOUS_FROM && lost > before.len() / 2 && lost > lost_before {
             self.held_back = Some(lost);
@@ -95,17 +95,17 @@ impl Listings {
     }
 }
 
-fn lost(before: &[ListedCustomer], listing: &[ListedCustomer]) -> usize {
+/// Who of `customers` is not in `listing`.
+pub(super) fn missing<'a>(customers: &'a [ListedCustomer], listing: &[ListedCustomer]) -> Vec<&'a ListedCustomer> {
     let listed: HashSet<&CustomerId> = listing.iter().map(|customer| &customer.id).collect();
-    before.iter().filter(|customer| !listed.contains(&customer.id)).count()
+    customers.iter().filter(|customer| !listed.contains(&customer.id)).collect()
 }
 
 /// A row that names nobody may be that of a customer who was listed before: as many as there are such rows stay.
 pub(super) fn with_whom_it_may_have_lost(listed: CustomerListing, before: &[ListedCustomer]) -> Vec<ListedCustomer> {
     let CustomerListing { mut customers, lost } = listed;
     let rows = lost.map_or(0, |lost| lost.count);
-    let now: HashSet<_> = customers.iter().map(|one| one.id.clone()).collect();
-    let missing: Vec<_> = before.iter().filter(|one| !now.contains(&one.id)).collect();
+    let missing = missing(before, &customers);
     if missing.len() <= rows {
         customers.extend(missing.into_iter().cloned());
     }

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::capacity::Capacity;
 use super::cycle::{Kind, Tally};
-use super::discovery::Verdict;
+use super::discovery::{Verdict, missing};
 use crate::names::SomeOf;
 use crate::rfc3339;
 use crate::store::{KnownTarget, Label, Now, Record, Snapshot, Target, TargetState};
@@ -173,16 +173,8 @@ impl PollLog {
         self.changes.extend(change.map(|change| (target, change)));
     }
 
-    /// Logs what the cycle changed, and what it came to.
-    pub(super) fn cycle_ended(
-        &mut self,
-        kind: Kind,
-        (tally, is_trouble): (&Tally, bool),
-        discovers: bool,
-        duration: Duration,
-        known: &Snapshot,
-        now: Now,
-    ) {
+    /// Logs what the cycle has changed.
+    pub(super) fn changes(&mut self, known: &Snapshot) {
         let seat_changes = std::mem::take(&mut self.seat_changes);
         if seat_changes.len() > MOST_LINES {
             log_many_seat_changes(&seat_changes, known);
@@ -200,21 +192,10 @@ impl PollLog {
                 log_one(target, change, known);
             }
         }
-        self.log_stale_targets(known, now);
-        self.log_unknown_customers(known, discovers);
-        let (Tally { seats, absent, left, .. }, failed) = (tally, tally.failed());
-        let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
-        match tally.answered() {
-            None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
-            Some(false) if is_trouble => {
-                warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
-            }
-            _ => info!(seats, absent, failed, left, duration_seconds, "{ended}"),
-        }
     }
 
     /// A target that has waited too long to be polled fails without a poll that could say so.
-    fn log_stale_targets(&mut self, known: &Snapshot, now: Now) {
+    pub(super) fn stale_targets(&mut self, known: &Snapshot, now: Now) {
         let freshness = known.freshness;
         let is_stale = |target: &KnownTarget| {
             target.record.failure.is_none() && target.state(now, freshness) == TargetState::Failing
@@ -229,7 +210,7 @@ impl PollLog {
     }
 
     /// A configured customer who has nothing of any product is probably none: logged once, until it has something.
-    fn log_unknown_customers(&mut self, known: &Snapshot, discovers: bool) {
+    pub(super) fn unknown_customers(&mut self, known: &Snapshot, discovers: bool) {
         let listing = known.listing.as_ref().filter(|_| discovers);
         let listed: BTreeSet<_> = listing.iter().flat_map(|listing| listing.iter()).map(|one| &one.id).collect();
         let has_nothing = |target: &KnownTarget| target.record.answer.is_some() && !target.record.had_seats();
@@ -256,25 +237,35 @@ impl PollLog {
     }
 }
 
+/// Logs what the cycle came to, which is trouble or not.
+pub(super) fn log_cycle_ended(kind: Kind, tally: &Tally, is_trouble: bool, duration: Duration) {
+    let (Tally { seats, absent, left, .. }, failed) = (tally, tally.failed());
+    let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
+    match tally.answered() {
+        None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
+        Some(false) if is_trouble => {
+            warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
+        }
+        _ => info!(seats, absent, failed, left, duration_seconds, "{ended}"),
+    }
+}
+
 /// Whether the last answer has a number.
 fn has_number(record: &Record) -> bool {
     record.answer.is_some_and(|answered| answered.answer.seats().is_some())
 }
 
 fn log_who_came_and_went(before: &[ListedCustomer], now: &[ListedCustomer]) {
-    let missing = |these: &[ListedCustomer], those: &[ListedCustomer]| {
-        let those: BTreeSet<_> = those.iter().map(|one| &one.id).collect();
-        let missing = these.iter().filter(|one| !those.contains(&one.id));
-        missing
-            .map(|ListedCustomer { id, organization }| match organization {
-                Some(organization) => format!("{} ({id})", Label::from(organization.as_str())),
-                None => id.to_string(),
-            })
-            .collect::<Vec<_>>()
-    };
     let (came, went) = (missing(now, before), missing(before, now));
     if !(came.is_empty() && went.is_empty()) {
-        let names = |names: &[String]| (!names.is_empty()).then(|| SomeOf(names, SOME_NAMES).to_string());
+        let name = |ListedCustomer { id, organization }: &ListedCustomer| match organization {
+            Some(organization) => format!("{} ({id})", Label::from(organization.as_str())),
+            None => id.to_string(),
+        };
+        let names = |customers: &[&ListedCustomer]| {
+            let names: Vec<_> = customers.iter().copied().map(name).collect();
+            (!names.is_empty()).then(|| SomeOf(&names, SOME_NAMES).to_string())
+        };
         let (new, gone) = (names(&came), names(&went));
         info!(came = came.len(), went = went.len(), new, gone, "the listing has other customers");
     }
@@ -286,8 +277,7 @@ fn log_many_seat_changes(all: &[SeatChange], known: &Snapshot) {
         purchased += now.get().saturating_sub(before.get());
         returned += before.get().saturating_sub(now.get());
     }
-    let customers: BTreeSet<_> = all.iter().map(|change| &change.target.customer).collect();
-    let customers: Vec<_> = customers.into_iter().map(|id| Named(id, known)).collect();
+    let customers = customers_of(all.iter().map(|change| &change.target), known);
     info!(changed = all.len(), purchased, returned, some = %SomeOf(&customers, SOME_NAMES), "seats of many targets changed");
 }
 
@@ -319,8 +309,7 @@ fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
     }
     let reasons: Vec<_> = reasons.into_iter().map(|(word, count)| format!("{word}: {count}")).collect();
     let reasons = reasons.join(", ");
-    let customers: BTreeSet<_> = all.iter().map(|(target, _)| &target.customer).collect();
-    let customers: Vec<_> = customers.into_iter().map(|id| Named(id, known)).collect();
+    let customers = customers_of(all.iter().map(|(target, _)| target), known);
     let example = all.iter().find_map(|(_, change)| match change {
         StateChange::Failing(error) => Some(error.to_string()),
         _ => None,
@@ -331,6 +320,12 @@ fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
     } else {
         info!(changed, %reasons, %some, "many targets changed");
     }
+}
+
+/// Each customer of `targets` once.
+fn customers_of<'a>(targets: impl Iterator<Item = &'a Target>, known: &'a Snapshot) -> Vec<Named<'a>> {
+    let ids: BTreeSet<_> = targets.map(|target| &target.customer).collect();
+    ids.into_iter().map(|id| Named(id, known)).collect()
 }
 
 /// A customer by its label, and its id where that is another.
