@@ -1,5 +1,6 @@
 //! The families that change at any time. They are small.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use elements_api::Code;
 use prometheus::proto::MetricFamily;
 
-use super::family::{self, count, flag, timestamp};
+use super::family::{self, Family, count, flag, timestamp};
 use super::process::Process;
 use crate::status::{Build, CycleTargets, Status, StatusSnapshot};
 use crate::store::Store;
@@ -140,11 +141,11 @@ impl Readings {
 }
 
 impl RequestCounts {
-    pub fn family(&self) -> MetricFamily {
-        let sample = |((handler, code), n): (&(&str, u16), &u64)| {
-            family::HTTP_REQUESTS.sample(&[handler, &code.to_string()], count(*n))
-        };
-        family::HTTP_REQUESTS.of(self.0.iter().map(sample).collect())
+    pub const FAMILY: &Family = &family::HTTP_REQUESTS;
+
+    /// The values of the labels, and the value.
+    pub fn samples(&self) -> impl Iterator<Item = ([Cow<'static, str>; 2], f64)> {
+        self.0.iter().map(|((handler, code), n)| ([(*handler).into(), code.to_string().into()], count(*n)))
     }
 }
 

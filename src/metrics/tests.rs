@@ -17,7 +17,11 @@ pub(super) fn families(store: &StoreWriter, status: &Arc<Status>, now: Now) -> V
     let mut families: Vec<_> = target_families(&known, now).flatten().map(|chunk| chunk.family()).collect();
     let (readings, requests) = StatusFamilies::reproducible(store.reader(), status.clone()).read();
     families.extend(readings.families());
-    families.push(requests.family());
+    let samples = requests.samples().map(|(labels, n)| {
+        let labels: Vec<_> = labels.iter().map(AsRef::as_ref).collect();
+        RequestCounts::FAMILY.sample(&labels, n)
+    });
+    families.push(RequestCounts::FAMILY.of(samples.collect()));
     families.retain(|family| !family.get_metric().is_empty());
     families
 }

@@ -33,6 +33,9 @@ pub struct Body {
     guard: Option<Box<dyn Send>>,
 }
 
+/// A body of so many bytes is sent as one chunk.
+const SMALL: usize = 1 << 16;
+
 impl Body {
     /// Chunks that are made only when the client has taken those before them. Their length is not known beforehand, so
     /// the response has no `Content-Length`.
@@ -50,7 +53,10 @@ impl Body {
 
 impl From<Vec<Bytes>> for Body {
     fn from(chunks: Vec<Bytes>) -> Self {
-        let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let left: usize = chunks.iter().map(Bytes::len).sum();
+        // To send many chunks takes longer than to copy a few bytes.
+        let chunks = if left <= SMALL { vec![chunks.concat().into()] } else { chunks };
+        let left = left as u64;
         Self { ready: chunks.into_iter(), left, ..Self::default() }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! The `prometheus` crate's encoder knows only the first, and repeats the header of a family that comes in chunks.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use super::Format;
-use crate::metrics::family::count;
+use crate::metrics::family::{Family, Kind, count};
 
 /// Writes families one after the other.
 #[derive(Debug)]
@@ -17,9 +18,6 @@ pub(super) struct Encoder {
     /// The name of the family that was written last, whose next chunk needs no header.
     family: String,
 }
-
-/// A label besides those of the metric: the bound of a bucket.
-type Extra<'a> = Option<(&'a str, &'a str)>;
 
 impl Encoder {
     pub(super) const fn new(format: Format) -> Self {
@@ -33,14 +31,31 @@ impl Encoder {
         }
         if self.family != family.name() {
             family.name().clone_into(&mut self.family);
-            self.header(family);
+            self.header(family.name(), kind(family), family.help());
         }
         for metric in family.get_metric() {
-            match family.get_field_type() {
-                MetricType::COUNTER => self.sample(family.name(), "", metric, None, metric.get_counter().get_value()),
-                MetricType::HISTOGRAM => self.histogram(family.name(), metric),
-                _ => self.sample(family.name(), "", metric, None, metric.get_gauge().get_value()),
+            match kind(family) {
+                Kind::Counter => self.sample(family.name(), "", labels(metric), metric.get_counter().get_value()),
+                Kind::Gauge => self.sample(family.name(), "", labels(metric), metric.get_gauge().get_value()),
+                Kind::Histogram => self.histogram(family.name(), metric),
             }
+        }
+    }
+
+    /// Writes a whole family of counters or gauges whose samples have these values of its labels. What every scrape
+    /// writes is written so: to make objects of the samples first takes longer than all else.
+    pub(super) fn samples<const N: usize>(
+        &mut self,
+        family: &Family,
+        samples: impl Iterator<Item = ([Cow<'static, str>; N], f64)>,
+    ) {
+        let mut samples = samples.peekable();
+        if samples.peek().is_some() {
+            self.header(family.name, family.kind, family.help);
+        }
+        for (values, value) in samples {
+            let labels = family.labels.iter().copied().zip(values.iter().map(AsRef::as_ref));
+            self.sample(family.name, "", labels, value);
         }
     }
 
@@ -55,22 +70,17 @@ impl Encoder {
         self.out
     }
 
-    fn header(&mut self, family: &MetricFamily) {
-        let kind = match family.get_field_type() {
-            MetricType::COUNTER => "counter",
-            MetricType::HISTOGRAM => "histogram",
-            _ => "gauge",
-        };
+    fn header(&mut self, name: &str, kind: Kind, help: &str) {
         // OpenMetrics: the family of a counter is called without the `_total` of its samples.
         let name = match (self.format, kind) {
-            (Format::OpenMetrics, "counter") => family.name().strip_suffix("_total").unwrap_or(family.name()),
-            _ => family.name(),
+            (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
+            _ => name,
         };
         for part in ["# HELP ", name, " "] {
             self.text(part);
         }
-        self.escaped(family.help(), self.format == Format::OpenMetrics);
-        for part in ["\n# TYPE ", name, " ", kind, "\n"] {
+        self.escaped(help, self.format == Format::OpenMetrics);
+        for part in ["\n# TYPE ", name, " ", kind.as_str(), "\n"] {
             self.text(part);
         }
     }
@@ -83,20 +93,26 @@ impl Encoder {
                 Format::Text => bucket.upper_bound().to_string(),
                 Format::OpenMetrics => format!("{:?}", bucket.upper_bound()),
             };
-            self.sample(name, "_bucket", metric, Some(("le", &bound)), count(bucket.cumulative_count()));
+            let labels = labels(metric).chain([("le", bound.as_str())]);
+            self.sample(name, "_bucket", labels, count(bucket.cumulative_count()));
         }
         let count = count(histogram.get_sample_count());
-        self.sample(name, "_bucket", metric, Some(("le", "+Inf")), count);
-        self.sample(name, "_sum", metric, None, histogram.get_sample_sum());
-        self.sample(name, "_count", metric, None, count);
+        self.sample(name, "_bucket", labels(metric).chain([("le", "+Inf")]), count);
+        self.sample(name, "_sum", labels(metric), histogram.get_sample_sum());
+        self.sample(name, "_count", labels(metric), count);
     }
 
-    fn sample(&mut self, name: &str, suffix: &str, metric: &Metric, extra: Extra<'_>, value: f64) {
+    fn sample<'a>(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+        value: f64,
+    ) {
         self.text(name);
         self.text(suffix);
-        let labels = metric.get_label().iter().map(|pair: &LabelPair| (pair.name(), pair.value()));
         let mut before = "{";
-        for (label, value) in labels.chain(extra) {
+        for (label, value) in labels {
             for part in [before, label, "=\""] {
                 self.text(part);
             }
@@ -135,4 +151,16 @@ impl Encoder {
     fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
+}
+
+fn kind(family: &MetricFamily) -> Kind {
+    match family.get_field_type() {
+        MetricType::COUNTER => Kind::Counter,
+        MetricType::HISTOGRAM => Kind::Histogram,
+        _ => Kind::Gauge,
+    }
+}
+
+fn labels(metric: &Metric) -> impl Iterator<Item = (&str, &str)> {
+    metric.get_label().iter().map(|pair| (pair.name(), pair.value()))
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use accept::{Encoding, Format};
 
-use crate::metrics::{StatusFamilies, target_families};
+use crate::metrics::{RequestCounts, StatusFamilies, target_families};
 use crate::status::Status;
 use crate::store::{Clock, Now, Snapshot, Store};
 use encode::Encoder;
@@ -73,7 +73,7 @@ impl Exposition {
         let (readings, requests) = self.status.read();
         let status = status.get(readings, &targets);
         let mut encoder = Encoder::new(format);
-        encoder.family(&requests.family());
+        encoder.samples(RequestCounts::FAMILY, requests.samples());
         encoder.end();
         let end = encoder.finish();
         let chunks = targets.chunks().chain([status.text.bytes]);

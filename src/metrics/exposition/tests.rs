@@ -53,6 +53,14 @@ fn text_is_what_the_prometheus_crate_writes() {
     assert_eq!(encoded(Format::Text), TextEncoder::new().encode_to_string(&of_the_scene()).unwrap());
 }
 
+#[tokio::test]
+async fn a_scrape_is_all_families_in_the_order_of_the_catalogue() {
+    let (store, status) = scene();
+    let status = StatusFamilies::reproducible(store.reader(), status.clone());
+    let exposition = Exposition::with(status, store.reader(), Clock::with(|| at(1_000)));
+    assert_eq!(scrape(&exposition).await, include_str!("../../../tests/golden/metrics.txt"));
+}
+
 #[test]
 fn openmetrics_names_counters_without_total_and_ends_with_eof() {
     let text = encoded(Format::OpenMetrics);
