@@ -51,6 +51,11 @@ impl ProductType {
         if number == 0 { None } else { Some(Self(number)) }
     }
 
+    /// A product of the catalogue, by a number that is not 0.
+    pub(crate) const fn listed(number: u32) -> Self {
+        Self(number)
+    }
+
     /// The number as it stands in the URL of the API.
     pub const fn number(self) -> u32 {
         self.0

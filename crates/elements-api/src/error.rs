@@ -335,6 +335,8 @@ const fn what(operation: Operation) -> &'static str {
         Operation::Token => "the identity service",
         Operation::Overview => "the product overview",
         Operation::Customers => "the customer list",
+        Operation::Subscriptions => "the list of subscriptions",
+        Operation::Tenants => "the list of tenants",
     }
 }
 

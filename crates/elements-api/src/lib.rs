@@ -1,7 +1,8 @@
 //! A client of AvePoint's Elements API that a long-running program can leave running.
 //!
-//! It asks how many user seats a customer has purchased of a product ([`Round::overview`]) and which customers the
-//! credentials can see ([`Round::customers`]). It gets and renews the token, by client secret or certificate, keeps to
+//! It asks how many user seats a customer has purchased of a product ([`Round::overview`]), which customers the
+//! credentials can see ([`Round::customers`]), what they have subscribed to until when ([`Round::subscriptions`]), and how
+//! many seats their tenants have ([`Round::tenants`]). It gets and renews the token, by client secret or certificate, keeps to
 //! one pace and one limit of requests in flight, honours `Retry-After`, retries what may succeed later, and reads answers
 //! strictly: a number that the vendor did not give is never made up. No error, and no `Debug` output, holds a secret.
 //!
@@ -53,6 +54,7 @@ mod retry;
 mod round;
 mod secret;
 mod settings;
+mod subscription;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod token;
@@ -71,3 +73,4 @@ pub use retry::GivesWay;
 pub use round::Round;
 pub use secret::Secret;
 pub use settings::{CertificateSource, Credential, SecretSource, Settings, is_loopback};
+pub use subscription::{Platform, SubscribedCustomer, Subscription, SubscriptionListing, Tenant, UnreadableValue};

@@ -1,10 +1,13 @@
-//! Many pages make one listing: of every customer that has a row to be read, or of none.
+//! Many pages make one listing: of every row that names somebody, or of none.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::mem;
 
 use crate::error::BadResponse;
 use crate::model::{CustomerId, ListedCustomer};
-use crate::wire::CustomersPage;
+use crate::subscription::{SubscribedCustomer, Tenant};
 
 /// The most that the API gives on a page.
 pub(crate) const PAGE_SIZE: usize = 100;
@@ -21,7 +24,7 @@ pub struct CustomerListing {
     pub lost: Option<LostRows>,
 }
 
-/// Rows of a listing that name no customer, by an id that can be used. They are no more than half of all.
+/// Rows of a listing that name nobody, by an id that can be used. They are no more than half of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostRows {
     /// How many.
@@ -30,16 +33,100 @@ pub struct LostRows {
     pub first: String,
 }
 
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page<R> {
+    pub(crate) rows: Vec<R>,
+    /// What is wrong with each row that names nobody.
+    pub(crate) lost: Vec<String>,
+    pub(crate) index: u64,
+    /// Of the rows of all pages.
+    pub(crate) total: u64,
+}
+
+/// A row of a listing.
+pub(crate) trait Row: PartialEq + Sized {
+    /// Whom it names.
+    type Key: Hash + Eq;
+
+    /// What the rows name, for messages.
+    const NAMES: &'static str;
+
+    fn key(&self) -> Self::Key;
+
+    /// Takes in another row of the same page, or of a later one, that names the same.
+    ///
+    /// # Errors
+    ///
+    /// The two cannot both be true, or a page has come twice and another one not at all.
+    fn take_in(&mut self, twin: Self, of_same_page: bool) -> Result<(), String>;
+}
+
+impl Row for ListedCustomer {
+    type Key = CustomerId;
+    const NAMES: &'static str = "customer";
+
+    fn key(&self) -> CustomerId {
+        self.id.clone()
+    }
+
+    fn take_in(&mut self, twin: Self, _: bool) -> Result<(), String> {
+        Err(format!("customer {} is listed twice", twin.id))
+    }
+}
+
+impl Row for SubscribedCustomer {
+    type Key = CustomerId;
+    const NAMES: &'static str = "customer";
+
+    fn key(&self) -> CustomerId {
+        self.id.clone()
+    }
+
+    /// What a customer has bought may stand in several rows. The same once more is a mistake of the list, on another page
+    /// one of its paging.
+    fn take_in(&mut self, twin: Self, of_same_page: bool) -> Result<(), String> {
+        match self.subscriptions == twin.subscriptions {
+            true if of_same_page => {}
+            true => return Err(format!("customer {} is listed twice, on two pages", twin.id)),
+            false => self.subscriptions.extend(twin.subscriptions),
+        }
+        Ok(())
+    }
+}
+
+impl Row for Tenant {
+    type Key = String;
+    const NAMES: &'static str = "tenant";
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn take_in(&mut self, twin: Self, of_same_page: bool) -> Result<(), String> {
+        if of_same_page && *self == twin { Ok(()) } else { Err(format!("tenant {:?} is listed twice", twin.id)) }
+    }
+}
+
 /// Pages as they come in, from number 1.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    so_far: CustomerListing,
-    seen: HashSet<CustomerId>,
+#[derive(Debug)]
+pub(crate) struct Listing<R: Row> {
+    /// The most rows of a page.
+    page_size: usize,
+    rows: Vec<R>,
+    /// Where each stands in `rows`, and on which page it first came.
+    places: HashMap<R::Key, (usize, u64)>,
+    lost: Option<LostRows>,
+    listed: u64,
     total: Option<u64>,
     pages: u64,
 }
 
-impl Listing {
+impl<R: Row> Listing<R> {
+    pub(crate) fn with_pages_of(page_size: usize) -> Self {
+        Self { page_size, rows: Vec::new(), places: HashMap::new(), lost: None, listed: 0, total: None, pages: 0 }
+    }
+
     /// The number of the page to ask for next.
     pub(crate) const fn next_page(&self) -> u64 {
         self.pages + 1
@@ -51,7 +138,7 @@ impl Listing {
     ///
     /// The page contradicts what was asked for or what came before, so nothing of the listing can be believed: the
     /// vendor's list changed in the middle, or its paging does not work as documented.
-    pub(crate) fn add(&mut self, page: CustomersPage) -> Result<bool, BadResponse> {
+    pub(crate) fn add(&mut self, page: Page<R>) -> Result<bool, BadResponse> {
         let asked = self.next_page();
         let reject = |problem: String| Err(BadResponse::Listing(problem));
         if page.index != asked {
@@ -64,38 +151,49 @@ impl Listing {
         if total > MOST_ROWS {
             return reject(format!("the total is {total}, more than the {MOST_ROWS} rows that are read"));
         }
-        let rows = page.customers.len() + page.lost.len();
-        if rows > PAGE_SIZE {
-            return reject(format!("page {asked} holds {rows} customers, more than {PAGE_SIZE}"));
+        let rows = page.rows.len() + page.lost.len();
+        if rows > self.page_size {
+            return reject(format!("page {asked} holds {rows} {}s, more than {}", R::NAMES, self.page_size));
         }
-        for customer in page.customers {
-            if !self.seen.insert(customer.id.clone()) {
-                return reject(format!("customer {} is listed twice", customer.id));
-            }
-            self.so_far.customers.push(customer);
+        for row in page.rows {
+            self.add_row(row, asked).map_err(BadResponse::Listing)?;
         }
         let lost = page.lost.len();
         if let Some(first) = page.lost.into_iter().next() {
-            self.so_far.lost.get_or_insert(LostRows { count: 0, first }).count += lost;
+            self.lost.get_or_insert(LostRows { count: 0, first }).count += lost;
         }
         self.pages = asked;
-        let lost = self.so_far.lost.as_ref();
-        let all_rows = self.so_far.customers.len() + lost.map_or(0, |lost| lost.count);
-        let listed = all_rows as u64;
+        self.listed += rows as u64;
+        let listed = self.listed;
         if listed > total || (rows == 0 && listed < total) {
             return reject(format!("the total is {total}, but {listed} were listed"));
         }
-        match lost {
+        match &self.lost {
             // So many are no mistakes: rows have another form now.
-            Some(LostRows { count, first }) if listed == total && *count > all_rows / 2 => {
-                reject(format!("{count} of {total} rows name no customer; the first one: {first}"))
+            Some(LostRows { count, first }) if listed == total && *count as u64 > listed / 2 => {
+                reject(format!("{count} of {total} rows name no {}; the first one: {first}", R::NAMES))
             }
             _ => Ok(listed == total),
         }
     }
 
-    pub(crate) fn into_customers(self) -> CustomerListing {
-        self.so_far
+    fn add_row(&mut self, row: R, page: u64) -> Result<(), String> {
+        match self.places.entry(row.key()) {
+            Entry::Vacant(entry) => {
+                entry.insert((self.rows.len(), page));
+                self.rows.push(row);
+                Ok(())
+            }
+            Entry::Occupied(entry) => {
+                let (place, first_page) = *entry.get();
+                self.rows[place].take_in(row, page == first_page)
+            }
+        }
+    }
+
+    /// All rows, and those that name nobody.
+    pub(crate) fn finish(&mut self) -> (Vec<R>, Option<LostRows>) {
+        (mem::take(&mut self.rows), self.lost.take())
     }
 }
 
@@ -103,48 +201,53 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn page(index: u64, total: u64, ids: std::ops::Range<u32>) -> CustomersPage {
+    fn page(index: u64, total: u64, ids: std::ops::Range<u32>) -> Page<ListedCustomer> {
         let customers = ids
             .map(|id| ListedCustomer { id: CustomerId::parse(&format!("c-{id}")).unwrap(), organization: None })
             .collect();
-        CustomersPage { customers, lost: Vec::new(), index, total }
+        Page { rows: customers, lost: Vec::new(), index, total }
     }
 
     /// A page of which these rows name no customer.
-    fn page_with_lost(index: u64, total: u64, ids: std::ops::Range<u32>, lost: std::ops::Range<u32>) -> CustomersPage {
+    fn page_with_lost(
+        index: u64,
+        total: u64,
+        ids: std::ops::Range<u32>,
+        lost: std::ops::Range<u32>,
+    ) -> Page<ListedCustomer> {
         let lost = lost.map(|row| format!("row {row} of page {index} has no id")).collect();
-        CustomersPage { lost, ..page(index, total, ids) }
+        Page { lost, ..page(index, total, ids) }
     }
 
-    fn rejected(pages: impl IntoIterator<Item = CustomersPage>) -> String {
-        let mut listing = Listing::default();
+    fn rejected(pages: impl IntoIterator<Item = Page<ListedCustomer>>) -> String {
+        let mut listing = Listing::with_pages_of(PAGE_SIZE);
         let outcome = pages.into_iter().try_for_each(|page| listing.add(page).map(drop));
         outcome.expect_err("the listing must be rejected").to_string()
     }
 
     #[test]
     fn pages_add_up_to_a_listing() {
-        let mut listing = Listing::default();
+        let mut listing = Listing::with_pages_of(PAGE_SIZE);
         assert_eq!(listing.add(page(1, 150, 0..100)), Ok(false));
         assert_eq!(listing.next_page(), 2);
         assert_eq!(listing.add(page(2, 150, 100..150)), Ok(true));
-        assert_eq!(listing.into_customers().customers.len(), 150);
+        assert_eq!(listing.finish().0.len(), 150);
     }
 
     #[test]
     fn rows_that_name_no_customer_are_counted_and_the_first_is_told() {
-        let mut listing = Listing::default();
+        let mut listing = Listing::with_pages_of(PAGE_SIZE);
         assert_eq!(listing.add(page(1, 250, 0..100)), Ok(false));
         assert_eq!(listing.add(page_with_lost(2, 250, 100..150, 50..100)), Ok(false));
         assert_eq!(listing.add(page_with_lost(3, 250, 150..198, 48..50)), Ok(true));
-        let CustomerListing { customers, lost } = listing.into_customers();
+        let (customers, lost) = listing.finish();
         assert_eq!(customers.len(), 198);
         assert_eq!(lost, Some(LostRows { count: 52, first: "row 50 of page 2 has no id".to_owned() }));
     }
 
     #[test]
     fn a_page_whose_rows_are_all_lost_does_not_end_the_listing() {
-        let mut listing = Listing::default();
+        let mut listing = Listing::with_pages_of(PAGE_SIZE);
         assert_eq!(listing.add(page_with_lost(1, 200, 0..0, 0..100)), Ok(false));
         assert_eq!(listing.add(page(2, 200, 0..100)), Ok(true), "half of all is not more than half");
     }
@@ -161,12 +264,12 @@ mod tests {
     fn pages_without_an_end_are_not_read() {
         let error = rejected([page(1, 500_001, 0..100)]);
         assert_eq!(error, "the total is 500001, more than the 500000 rows that are read");
-        assert_eq!(Listing::default().add(page(1, 500_000, 0..100)), Ok(false));
+        assert_eq!(Listing::with_pages_of(PAGE_SIZE).add(page(1, 500_000, 0..100)), Ok(false));
     }
 
     #[test]
     fn an_empty_listing_is_complete_at_once() {
-        assert_eq!(Listing::default().add(page(1, 0, 0..0)), Ok(true));
+        assert_eq!(Listing::with_pages_of(PAGE_SIZE).add(page(1, 0, 0..0)), Ok(true));
     }
 
     #[test]

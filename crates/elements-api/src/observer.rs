@@ -62,19 +62,25 @@ pub enum Operation {
     Customers,
     /// The seats that a customer has purchased of a product.
     Overview,
+    /// A page of the listing of subscriptions.
+    Subscriptions,
+    /// A page of the listing of a customer's tenants.
+    Tenants,
     /// A token of the identity service.
     Token,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 3] = [Self::Customers, Self::Overview, Self::Token];
+    pub const ALL: [Self; 5] = [Self::Customers, Self::Overview, Self::Subscriptions, Self::Tenants, Self::Token];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Customers => "customers",
             Self::Overview => "overview",
+            Self::Subscriptions => "subscriptions",
+            Self::Tenants => "tenants",
             Self::Token => "token",
         }
     }

@@ -44,7 +44,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::secret::Secret;
-use crate::transport::{Request, Response, SendError, Transport};
+use crate::transport::{LARGEST_BODY, Request, Response, SendError, Transport};
 use crate::{Client, Credential, Observer, SecretSource, Settings};
 
 /// What is answered to a request, and after how long.
@@ -86,6 +86,11 @@ impl Reply {
         Self::json(format!(r#"{{"productType": {product}, "purchasedUserSeat": {seats}}}"#))
     }
 
+    /// More than is read of an answer.
+    pub fn too_large() -> Self {
+        Self::json(" ".repeat(LARGEST_BODY + 1))
+    }
+
     /// The same with a `Retry-After`.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -104,7 +109,8 @@ impl Reply {
 pub struct Asked {
     /// When it was made, since the vendor was.
     pub at: Duration,
-    /// `token`, `customers/{page}` or `{customer}/{product}`.
+    /// `token`, `customers/{page}`, `subscriptions/{page}`, `tenants/{customer}/{platform}/{page}` or
+    /// `{customer}/{product}`.
     pub what: String,
 }
 
@@ -186,6 +192,9 @@ impl Transport for Vendor {
         Box::pin(async move {
             sleep(reply.after).await;
             drop(flight);
+            if reply.body.len() > LARGEST_BODY {
+                return Err(SendError::TooLarge { status: reply.status, request_id: None });
+            }
             Ok(Response {
                 status: reply.status,
                 request_id: None,
@@ -236,10 +245,17 @@ fn what(url: &Url) -> String {
     match path.as_slice() {
         ["", "connect", "token"] => "token".to_owned(),
         ["", "base", "partner", "external", "v3", "general", "customers", "batch"] => {
-            let page = url.query_pairs().find(|(name, _)| name == "pageIndex");
-            format!("customers/{}", page.expect("a page is asked for").1)
+            format!("customers/{}", page(url))
+        }
+        [.., "customers", "services", "batch"] => format!("subscriptions/{}", page(url)),
+        [.., "customers", customer, "3rd-party-products", "type", platform, "tenants", "batch"] => {
+            format!("tenants/{customer}/{platform}/{}", page(url))
         }
         [.., "customers", customer, "avpt-products", "type", product, "overview"] => format!("{customer}/{product}"),
         _ => panic!("nothing is asked at {url}"),
     }
+}
+
+fn page(url: &Url) -> String {
+    url.query_pairs().find(|(name, _)| name == "pageIndex").expect("a page is asked for").1.into_owned()
 }

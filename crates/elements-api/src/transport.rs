@@ -21,7 +21,7 @@ use crate::settings::is_loopback;
 use crate::{Settings, SetupError};
 
 /// No answer of this API needs more bytes, and no more are read.
-const LARGEST_BODY: usize = 1 << 20;
+pub(crate) const LARGEST_BODY: usize = 1 << 20;
 
 /// Sends one request. A test puts a scripted vendor in its place.
 pub(crate) trait Transport: Send + Sync {
@@ -37,7 +37,7 @@ pub(crate) struct Request {
 
 pub(crate) enum Body {
     Form(Secret),
-    Json(&'static str),
+    Json(String),
 }
 
 /// A complete answer.
@@ -254,7 +254,7 @@ mod tests {
     async fn every_request_says_what_kind_of_text_it_is_even_without_any() {
         for (body, method, content_type) in [
             (None, "get", "application/json"),
-            (Some(Body::Json("{}")), "post", "application/json"),
+            (Some(Body::Json("{}".to_owned())), "post", "application/json"),
             (Some(Body::Form(Secret::new("a=b"))), "post", "application/x-www-form-urlencoded"),
         ] {
             let head = sent(body).await;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
 use crate::testing::{Reply, Vendor};
-use crate::{CertificateSource, Client, Credential, Error, Round, SecretSource};
+use crate::{CertificateSource, Client, Credential, Error, Platform, Round, SecretSource};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -626,4 +626,77 @@ fn what_holds_a_secret_shows_none() {
     let client = vendor.client(|_| {});
     let settings = crate::testing::settings();
     assert!(!format!("{client:?} {settings:?}").contains("hunter2"));
+}
+
+/// A page of subscriptions of customers that are called by these numbers.
+fn subscriptions_page(index: u64, total: usize, customers: std::ops::Range<usize>) -> Reply {
+    let row =
+        |n| format!(r#"{{"customerId": "c-{n}", "products": [{{"service": "Fly", "purchasedUserSeats": "{n}"}}]}}"#);
+    let rows: Vec<_> = customers.map(row).collect();
+    let metadata = format!(r#"{{"pageIndex": {index}, "totalCount": {total}}}"#);
+    Reply::json(format!(r#"{{"data": [{}], "metadata": {metadata}}}"#, rows.join(",")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_are_listed_page_by_page_with_the_scope_that_overviews_need() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "subscriptions/1" => subscriptions_page(1, 150, 0..100),
+        "subscriptions/2" => subscriptions_page(2, 150, 100..150),
+        other => panic!("{other}"),
+    });
+    let client = vendor.client(|settings| settings.discovery = false);
+    let listing = Round::begin(&client, Instant::now() + DAY).subscriptions(None).await.unwrap();
+    assert_eq!((listing.customers.len(), listing.lost, listing.unreadable.len()), (150, None, 0));
+    assert_eq!(listing.customers[149].subscriptions[0].purchased_user_seats, Seats::new(149));
+    assert_eq!(vendor.whats(), ["subscriptions/1", "subscriptions/2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_whose_pages_are_too_large_is_asked_for_again_in_smaller_ones() {
+    let mut pages = [subscriptions_page(1, 60, 0..50), subscriptions_page(2, 60, 50..60)].into_iter();
+    let mut is_first = true;
+    let vendor = Vendor::new(move |what| match what {
+        "token" => Reply::token(),
+        _ if std::mem::take(&mut is_first) => Reply::too_large(),
+        _ => pages.next().unwrap(),
+    });
+    let client = vendor.client(|_| ());
+    let listing = Round::begin(&client, Instant::now() + DAY).subscriptions(None).await.unwrap();
+    assert_eq!(listing.customers.len(), 60);
+    assert_eq!(vendor.whats(), ["subscriptions/1", "subscriptions/1", "subscriptions/2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_may_have_several_rows_but_not_the_same_one_on_two_pages() {
+    let ask = async |pages: [Reply; 2]| {
+        let mut pages = pages.into_iter();
+        let vendor = Vendor::new(move |what| if what == "token" { Reply::token() } else { pages.next().unwrap() });
+        let client = vendor.client(|_| ());
+        Round::begin(&client, Instant::now() + DAY).subscriptions(None).await
+    };
+    let error = ask([subscriptions_page(1, 101, 0..100), subscriptions_page(2, 101, 99..100)]).await.unwrap_err();
+    assert!(error.to_string().contains("customer c-99 is listed twice, on two pages"), "{error}");
+    let other = r#"{"data": [{"customerId": "C-99", "products": [{"service": "Opus"}]}],
+                     "metadata": {"pageIndex": 2, "totalCount": 101}}"#;
+    let listing = ask([subscriptions_page(1, 101, 0..100), Reply::json(other)]).await.unwrap();
+    assert_eq!((listing.customers.len(), listing.customers[99].subscriptions.len()), (100, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_that_nobody_knows_of_are_none_and_a_refusal_is_no_answer() {
+    let vendor = Vendor::new(|what| match what {
+        "token" => Reply::token(),
+        "tenants/a/0/1" => Reply::json(
+            r#"{"data": [{"tenantId": "t", "assignedUserSeat": 25}], "metadata": {"pageIndex": 1, "totalCount": 1}}"#,
+        ),
+        "tenants/a/2/1" => Reply::status(404),
+        _ => Reply::status(403),
+    });
+    let client = vendor.client(|_| ());
+    let round = Round::begin(&client, Instant::now() + DAY);
+    let ask = async |platform| round.tenants(&CustomerId::parse("a").unwrap(), platform).await;
+    assert_eq!(ask(Platform::Microsoft365).await.unwrap()[0].assigned, Seats::new(25));
+    assert_eq!(ask(Platform::Google).await, Ok(vec![]));
+    assert_eq!(ask(Platform::Salesforce).await.unwrap_err().reason(), Some(Reason::Forbidden));
 }

@@ -1,5 +1,9 @@
 //! The vendor's JSON, read strictly: what is not there is not invented.
 
+mod subscriptions;
+mod tenants;
+mod text;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -10,9 +14,13 @@ use serde_json::value::RawValue;
 
 use crate::catalog::ProductType;
 use crate::error::BadResponse;
+use crate::listing::Page;
 use crate::model::{Answer, CustomerId, ListedCustomer, Seats};
 use crate::object::Object;
 use crate::secret::Secret;
+
+pub(crate) use subscriptions::subscriptions_page;
+pub(crate) use tenants::tenants_page;
 
 /// Answer of `…/avpt-products/type/{productType}/overview`.
 ///
@@ -72,21 +80,19 @@ pub(crate) fn token_error(body: &[u8]) -> Option<String> {
     serde_json::from_slice(without_bom(body)).ok().map(|Object(TokenError { error })| error)
 }
 
-/// One page of the customers that the credentials can see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CustomersPage {
-    pub(crate) customers: Vec<ListedCustomer>,
-    /// What is wrong with each row that names no customer.
-    pub(crate) lost: Vec<String>,
-    pub(crate) index: u64,
-    /// Of all pages.
-    pub(crate) total: u64,
+/// Answer of `…/customers/batch`.
+pub(crate) fn customers_page(body: &[u8]) -> Result<Page<ListedCustomer>, BadResponse> {
+    page(body, listed_customer)
 }
 
-/// Answer of `…/customers/batch`. A row that names no customer spoils no other.
-pub(crate) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> {
+/// One page of a listing, whose rows `read` reads. A row that it cannot read spoils no other.
+///
+/// # Errors
+///
+/// It is not the documented object.
+fn page<R>(body: &[u8], mut read: impl FnMut(&RawValue) -> Result<R, String>) -> Result<Page<R>, BadResponse> {
     #[derive(Deserialize)]
-    struct Page<'a> {
+    struct Answer<'a> {
         /// `null` may stand for an empty list, but nothing may not.
         #[serde(borrow, deserialize_with = "Option::deserialize")]
         data: Option<Vec<&'a RawValue>>,
@@ -98,16 +104,16 @@ pub(crate) fn customers_page(body: &[u8]) -> Result<CustomersPage, BadResponse> 
         page_index: Number,
         total_count: Number,
     }
-    let Page { data, metadata: Object(Metadata { page_index, total_count }) } =
-        json(body, "an object with data (a list of customers) and metadata (pageIndex, totalCount)")?;
+    let Answer { data, metadata: Object(Metadata { page_index, total_count }) } =
+        json(body, "an object with data (a list) and metadata (pageIndex, totalCount)")?;
     let (index, total) = (page_index.0, total_count.0);
     if data.is_none() && total > 0 {
         return Err(BadResponse::Listing(format!("the total is {total}, but the data is null")));
     }
-    let mut page = CustomersPage { customers: Vec::new(), lost: Vec::new(), index, total };
+    let mut page = Page { rows: Vec::new(), lost: Vec::new(), index, total };
     for (number, row) in (1..).zip(data.unwrap_or_default()) {
-        match listed_customer(row) {
-            Ok(customer) => page.customers.push(customer),
+        match read(row) {
+            Ok(row) => page.rows.push(row),
             Err(problem) => page.lost.push(format!("row {number} of page {index} {problem}")),
         }
     }
@@ -125,20 +131,26 @@ fn listed_customer(row: &RawValue) -> Result<ListedCustomer, String> {
         #[serde(default)]
         organization: Value,
     }
-    /// More of an id that is not valid is not repeated.
-    const LONGEST_SHOWN: usize = 100;
     let Ok(Object(Row { id, organization })) = serde_json::from_str(row.get()) else {
         return Err("is no object".to_owned());
     };
-    let id = match &id {
-        Value::Null => return Err("has no id".to_owned()),
+    Ok(ListedCustomer { id: customer_id(&id)?, organization: organization.as_str().and_then(name) })
+}
+
+/// # Errors
+///
+/// What is wrong with it, as words that follow the row's name.
+fn customer_id(id: &Value) -> Result<CustomerId, String> {
+    /// More of an id that is not valid is not repeated.
+    const LONGEST_SHOWN: usize = 100;
+    match id {
+        Value::Null => Err("has no id".to_owned()),
         Value::String(id) => CustomerId::parse(id).ok_or_else(|| {
             let shown: String = id.chars().take(LONGEST_SHOWN).collect();
             format!("has the id {shown:?}, which is not valid: expected {}", CustomerId::FORM)
-        })?,
-        _ => return Err("has an id that is no text".to_owned()),
-    };
-    Ok(ListedCustomer { id, organization: organization.as_str().and_then(name) })
+        }),
+        _ => Err("has an id that is no text".to_owned()),
+    }
 }
 
 /// A name as it is kept: of one line, without what a terminal obeys, and not too long, since there may be 100,000. `None`
@@ -381,8 +393,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!((page.index, page.total), (1, 2));
-        assert_eq!(page.customers[0].organization.as_deref(), Some("Contoso"));
-        assert_eq!(page.customers[1].organization, None);
+        assert_eq!(page.rows[0].organization.as_deref(), Some("Contoso"));
+        assert_eq!(page.rows[1].organization, None);
         assert!(!format!("{page:?}").contains("example.com"));
     }
 
@@ -390,7 +402,7 @@ mod tests {
     fn no_data_at_all_is_an_empty_listing_only_where_the_total_is_0() {
         let read = |data: &str, total: u32| {
             let body = format!(r#"{{{data} "metadata": {{"pageIndex": 1, "totalCount": {total}}}}}"#);
-            customers_page(body.as_bytes()).map(|page| page.customers.len()).map_err(|error| error.to_string())
+            customers_page(body.as_bytes()).map(|page| page.rows.len()).map_err(|error| error.to_string())
         };
         assert_eq!(read(r#""data": null,"#, 0), Ok(0));
         assert_eq!(read(r#""data": null,"#, 3), Err("the total is 3, but the data is null".to_owned()));
@@ -404,7 +416,7 @@ mod tests {
             customers_page(body.as_bytes())
         };
         let page = read(r#"{"pageIndex": 1, "totalCount": 2}"#).unwrap();
-        assert_eq!((page.customers.len(), page.lost.len()), (1, 1));
+        assert_eq!((page.rows.len(), page.lost.len()), (1, 1));
         assert!(matches!(read("[1, 2]"), Err(BadResponse::Unreadable { .. })));
         assert!(customers_page(br#"[[{"id": "a"}], {"pageIndex": 1, "totalCount": 1}]"#).is_err());
         assert_eq!(token_error(br#"["invalid_client"]"#), None);
@@ -430,7 +442,7 @@ mod tests {
             let body =
                 format!(r#"{{"data": [{{"id": "a"}}, {row}], "metadata": {{"pageIndex": 3, "totalCount": 2}}}}"#);
             let page = customers_page(body.as_bytes()).unwrap();
-            assert_eq!(page.customers.len(), 1);
+            assert_eq!(page.rows.len(), 1);
             assert_eq!(page.lost, [format!("row 2 of page 3 {problem}")]);
         }
     }
@@ -440,7 +452,7 @@ mod tests {
         let organization = |json: &str| {
             let row = format!(r#"{{"id": "a", "organization": {json}}}"#);
             let body = format!(r#"{{"data": [{row}], "metadata": {{"pageIndex": 1, "totalCount": 1}}}}"#);
-            customers_page(body.as_bytes()).unwrap().customers.remove(0).organization
+            customers_page(body.as_bytes()).unwrap().rows.remove(0).organization
         };
         assert_eq!(organization(r#""A\n\u0000\u0085\u2028\u001b[31mB é""#).as_deref(), Some("A    \u{20}[31mB é"));
         assert_eq!(organization(&format!("\"x{}\"", "é".repeat(10_000))).map(|name| name.len()), Some(199));
