@@ -19,6 +19,7 @@ use crate::answer::{Body, error};
 use crate::control::{Control, State};
 use crate::fault::{Asked, Effect};
 use crate::record::Operation;
+use crate::tenant::Platform;
 use crate::{identity, partner};
 
 /// The connection ends without an answer that hyper could write.
@@ -92,6 +93,8 @@ enum Route<'a> {
     Token,
     Overview { customer: &'a str, product: &'a str },
     Customers,
+    Subscriptions,
+    Tenants { customer: &'a str, platform: &'a str },
     Unknown,
 }
 
@@ -102,22 +105,31 @@ impl<'a> Route<'a> {
         }
         match path.strip_prefix(partner::CUSTOMERS_PATH).map(|rest| rest.split('/').collect::<Vec<_>>()).as_deref() {
             Some(["batch"]) => Self::Customers,
+            Some(["services", "batch"]) => Self::Subscriptions,
             Some([customer, "avpt-products", "type", product, "overview"]) if !customer.is_empty() => {
                 Self::Overview { customer, product }
+            }
+            Some([customer, "3rd-party-products", "type", platform, "tenants", "batch"]) if !customer.is_empty() => {
+                Self::Tenants { customer, platform }
             }
             _ => Self::Unknown,
         }
     }
 
     fn asked(self, request: &Request<Bytes>) -> Asked<'a> {
-        let asked = |operation| Asked { operation, customer: None, product: None, page: None };
+        let listing = |operation| Asked { page: partner::page_index(request), ..Asked::about(operation) };
         match self {
-            Self::Token => asked(Operation::Token),
+            Self::Token => Asked::about(Operation::Token),
             Self::Overview { customer, product } => {
-                Asked { customer: Some(customer), product: product.parse().ok(), ..asked(Operation::Overview) }
+                Asked { customer: Some(customer), product: product.parse().ok(), ..Asked::about(Operation::Overview) }
             }
-            Self::Customers => Asked { page: partner::page_index(request), ..asked(Operation::Customers) },
-            Self::Unknown => asked(Operation::Other),
+            Self::Customers => listing(Operation::Customers),
+            Self::Subscriptions => listing(Operation::Subscriptions),
+            Self::Tenants { customer, platform } => {
+                let platform = Platform::of(platform);
+                Asked { customer: Some(customer), platform, ..listing(Operation::Tenants) }
+            }
+            Self::Unknown => Asked::about(Operation::Other),
         }
     }
 }
@@ -137,6 +149,8 @@ fn respond(
         (_, Route::Token) => identity::token(state, request),
         (_, Route::Overview { customer, product }) => partner::overview(state, request, customer, product),
         (_, Route::Customers) => partner::customers(state, request),
+        (_, Route::Subscriptions) => partner::subscriptions(state, request),
+        (_, Route::Tenants { customer, platform }) => partner::tenants(state, request, customer, platform),
         (_, Route::Unknown) => error(StatusCode::NOT_FOUND, "there is no such path"),
     };
     let date = httpdate::fmt_http_date(state.now());
@@ -225,6 +239,24 @@ mod tests {
             let query = format!("?pageIndex={page}&pageSize=1");
             assert_eq!(read(caller.post_batch(&token, &query)).await.0, status);
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_subscriptions_or_one_platform_of_a_customer_can_fail_alone() {
+        let caller = Caller::new(World::sized(3, &[4])).await;
+        let token = caller.token_for(LICENSE_SCOPE).await;
+        let broken = || Effect::status(StatusCode::BAD_GATEWAY);
+        caller.sim.inject(Rule::on(Operation::Subscriptions, broken()).page(2));
+        for (page, status) in [(1, 200), (2, 502), (3, 200)] {
+            let query = format!("?pageIndex={page}&pageSize=1");
+            assert_eq!(read(caller.post_services(&token, &query)).await.0, status);
+        }
+        let id = |nth: u32| format!("c0000000-0000-4000-8000-{nth:012x}");
+        caller.sim.inject(Rule::on(Operation::Tenants, broken()).customer(id(1)).platform(Platform::Google));
+        for (customer, platform, status) in [(1, 2, 502), (1, 0, 200), (2, 2, 200)] {
+            assert_eq!(read(caller.post_tenants(&token, &id(customer), platform)).await.0, status);
+        }
+        assert_eq!((caller.sim.count(Operation::Subscriptions), caller.sim.count(Operation::Tenants)), (3, 3));
     }
 
     #[tokio::test]
@@ -356,14 +388,22 @@ mod tests {
         let base = "/partner/external/v3/general/customers";
         let route = |path: &str| match Route::of(&format!("{base}{path}")) {
             Route::Overview { customer, product } => format!("{customer} {product}"),
+            Route::Tenants { customer, platform } => format!("{customer} on {platform}"),
             other => format!("{other:?}"),
         };
         assert_eq!(route("/c1/avpt-products/type/2048/overview"), "c1 2048");
         assert_eq!(route("/batch"), "Customers");
+        assert_eq!(route("/services/batch"), "Subscriptions");
+        assert_eq!(route("/c1/3rd-party-products/type/0/tenants/batch"), "c1 on 0");
         for path in [
             "",
             "/",
             "/batch/",
+            "/services",
+            "/services/batch/",
+            "//3rd-party-products/type/0/tenants/batch",
+            "/c1/3rd-party-products/type/0/tenants",
+            "/c1/3rd-party-products/type/0/tenants/batch/",
             "//avpt-products/type/2048/overview",
             "/c1/avpt-products/type/2048/overview/",
             "/c1/avpt-products/type/2048",

@@ -8,6 +8,7 @@ use hyper::{Response, StatusCode};
 
 use crate::evenly;
 use crate::record::Operation;
+use crate::tenant::Platform;
 
 /// What happens to a request instead of its true answer, or to that answer.
 #[derive(Debug, Clone)]
@@ -87,6 +88,7 @@ pub struct Rule {
     operation: Option<Operation>,
     customer: Option<String>,
     product: Option<u32>,
+    platform: Option<Platform>,
     page: Option<usize>,
     ration: Ration,
 }
@@ -94,7 +96,8 @@ pub struct Rule {
 impl Rule {
     /// For every request.
     pub fn new(effect: Effect) -> Self {
-        Self { effect, operation: None, customer: None, product: None, page: None, ration: Ration::Always }
+        let ration = Ration::Always;
+        Self { effect, operation: None, customer: None, product: None, platform: None, page: None, ration }
     }
 
     /// For every request of one operation.
@@ -102,7 +105,7 @@ impl Rule {
         Self { operation: Some(operation), ..Self::new(effect) }
     }
 
-    /// Only overviews of this customer's products.
+    /// Only overviews of this customer's products, and its tenants.
     #[must_use]
     pub fn customer(self, id: impl Into<String>) -> Self {
         Self { customer: Some(id.into()), ..self }
@@ -114,7 +117,13 @@ impl Rule {
         Self { product: Some(product), ..self }
     }
 
-    /// Only this page of the customers, counted from 1.
+    /// Only tenants on this platform.
+    #[must_use]
+    pub fn platform(self, platform: Platform) -> Self {
+        Self { platform: Some(platform), ..self }
+    }
+
+    /// Only this page of a listing (of customers, subscriptions or tenants), counted from 1.
     #[must_use]
     pub fn page(self, page: usize) -> Self {
         Self { page: Some(page), ..self }
@@ -148,6 +157,7 @@ impl Rule {
         self.operation.is_none_or(|operation| operation == asked.operation)
             && self.customer.as_ref().is_none_or(|id| asked.customer.is_some_and(|c| c.eq_ignore_ascii_case(id)))
             && (self.product.is_none() || self.product == asked.product)
+            && (self.platform.is_none() || self.platform == asked.platform)
             && (self.page.is_none() || self.page == asked.page)
     }
 }
@@ -158,7 +168,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) operation: Operation,
     pub(crate) customer: Option<&'a str>,
     pub(crate) product: Option<u32>,
+    pub(crate) platform: Option<Platform>,
     pub(crate) page: Option<usize>,
+}
+
+impl Asked<'_> {
+    /// A request of this operation of which nothing else is known.
+    pub(crate) const fn about(operation: Operation) -> Self {
+        Self { operation, customer: None, product: None, platform: None, page: None }
+    }
 }
 
 /// The rules in force.
@@ -218,8 +236,7 @@ impl Ration {
 mod tests {
     use super::*;
 
-    const OVERVIEW: Asked<'_> =
-        Asked { operation: Operation::Overview, customer: Some("c1"), product: Some(4), page: None };
+    const OVERVIEW: Asked<'_> = Asked { customer: Some("c1"), product: Some(4), ..Asked::about(Operation::Overview) };
 
     fn strikes(rule: Rule, requests: usize) -> Vec<usize> {
         let mut faults = Faults::default();
@@ -251,6 +268,7 @@ mod tests {
             Rule::on(Operation::Token, Effect::Stall),
             Rule::new(Effect::Stall).customer("c2"),
             Rule::new(Effect::Stall).product(5),
+            Rule::new(Effect::Stall).platform(Platform::Google),
             Rule::new(Effect::Stall).page(1),
         ];
         for rule in misses {

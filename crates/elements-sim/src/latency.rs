@@ -8,7 +8,7 @@ use crate::record::Operation;
 /// How long the answers to each operation take, all scaled by one factor.
 ///
 /// The default is [`LIVE`](Self::LIVE): 0.61 to 1.35 s for an overview (half of them take at most 0.65 s), 1.7 s for a
-/// page of customers.
+/// page of customers, 4.8 s for a page of subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latency {
     /// For a token.
@@ -17,6 +17,10 @@ pub struct Latency {
     pub overview: Spread,
     /// For a page of the customers.
     pub customers: Spread,
+    /// For a page of the subscriptions.
+    pub subscriptions: Spread,
+    /// For a page of the tenants.
+    pub tenants: Spread,
     /// For a path that the vendor does not have.
     pub other: Spread,
     /// What all of them are multiplied by: 1 for the real ones, 0 to answer at once.
@@ -37,7 +41,8 @@ pub struct Spread {
 }
 
 impl Latency {
-    /// What the live API was seen to take. The identity service was not measured; what it takes here is a guess.
+    /// What the live API was seen to take. The identity service and tenants were not measured; what they take here is a
+    /// guess.
     pub const LIVE: Self = Self {
         token: Spread::of(Duration::from_millis(300)),
         overview: Spread {
@@ -46,6 +51,8 @@ impl Latency {
             most: Duration::from_millis(1350),
         },
         customers: Spread::of(Duration::from_millis(1700)),
+        subscriptions: Spread::of(Duration::from_millis(4800)),
+        tenants: Spread::of(Duration::from_millis(650)),
         other: Spread::of(Duration::ZERO),
         scale: 1.0,
         seed: 0,
@@ -54,7 +61,15 @@ impl Latency {
     /// Every answer takes exactly `duration`.
     pub const fn of(duration: Duration) -> Self {
         let spread = Spread::of(duration);
-        Self { token: spread, overview: spread, customers: spread, other: spread, ..Self::LIVE }
+        Self {
+            token: spread,
+            overview: spread,
+            customers: spread,
+            subscriptions: spread,
+            tenants: spread,
+            other: spread,
+            ..Self::LIVE
+        }
     }
 
     /// The live ones, times `scale`.
@@ -68,6 +83,8 @@ impl Latency {
             Operation::Token => self.token,
             Operation::Overview => self.overview,
             Operation::Customers => self.customers,
+            Operation::Subscriptions => self.subscriptions,
+            Operation::Tenants => self.tenants,
             Operation::Other => self.other,
         };
         spread.at(evenly::spread(self.seed, nth)).mul_f64(self.scale)
@@ -115,6 +132,7 @@ mod tests {
         assert!((649..652).contains(&ms(500)), "{:?} in the middle", took[500]);
         assert!(ms(750) < 700, "skewed: {:?} for three of four", took[750]);
         assert_eq!(Latency::LIVE.of_request(Operation::Customers, 1), Duration::from_millis(1700));
+        assert_eq!(Latency::LIVE.of_request(Operation::Subscriptions, 1), Duration::from_millis(4800));
     }
 
     #[test]
@@ -130,7 +148,14 @@ mod tests {
     #[test]
     fn all_operations_can_take_the_same() {
         let latency = Latency::of(Duration::from_millis(20));
-        for operation in [Operation::Token, Operation::Overview, Operation::Customers, Operation::Other] {
+        for operation in [
+            Operation::Token,
+            Operation::Overview,
+            Operation::Customers,
+            Operation::Subscriptions,
+            Operation::Tenants,
+            Operation::Other,
+        ] {
             assert_eq!(latency.of_request(operation, 7), Duration::from_millis(20));
         }
     }

@@ -24,14 +24,27 @@
 //! # }
 //! ```
 //!
-//! It implements the token endpoint, product overviews and the listing of customers, and no more of the API. Its wire
-//! format is its own: were it shared with a client, one wrong field name would agree with itself.
+//! A customer that bought products has the subscriptions to them; others, and tenants, are added:
+//!
+//! ```
+//! use elements_sim::{Customer, Day, Platform, Subscription, Tenant};
+//!
+//! Customer::new("c1", "Contoso")
+//!     .product(2048, 25)
+//!     .subscription(Subscription::new("Fly Migration").seats(7).contract_ends(Day::from_now(25)))
+//!     .subscription(Subscription::new("EnPower").field("purchasedUnits", 1).without("package"))
+//!     .tenant(Platform::Microsoft365, Tenant::new("t1", "contoso.example").available(25).assigned(31));
+//! ```
+//!
+//! It implements the token endpoint, product overviews and the listings of customers, of subscriptions and of tenants, and no
+//! more of the API. Its wire format is its own: were it shared with a client, one wrong field name would agree with itself.
 
 #![warn(missing_docs)]
 
 mod answer;
 mod assertion;
 mod control;
+mod day;
 pub mod demo;
 mod evenly;
 mod exchange;
@@ -41,6 +54,8 @@ mod latency;
 mod partner;
 mod record;
 mod server;
+mod subscription;
+mod tenant;
 #[cfg(test)]
 mod testing;
 mod world;
@@ -56,9 +71,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use control::Control;
+pub use day::{DateForm, Day};
 pub use fault::{Effect, Rule};
 pub use latency::{Latency, Spread};
 pub use record::{Exchange, Operation};
+pub use subscription::{Subscription, service_of};
+pub use tenant::{Platform, Tenant};
 pub use world::{CUSTOMERS_SCOPE, Customer, Customers, LICENSE_SCOPE, NeverBought, World};
 
 /// A running simulation of the vendor: a [`Control`] with a server behind it. It stops when it is dropped: the port closes

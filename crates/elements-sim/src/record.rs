@@ -18,6 +18,10 @@ pub enum Operation {
     Overview,
     /// The listing of customers.
     Customers,
+    /// The listing of the customers' subscriptions.
+    Subscriptions,
+    /// The listing of one customer's tenants on a platform.
+    Tenants,
     /// A path that the vendor does not have.
     Other,
 }

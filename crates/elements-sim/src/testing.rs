@@ -65,7 +65,19 @@ impl Caller {
     }
 
     pub(crate) fn post_batch(&self, token: &str, query: &str) -> RequestBuilder {
-        let url = self.url(&format!("/partner/external/v3/general/customers/batch{query}"));
+        self.post(token, &format!("batch{query}"))
+    }
+
+    pub(crate) fn post_services(&self, token: &str, query: &str) -> RequestBuilder {
+        self.post(token, &format!("services/batch{query}"))
+    }
+
+    pub(crate) fn post_tenants(&self, token: &str, customer: &str, platform: u32) -> RequestBuilder {
+        self.post(token, &format!("{customer}/3rd-party-products/type/{platform}/tenants/batch"))
+    }
+
+    pub(crate) fn post(&self, token: &str, end: &str) -> RequestBuilder {
+        let url = self.url(&format!("/partner/external/v3/general/customers/{end}"));
         self.http.post(url).bearer_auth(token).header("content-type", "application/json").body("{}")
     }
 }

@@ -194,8 +194,8 @@ mod tests {
         let mut throttled = 0;
         let mut found = BTreeMap::new();
         for (customer, &product) in customers.iter().flat_map(|customer| products.iter().map(move |p| (customer, p))) {
-            let operation = Operation::Overview;
-            let asked = Asked { operation, customer: Some(&customer.id), product: Some(product), page: None };
+            let about = Asked::about(Operation::Overview);
+            let asked = Asked { customer: Some(&customer.id), product: Some(product), ..about };
             let mut is_refused = || {
                 let effect = control.arrive(&asked, Arc::new(Request::new(Bytes::new())), Instant::now()).effect;
                 throttled += usize::from(is_throttling(effect.as_ref()));
