@@ -7,13 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Day {
     year: u16,
     month: u8,
-    day: u8,
+    /// Of the month.
+    date: u8,
 }
 
 impl Day {
     /// A day of which nothing is checked.
-    pub const fn of(year: u16, month: u8, day: u8) -> Self {
-        Self { year, month, day }
+    pub const fn of(year: u16, month: u8, date: u8) -> Self {
+        Self { year, month, date }
     }
 
     /// The day that is so many days after today, by UTC and this machine's clock; before today, if negative.
@@ -24,11 +25,11 @@ impl Day {
 
     /// As it stands in an answer.
     pub(crate) fn written(self, form: DateForm) -> String {
-        let Self { year, month, day } = self;
+        let Self { year, month, date } = self;
         match form {
-            DateForm::MonthFirst => format!("{month:02}-{day:02}-{year:04}T12:00:00Z"),
-            DateForm::Iso => format!("{year:04}-{month:02}-{day:02}T12:00:00Z"),
-            DateForm::IsoDate => format!("{year:04}-{month:02}-{day:02}"),
+            DateForm::MonthFirst => format!("{month:02}-{date:02}-{year:04}T12:00:00Z"),
+            DateForm::Iso => format!("{year:04}-{month:02}-{date:02}T12:00:00Z"),
+            DateForm::IsoDate => format!("{year:04}-{month:02}-{date:02}"),
         }
     }
 
@@ -48,7 +49,7 @@ impl Day {
             month += 1;
         }
         // Fewer than 31 days are left.
-        Self { year, month, day: u8::try_from(days + 1).unwrap_or_default() }
+        Self { year, month, date: u8::try_from(days + 1).unwrap_or_default() }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The account of the `demo` command: invented customers whose seats move, and an API that fails now and then.
 
+mod contracts;
 mod story;
 
-use crate::{Customer, Latency, World};
+use crate::{Customer, Day, Latency, World};
 
 pub use story::live;
 
-/// A partner's dozen customers, with the products and numbers that such customers have. Answers take a fifth of their true
-/// time: a cycle is seen to run, and ends well before the next.
+/// A partner's dozen customers, with the products, contracts and tenants that such customers have. Answers take a fifth of
+/// their true time: a cycle is seen to run, and ends well before the next.
 pub fn world() -> World {
     let customers = CUSTOMERS.iter().zip(1..).map(|(line, number)| customer(line, number));
-    World { latency: Latency::scaled(0.2), record_limit: 0, ..World::with(customers) }
+    World {
+        latency: Latency::scaled(0.2),
+        record_limit: 0,
+        contract_end: Day::from_now(contracts::A_YEAR),
+        ..World::with(customers)
+    }
 }
 
 fn customer((organization, domain, seats): &Line, number: usize) -> Customer {
@@ -20,7 +26,7 @@ fn customer((organization, domain, seats): &Line, number: usize) -> Customer {
     if *organization == NOT_APPLICABLE.0 {
         customer.seats.insert(NOT_APPLICABLE.1, "N/A".into());
     }
-    customer
+    contracts::agree(customer)
 }
 
 /// The id of the customer with this number; those of [`CUSTOMERS`] are counted from 1.
