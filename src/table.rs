@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use elements_api::Seats;
 use serde::{Serialize, Serializer};
 
 /// One cell of a table.
@@ -9,9 +10,34 @@ use serde::{Serialize, Serializer};
 #[serde(untagged)]
 pub enum Cell {
     Text(String),
-    Number(u64),
+    Number(i64),
     /// No value, which is not 0 and not an empty text.
     Nothing,
+}
+
+impl From<Seats> for Cell {
+    fn from(seats: Seats) -> Self {
+        // No number of seats comes near 2^63.
+        Self::Number(seats.get().cast_signed())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Nothing, Into::into)
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 impl From<&str> for Cell {

@@ -77,6 +77,16 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         output: CustomersOutput,
     },
+    /// List the subscriptions of all customers that the credentials can see: what ends first on top.
+    Subscriptions {
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        output: Output,
+    },
+    /// List the tenants of the customers with their assigned and available seats; exit 1 if any could not be listed.
+    Tenants {
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        output: Output,
+    },
     /// List the products of AvePoint's catalogue.
     Products {
         #[arg(long, value_name = "FORMAT", default_value = "table")]

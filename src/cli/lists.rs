@@ -1,9 +1,15 @@
-//! `customers` and `products`.
+//! `customers`, `subscriptions`, `tenants` and `products`.
 
+use std::collections::HashMap;
 use std::io::{Write, stdout};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use elements_api::{CATALOG, CustomerListing, LostRows};
+use elements_api::{
+    CATALOG, CustomerId, CustomerListing, LostRows, Platform, SubscribedCustomer, Subscription, SubscriptionListing,
+    UnreadableValue,
+};
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::args::{CustomersOutput, Output};
@@ -11,6 +17,8 @@ use super::entries::entries;
 use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
+use crate::poll::Selection;
+use crate::rfc3339;
 use crate::table::Cell;
 
 /// Lists the customers that the credentials can see.
@@ -20,9 +28,7 @@ pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Resul
     config.api.discovery = true;
     let listing = round(&config)?.customers().await.context("customers cannot be listed")?;
     let CustomerListing { customers, lost } = listing;
-    if let Some(LostRows { count: rows, first }) = lost {
-        warn!(rows, first, "the listing has rows that name no customer: they are left out");
-    }
+    warn_of_lost(lost);
     if customers.is_empty() && matches!(output, CustomersOutput::Table | CustomersOutput::Yaml) {
         bail!("the credentials can see no customer");
     }
@@ -36,11 +42,132 @@ pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Resul
             return Ok(Outcome::Done);
         }
     };
-    let rows = customers
-        .into_iter()
-        .map(|customer| [Cell::from(customer.id.as_str()), customer.organization.map_or(Cell::Nothing, Cell::Text)]);
+    let rows = customers.into_iter().map(|customer| [Cell::from(customer.id.as_str()), customer.organization.into()]);
     write(&mut stdout().lock(), output, ["id", "organization"], rows)?;
     Ok(Outcome::Done)
+}
+
+/// Lists what the customers that the credentials can see have subscribed to: what ends first on top.
+pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Outcome> {
+    let config = source.load()?;
+    let listing = round(&config)?.subscriptions(None).await.context("subscriptions cannot be listed")?;
+    let SubscriptionListing { customers, lost, unreadable } = listing;
+    warn_of_lost(lost);
+    for UnreadableValue { field, value } in unreadable {
+        warn!(field, value, "a field has a value that cannot be read: it is left out");
+    }
+    let labels = labels(&config.selection);
+    let subscriptions = |customer: SubscribedCustomer| {
+        let SubscribedCustomer { id, organization, subscriptions } = customer;
+        let label = labels.get(&id).cloned().unwrap_or_else(|| id.as_str().to_owned());
+        subscriptions.into_iter().map(move |subscription| (label.clone(), organization.clone(), subscription))
+    };
+    let mut rows: Vec<_> = customers.into_iter().flat_map(subscriptions).collect();
+    rows.sort_by_key(|(label, _, row)| (ends(row).is_none(), ends(row), label.clone()));
+    let rows = rows.into_iter().map(|(label, organization, row)| {
+        [
+            ends(&row).map(date).into(),
+            label.into(),
+            organization.into(),
+            row.service.into(),
+            row.name.into(),
+            row.package.into(),
+            row.source.into(),
+            row.payment_type.into(),
+            row.purchased_user_seats.into(),
+            row.purchased_units.into(),
+            row.expiration.map(date).into(),
+            row.contract_end.map(date).into(),
+        ]
+    });
+    let columns = [
+        "ends",
+        "customer",
+        "organization",
+        "subscribed_service",
+        "subscription",
+        "package",
+        "source",
+        "payment_type",
+        "user_seats",
+        "units",
+        "expiration",
+        "contract_end",
+    ];
+    write(&mut stdout().lock(), output, columns, rows)?;
+    Ok(Outcome::Done)
+}
+
+/// Lists the tenants of every customer that is watched, with their seats.
+pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> {
+    let config = source.load()?;
+    let round = round(&config)?;
+    let listing = match &config.selection.discovery {
+        Some(_) => round.customers().await.context("customers cannot be listed")?.customers,
+        None => Vec::new(),
+    };
+    let mut asking = JoinSet::new();
+    for (nth, watched) in config.selection.watch_list(&listing).customers.into_iter().enumerate() {
+        for platform in Platform::ALL {
+            let (round, customer) = (round.clone(), watched.customer.clone());
+            asking.spawn(async move {
+                let tenants = round.tenants(&customer.id, platform).await;
+                (nth, customer.label, platform, tenants)
+            });
+        }
+    }
+    let mut answers = asking.join_all().await;
+    answers.sort_by_key(|(nth, _, platform, _)| (*nth, *platform));
+    let (mut rows, mut outcome) = (Vec::new(), Outcome::Done);
+    for (_, label, platform, tenants) in answers {
+        match tenants {
+            Ok(tenants) => rows.extend(tenants.into_iter().map(|tenant| {
+                [
+                    Cell::from(label.as_str()),
+                    platform.as_str().into(),
+                    tenant.id.into(),
+                    tenant.name.into(),
+                    tenant.assigned.into(),
+                    tenant.available.into(),
+                ]
+            })),
+            Err(error) => {
+                outcome = Outcome::Failed;
+                warn!(customer = label.as_str(), platform = platform.as_str(), %error, "tenants cannot be listed");
+            }
+        }
+    }
+    let columns = [
+        "customer",
+        "platform",
+        "customer_tenant_id",
+        "customer_tenant",
+        "assigned_user_seats",
+        "available_user_seats",
+    ];
+    write(&mut stdout().lock(), output, columns, rows)?;
+    Ok(outcome)
+}
+
+/// When a subscription ends: its contract, where there is one, is what the customer has signed.
+fn ends(subscription: &Subscription) -> Option<SystemTime> {
+    subscription.contract_end.or(subscription.expiration)
+}
+
+fn date(at: SystemTime) -> String {
+    rfc3339::seconds(at).to_string()
+}
+
+/// The names that the configuration gives to customers.
+fn labels(selection: &Selection) -> HashMap<&CustomerId, String> {
+    let named = selection.customers.iter().filter_map(|entry| Some((&entry.id, entry.name.clone()?)));
+    named.collect()
+}
+
+fn warn_of_lost(lost: Option<LostRows>) {
+    if let Some(LostRows { count: rows, first }) = lost {
+        warn!(rows, first, "the listing has rows that name no customer: they are left out");
+    }
 }
 
 /// Lists the catalogue.

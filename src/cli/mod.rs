@@ -71,6 +71,8 @@ fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcom
         Some(Command::Check { live: true }) => on_runtime(check::live(&source, options)),
         Some(Command::Poll { output }) => on_runtime(poll::run(&source, *output)),
         Some(Command::Customers { output }) => on_runtime(lists::customers(&source, *output)),
+        Some(Command::Subscriptions { output }) => on_runtime(lists::subscriptions(&source, *output)),
+        Some(Command::Tenants { output }) => on_runtime(lists::tenants(&source, *output)),
         Some(Command::Products { output }) => lists::products(*output),
         Some(Command::Demo) => daemon_on_runtime(demo::run(options, log)),
     }

@@ -49,18 +49,18 @@ fn print_list(output: Output, known: &Snapshot, errors: &BTreeMap<Target, Error>
     let freshness = known.freshness;
     let rows = known.targets().map(|(customer, product, known_target)| {
         let target = Target { customer: customer.id.clone(), product };
-        let error = errors.get(&target).map(|error| Cell::Text(error.to_string()));
+        let error = errors.get(&target).map(ToString::to_string);
         [
             Cell::from(customer.label.as_str()),
             Cell::from(customer.id.as_str()),
             Cell::from(product.label().as_ref()),
             Cell::Number(product.number().into()),
-            known_target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+            known_target.seats(now, freshness).into(),
             Cell::from(match known_target.state(now, freshness) {
                 TargetState::Failing => known_target.record.failure.map_or("failing", |reason| reason.as_str()),
                 state => state.as_str(),
             }),
-            error.unwrap_or(Cell::Nothing),
+            error.into(),
         ]
     });
     let columns = ["customer", "customer_id", "product", "product_type", "seats", "outcome", "error"];

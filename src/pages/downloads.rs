@@ -80,10 +80,10 @@ fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) ->
                 Cell::from(customer.name.as_str()),
                 Cell::from(product.label().as_ref()),
                 Cell::Number(product.number().into()),
-                target.seats(now, freshness).map_or(Cell::Nothing, |seats| Cell::Number(seats.get())),
+                target.seats(now, freshness).into(),
                 Cell::from(state.as_str()),
                 record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
-                record.change.map_or(Cell::Nothing, |change| Cell::Number(change.previous.get())),
+                record.change.map(|change| change.previous).into(),
                 record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
             ]
         })

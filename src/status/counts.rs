@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn every_reason_and_the_codes_200_and_429_start_at_zero() {
         let counts = Counts::default();
-        assert_eq!(counts.api_requests.len(), 6);
+        assert_eq!(counts.api_requests.len(), 2 * Operation::ALL.len());
         assert_eq!(counts.api_retries.len(), Reason::ALL.len());
         assert_eq!(counts.poll_failures.len(), Reason::ALL.len());
         assert!(counts.poll_failures.values().all(|count| *count == 0));

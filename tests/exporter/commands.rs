@@ -1,6 +1,8 @@
 //! The commands that end by themselves.
 
-use elements_sim::{Customer, Effect, NeverBought, Operation, Rule, Simulator, World};
+use elements_sim::{
+    Customer, DateForm, Day, Effect, NeverBought, Operation, Platform, Rule, Simulator, Subscription, Tenant, World,
+};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -114,6 +116,63 @@ async fn customers_are_written_as_entries_that_the_configuration_takes() {
         entries,
         "every name was read as written"
     );
+}
+
+#[tokio::test]
+async fn subscriptions_are_listed_in_every_form_and_what_ends_first_is_on_top() {
+    let mut world = world();
+    world.dates = DateForm::MonthFirst;
+    let fly =
+        Subscription::new("Fly Migration").seats(25).expires(Day::of(2026, 3, 14)).contract_ends(Day::of(2027, 12, 31));
+    let opus = Subscription::new("Opus").field("purchasedUnits", "3").expires(Day::of(2027, 2, 28));
+    let broken = Subscription::new("Cense").field("expirationDate", "soon").field("purchasedUserSeats", json!(["x"]));
+    world.customers.insert(Customer::new("c-1", "Contoso").only_subscriptions([fly, broken]));
+    world.customers.insert(Customer::new("c-2", "=HYPERLINK()").only_subscriptions([opus]));
+    let simulator = Simulator::start(world).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator).rest("customers: [{id: C-2, name: second}]\nproducts: all\n"));
+    let Ended { code, stdout, stderr } = run(&folder, &["subscriptions", "--output=json"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let rows = json(&stdout);
+    let told: Vec<_> = rows.as_array().unwrap().iter().map(|row| (&row["subscribed_service"], &row["ends"])).collect();
+    let (opus, fly) = (json!("2027-02-28T12:00:00Z"), json!("2027-12-31T12:00:00Z"));
+    assert_eq!(told, [(&json!("Opus"), &opus), (&json!("Fly Migration"), &fly), (&json!("Cense"), &Value::Null)]);
+    assert_eq!((&rows[0]["customer"], &rows[0]["units"]), (&json!("second"), &json!(3)));
+    assert_eq!((&rows[1]["customer"], &rows[1]["user_seats"]), (&json!("c-1"), &json!(25)));
+    assert_eq!(rows[1]["expiration"], "2026-03-14T12:00:00Z");
+    for field in ["expirationDate", "purchasedUserSeats"] {
+        assert_eq!(stderr.matches(&format!("field={field} ")).count(), 1, "{stderr}");
+    }
+    let csv = run(&folder, &["subscriptions", "--output=csv"]).await.stdout;
+    assert!(csv.starts_with("ends,customer,organization,") && csv.contains("'=HYPERLINK()"), "{csv}");
+    let table = run(&folder, &["subscriptions"]).await.stdout;
+    assert!(table.contains("SUBSCRIBED_SERVICE") && table.contains("Fly Migration"), "{table}");
+    for text in [&stdout, &stderr, &csv, &table] {
+        assert!(!text.contains("example.com"), "mail addresses are not even read: {text}");
+    }
+    simulator.inject(Rule::on(Operation::Subscriptions, Effect::status(StatusCode::FORBIDDEN)));
+    let refusal = run(&folder, &["subscriptions"]).await.refusal();
+    assert!(refusal.contains("elements.license.read.all"), "{refusal}");
+}
+
+#[tokio::test]
+async fn tenants_are_listed_with_their_seats_and_one_that_cannot_be_hides_no_other() {
+    let mut world = world();
+    let tenant = Tenant::new("t-1", "contoso.onmicrosoft.com").assigned(30).available(-5);
+    world.customers.insert(Customer::new("c-1", "Contoso").tenant(Platform::Microsoft365, tenant));
+    let simulator = Simulator::start(world).await.unwrap();
+    let folder = Folder::new(&Yaml::new(&simulator));
+    let Ended { code, stdout, stderr } = run(&folder, &["tenants", "--output=json"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let expected = json!([{
+        "customer": "contoso", "platform": "microsoft_365", "customer_tenant_id": "t-1",
+        "customer_tenant": "contoso.onmicrosoft.com", "assigned_user_seats": 30, "available_user_seats": -5,
+    }]);
+    assert_eq!(json(&stdout), expected);
+    simulator.inject(Rule::on(Operation::Tenants, Effect::status(StatusCode::FORBIDDEN)).customer("c-2"));
+    let Ended { code, stdout, stderr } = run(&folder, &["tenants", "--output=csv"]).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stdout.contains("contoso,microsoft_365,t-1,contoso.onmicrosoft.com,30,-5\n"), "{stdout}");
+    assert!(stderr.contains("customer=c-2 platform=microsoft_365"), "{stderr}");
 }
 
 #[tokio::test]

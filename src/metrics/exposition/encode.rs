@@ -102,13 +102,7 @@ impl Encoder {
         self.sample(name, "_count", labels(metric), count);
     }
 
-    fn sample<'a>(
-        &mut self,
-        name: &str,
-        suffix: &str,
-        labels: impl Iterator<Item = (&'a str, &'a str)>,
-        value: f64,
-    ) {
+    fn sample<'a>(&mut self, name: &str, suffix: &str, labels: impl Iterator<Item = (&'a str, &'a str)>, value: f64) {
         self.text(name);
         self.text(suffix);
         let mut before = "{";

@@ -155,7 +155,7 @@ mod tests {
             pooled_change: Some(2),
             purchased_capacity_bytes: Some(1_000_000_000),
             consumed_storage_bytes: Some(1_420_000_000),
-            expiration: Some(UNIX_EPOCH + Duration::from_secs(1_773_489_600)),
+            expiration: Some(UNIX_EPOCH + Duration::from_hours(492_636)),
             ..Subscription::default()
         };
         assert_eq!(page.rows[0].subscriptions, [expected]);
