@@ -9,6 +9,7 @@ mod logging;
 mod output;
 mod panics;
 mod poll;
+mod signals;
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -65,6 +66,9 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcome> {
     let source = Source::File(options.config_file.clone());
+    if !matches!(command, None | Some(Command::Demo)) {
+        signals::end_at_the_first()?;
+    }
     match command {
         None => daemon_on_runtime(serve(options, source, log)),
         Some(Command::Check { live: false }) => check::offline(&source, options),
@@ -118,18 +122,19 @@ async fn bind(
 }
 
 /// Cancelled by SIGTERM, SIGINT or a panic, after which the daemon still answers what was asked, and saves what it knows.
+/// A second signal ends it at once.
 fn on_stop() -> io::Result<CancellationToken> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = CancellationToken::new();
-    let stopping = shutdown.clone();
-    tokio::spawn(async move {
-        let why = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            _ = panics::first() => "panic",
-        };
+    let stop = |stopping: CancellationToken, why| {
         stopping.cancel();
         info!("stopping: {why}");
+    };
+    let stopping = shutdown.clone();
+    signals::at_the_first(move |signal| stop(stopping, signal))?;
+    let stopping = shutdown.clone();
+    tokio::spawn(async move {
+        panics::first().await;
+        stop(stopping, "panic");
     });
     Ok(shutdown)
 }

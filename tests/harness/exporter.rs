@@ -47,7 +47,7 @@ impl Exporter {
     }
 
     /// Starts the daemon and waits for nothing: its address is not known, and its log not read.
-    pub(in crate::harness) fn unread(command: &mut Command) -> (Self, ChildStderr) {
+    pub fn unread(command: &mut Command) -> (Self, ChildStderr) {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stderr, stdout) = (child.stderr.take().unwrap(), gather(child.stdout.take().unwrap()));
         (Self { child: Running(child), log: Arc::default(), stdout, address: String::new(), http: http() }, stderr)
