@@ -137,6 +137,17 @@ async fn a_certificate_for_another_host_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_with_thousands_of_names_fills_no_log() {
+    let (system, company) = (System::new(), Authority::new("Company"));
+    let names: Vec<_> = (0..3_000).map(|n| format!("n{n}.test")).collect();
+    let simulator = simulator(company.server(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[&TLS13])).await;
+    let folder = Folder::new(&Yaml::new(&simulator).with_api("ca_file", "company.pem"));
+    folder.write("company.pem", company.pem());
+    let live = system.check_live(&folder).await;
+    assert!(live.stdout.contains("n1.test") && live.text().len() < 2_000, "{}", live.text().len());
+}
+
+#[tokio::test]
 async fn a_ca_file_without_a_certificate_is_reported_by_check_and_at_start() {
     let (system, company) = (System::new(), Authority::new("Company"));
     let simulator = simulator(company.server(&["127.0.0.1"], &[&TLS13])).await;

@@ -190,13 +190,13 @@ fn network(error: reqwest::Error) -> SendError {
             return SendError::Network(match problem {
                 // The latter is an authority with the name of one that is known.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => NetworkProblem::UnknownAuthority,
-                other => NetworkProblem::Untrusted(other.to_string()),
+                other => NetworkProblem::Untrusted(brief(&other.to_string())),
             });
         }
         source = cause.source();
     }
     // The outermost says no more than that sending failed.
-    SendError::Network(NetworkProblem::Other(in_full(error.source().unwrap_or(&error))))
+    SendError::Network(NetworkProblem::Other(brief(&in_full(error.source().unwrap_or(&error)))))
 }
 
 /// A TLS error travels inside I/O errors, which do not name what is in them as their source.
@@ -221,6 +221,20 @@ fn in_full(error: &dyn StdError) -> String {
     text
 }
 
+/// What others have written a part of, such as a certificate with thousands of names: one line that is not too long.
+fn brief(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let mut brief = String::new();
+    for c in text.chars() {
+        if brief.len() >= LONGEST {
+            brief.push('…');
+            break;
+        }
+        if c.is_control() { brief.extend(c.escape_unicode()) } else { brief.push(c) }
+    }
+    brief
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -228,6 +242,15 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn what_a_certificate_says_is_repeated_in_part_on_one_line() {
+        let names = (0..3_000).map(|n| format!("\"name-{n}.example.com\"")).collect::<Vec<_>>().join(", ");
+        let text = brief(&format!("not valid for name \u{1b}[31m\n; certificate is only valid for {names}"));
+        assert!(text.starts_with("not valid for name \\u{1b}[31m\\u{a}; certificate"), "{text}");
+        assert!(text.ends_with('…') && text.len() < 510, "{}", text.len());
+        assert_eq!(brief("connection refused"), "connection refused");
+    }
 
     /// The head of what is sent for a request with this body.
     async fn sent(body: Option<Body>) -> String {
