@@ -93,6 +93,8 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
         .fold(Targets::new(), |targets, krate| targets.with_target(krate, level))
         // It logs every failed handshake, which is logged with its target already.
         .with_target("rustls_platform_verifier", LevelFilter::OFF)
+        // It warns of what a client does wrong, as often as the client does it.
+        .with_target("h2", level.min(LevelFilter::ERROR))
         .with_default(level.min(LevelFilter::WARN));
     let layer = match format {
         LogFormat::Logfmt => tracing_logfmt::builder().layer().with_writer(stderr).boxed(),

@@ -15,8 +15,8 @@ use crate::harness::{Exporter, Folder, Yaml, world};
 /// The beginning of a record with a ClientHello, which promises 512 bytes.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// An exporter that answers over TLS, a client that trusts it, and the URL of its metrics.
-async fn secured(simulator: &Simulator) -> (Exporter, ClientBuilder, String) {
+/// An exporter that answers over TLS, its certificate, a client that trusts it, and the URL of its metrics.
+pub async fn secured(simulator: &Simulator) -> (Exporter, String, ClientBuilder, String) {
     let folder = Folder::new(&Yaml::new(simulator).with_poll("interval", "1h"));
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     folder.write("server.crt", cert.pem());
@@ -25,14 +25,14 @@ async fn secured(simulator: &Simulator) -> (Exporter, ClientBuilder, String) {
     let exporter = Exporter::start_with(&folder, &["--web.config.file", "web.yml"]).await;
     let trusted = Certificate::from_pem(cert.pem().as_bytes()).unwrap();
     let url = format!("https://{}/metrics", exporter.address());
-    (exporter, Client::builder().no_proxy().tls_certs_only([trusted]), url)
+    (exporter, cert.pem(), Client::builder().no_proxy().tls_certs_only([trusted]), url)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handshakes_that_are_not_finished_leave_room_for_scrapes() {
     let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
-    let (exporter, client, url) = secured(&simulator).await;
+    let (exporter, _, client, url) = secured(&simulator).await;
     let victim = Victim::scraped(exporter, simulator, client, url).await;
     let silent = crowd(&victim.exporter, 600, b"").await;
     victim.scraped_again(20).await;
@@ -46,7 +46,7 @@ async fn handshakes_that_are_not_finished_leave_room_for_scrapes() {
 async fn handshakes_that_stop_halfway_hold_up_nobody() {
     let _alone = alone().await;
     let simulator = Simulator::start(world()).await.unwrap();
-    let (exporter, client, url) = secured(&simulator).await;
+    let (exporter, _, client, url) = secured(&simulator).await;
     let client = client.build().unwrap();
     let mut idle = Vec::new();
     for index in 0..700 {

@@ -11,6 +11,7 @@
 )]
 
 mod descriptors;
+mod frames;
 mod handshakes;
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -79,10 +79,15 @@ impl<S: Service> Handler<S> {
     pub(crate) async fn answer_to(&self, origin: Origin, request: &Request<()>) -> Response<Body> {
         let is_public = self.service.is_public(request.uri().path());
         let admitted = if is_public { Ok(()) } else { self.guard.admit(request.headers(), origin).await };
-        let mut response = match admitted {
+        let response = match admitted {
             Ok(()) => self.service.respond(request).await,
             Err(denial) => self.deny(denial),
         };
+        self.finish(request, response)
+    }
+
+    /// The response to `request` with all that every response has.
+    pub(crate) fn finish(&self, request: &Request<()>, mut response: Response<Body>) -> Response<Body> {
         let length = response.body().size_hint().exact();
         let headers = response.headers_mut();
         if let Some(length) = length {

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::HOST;
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +17,7 @@ use tracing::debug;
 
 use crate::origin::Origin;
 use crate::phase::{Phase, PhaseClock, TimedStream};
-use crate::{Body, Handler, Limits, Service, http2};
+use crate::{Body, Handler, Limits, Service, http2, plain_text};
 
 /// What a connection needs besides its stream.
 pub(crate) struct Connection<S> {
@@ -90,5 +91,17 @@ pub(crate) async fn answer<S: Service>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (head, _unread) = request.into_parts();
-    handler.answer_to(origin, &Request::from_parts(head, ())).await
+    let request = Request::from_parts(head, ());
+    if names_its_host(&request) {
+        return handler.answer_to(origin, &request).await;
+    }
+    handler.finish(&request, plain_text(StatusCode::BAD_REQUEST, "A request needs one Host header.\n"))
+}
+
+/// Requests of HTTP/1.1 name it once (RFC 9112, 3.2): whoever stands in front could take another one for it.
+fn names_its_host(request: &Request<()>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() != Version::HTTP_11,
+        hosts => hosts == 1,
+    }
 }

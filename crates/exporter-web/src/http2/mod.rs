@@ -1,5 +1,7 @@
 //! A connection that speaks HTTP/2, on which several requests may be under way.
 
+mod frames;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 
+use self::frames::{Allowance, CountedStream};
 use crate::connection::{Connection, answer};
 use crate::phase::{Phase, PhaseClock};
 use crate::{Body, Service};
@@ -30,10 +33,12 @@ where
 {
     let Connection { origin, clock, handler, limits, stopping } = connection;
     let streams = Arc::new(Streams { clock, open: Mutex::default() });
+    let allowance = Arc::new(Allowance::new());
     let service = service_fn(|request| {
-        let (handler, stream) = (handler.clone(), Stream::begin(&streams));
+        let (handler, stream, allowance) = (handler.clone(), Stream::begin(&streams), allowance.clone());
         async move {
             let response = answer(&handler, origin, request).await;
+            allowance.answered();
             stream.is_sent_now();
             Ok::<_, Infallible>(response.map(|body| StreamBody { body, stream: stream.into() }))
         }
@@ -45,7 +50,7 @@ where
         // Nobody reads a request's body: none needs more than the RFC's smallest window, which all of them share.
         .initial_stream_window_size(SMALLEST_WINDOW)
         .initial_connection_window_size(SMALLEST_WINDOW)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(CountedStream::new(stream, allowance.clone())), service);
     tokio::pin!(connection);
     let mut answering = JoinSet::new();
     let mut is_stopping = false;

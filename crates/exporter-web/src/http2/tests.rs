@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioExecutor;
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,27 @@ struct Client {
 
 /// A connection whose client takes `window` bytes of an answer before it reads it.
 async fn connect(window: u32) -> Client {
+    let (ours, served) = begin();
+    let (requests, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(ours))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let Served { clock, serving, stopping, slow } = served;
+    Client { requests, clock, serving, stopping, slow }
+}
+
+/// The side of the server.
+struct Served {
+    clock: Arc<PhaseClock>,
+    serving: JoinHandle<()>,
+    stopping: CancellationToken,
+    slow: Slow,
+}
+
+/// A connection on which nothing was said, and its other end.
+fn begin() -> (DuplexStream, Served) {
     let (service, slow) = TestService::new();
     let clock = Arc::new(PhaseClock::new(Phase::Head));
     let stopping = CancellationToken::new();
@@ -37,13 +58,7 @@ async fn connect(window: u32) -> Client {
     };
     let (ours, theirs) = duplex(64 * 1024);
     let serving = tokio::spawn(serve(theirs, connection));
-    let (requests, connection) = Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(window)
-        .handshake(TokioIo::new(ours))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    Client { requests, clock, serving, stopping, slow }
+    (ours, Served { clock, serving, stopping, slow })
 }
 
 impl Client {
@@ -156,4 +171,40 @@ async fn a_panic_ends_its_request_and_no_other() {
     assert_eq!(error.source().unwrap().to_string(), "stream error received: stream no longer needed");
     assert_eq!(connection.ask("HEAD", "/metrics").await.status(), StatusCode::OK);
     connection.until(Phase::Idle).await;
+}
+
+/// The beginning of a frame: the length of what follows, its type, no flags, and the stream.
+fn frame(length: u8, kind: u8, stream: u8) -> Vec<u8> {
+    vec![0, 0, length, kind, 0, 0, 0, 0, stream]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_frames_that_ask_for_nothing_is_cut_off() {
+    let settings = frame(0, 4, 0);
+    let ping = [frame(8, 6, 0), vec![0; 8]].concat();
+    let priority = [frame(5, 2, 1), vec![0; 5]].concat();
+    let window_update = [frame(4, 8, 0), vec![0, 0, 0, 1]].concat();
+    let unknown = frame(0, 0xfe, 0);
+    for flood in [&settings, &ping, &priority, &window_update, &unknown] {
+        let (client, served) = begin();
+        let (mut answers, mut client) = tokio::io::split(client);
+        tokio::spawn(async move { answers.read_to_end(&mut Vec::new()).await });
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        client.write_all(&settings).await.unwrap();
+        let mut sent = 0;
+        while client.write_all(flood).await.is_ok() {
+            sent += 1;
+            assert!(sent < 20_000, "{flood:?} is taken for ever");
+        }
+        timeout(Duration::from_secs(1), served.serving).await.expect("the end of the connection").unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_and_reads_may_go_on() {
+    let mut connection = connect(4096).await;
+    for _ in 0..2_000 {
+        let answer = connection.ask("GET", "/metrics").await;
+        answer.into_body().collect().await.unwrap();
+    }
 }

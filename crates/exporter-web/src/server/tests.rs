@@ -92,6 +92,22 @@ async fn a_head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_host_or_with_two_is_refused() {
+    let (_running, address) = one(Limits::default()).await;
+    for (head, status) in [
+        ("HTTP/1.1\r\n", 400),
+        ("HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+        ("HTTP/1.0\r\nHost: x\r\nHost: y\r\n", 400),
+        ("HTTP/1.1\r\nHost: x\r\n", 200),
+        ("HTTP/1.0\r\n", 200),
+    ] {
+        let answer = exchange(address, format!("GET /-/healthy {head}Connection: close\r\n\r\n").as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{head:?}: {answer}");
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_refused() {
     let (_running, address) = one(Limits::default()).await;
     for garbage in
