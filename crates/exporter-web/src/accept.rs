@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -76,19 +77,25 @@ impl Accepting {
 
 /// Linux hands the errors of a connection that is already gone to whoever accepts it: accept(2), "Error handling".
 fn concerns_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted
-            | Kind::ConnectionRefused
-            | Kind::ConnectionReset
-            | Kind::HostUnreachable
-            | Kind::Interrupted
-            | Kind::NetworkDown
-            | Kind::NetworkUnreachable
-            | Kind::TimedOut
-    )
+    Errno::from_io_error(error).is_some_and(|errno| OF_ONE_CONNECTION.contains(&errno))
 }
+
+/// Those of the protocols beneath, and that a signal came between.
+const OF_ONE_CONNECTION: [Errno; 13] = [
+    Errno::CONNABORTED,
+    Errno::CONNREFUSED,
+    Errno::CONNRESET,
+    Errno::HOSTDOWN,
+    Errno::HOSTUNREACH,
+    Errno::INTR,
+    Errno::NETDOWN,
+    Errno::NETUNREACH,
+    Errno::NONET,
+    Errno::NOPROTOOPT,
+    Errno::OPNOTSUPP,
+    Errno::PROTO,
+    Errno::TIMEDOUT,
+];
 
 #[cfg(test)]
 mod tests {
@@ -96,9 +103,21 @@ mod tests {
 
     #[test]
     fn only_what_concerns_one_connection_is_passed_over() {
-        const EMFILE: i32 = 24;
-        const ECONNABORTED: i32 = 103;
-        assert!(concerns_one_connection(&io::Error::from_raw_os_error(ECONNABORTED)));
-        assert!(!concerns_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+        for (name, number) in [
+            ("ENONET", 64),
+            ("EPROTO", 71),
+            ("ENOPROTOOPT", 92),
+            ("EOPNOTSUPP", 95),
+            ("ENETDOWN", 100),
+            ("ENETUNREACH", 101),
+            ("ECONNABORTED", 103),
+            ("EHOSTDOWN", 112),
+            ("EHOSTUNREACH", 113),
+        ] {
+            assert!(concerns_one_connection(&io::Error::from_raw_os_error(number)), "{name}");
+        }
+        for (name, number) in [("ENOMEM", 12), ("ENFILE", 23), ("EMFILE", 24), ("ENOBUFS", 105)] {
+            assert!(!concerns_one_connection(&io::Error::from_raw_os_error(number)), "{name}");
+        }
     }
 }
