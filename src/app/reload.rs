@@ -68,8 +68,8 @@ pub(super) struct Reloader {
     pub(super) plans: watch::Sender<Plan>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
     pub(super) status: Arc<Status>,
-    /// From `/-/reload`, each with a place for the answer.
-    pub(super) requests: mpsc::Receiver<pages::ReloadRequest>,
+    /// From `/-/reload`.
+    pub(super) requests: pages::ReloadRequests,
 }
 
 impl Reloader {
@@ -83,11 +83,7 @@ impl Reloader {
                     // The outcome is logged and measured.
                     let _ = self.reload().await;
                 }
-                Some(answer) = self.requests.recv() => {
-                    let outcome = self.reload().await;
-                    // Whoever asked may have gone meanwhile.
-                    let _ = answer.send(outcome);
-                }
+                Some(request) = self.requests.recv() => request.answer(&self.reload().await),
                 _ = looks.tick(), if self.file_text.is_some() => {
                     if self.has_changed().await {
                         let _ = self.reload().await;

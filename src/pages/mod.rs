@@ -13,7 +13,7 @@ mod telemetry_path;
 use std::sync::Arc;
 
 pub(crate) use observer::WebObserver;
-pub use reload::{ReloadHandle, ReloadRequest};
+pub use reload::{NotReloaded, ReloadHandle, ReloadRequest, ReloadRequests};
 pub(crate) use routes::Routes;
 pub use telemetry_path::{TelemetryPath, TelemetryPathError, reserved};
 

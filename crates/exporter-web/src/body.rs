@@ -1,9 +1,8 @@
 //! The body of a response, and a response of plain text.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::{fmt, iter};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -23,24 +22,38 @@ use hyper::body::{Frame, SizeHint};
 /// // A large download, of which a client that reads slowly costs one chunk.
 /// let lazy = Body::lazy((0..1_000_000).map(|row| format!("{row}\n").into()));
 /// ```
-#[derive(Default)]
 pub struct Body {
-    ready: std::vec::IntoIter<Bytes>,
-    /// The bytes that are left of what is ready.
-    left: u64,
-    /// What follows, made when the client has taken what was before it.
-    lazy: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
+    /// Made when the client has taken what was before.
+    chunks: Box<dyn Iterator<Item = Result<Bytes, Withdrawn>> + Send>,
+    /// How many bytes are left, where that is known.
+    left: Option<u64>,
     guard: Option<Box<dyn Send>>,
 }
 
 /// A body of so many bytes is sent as one chunk.
-const SMALL: usize = 1 << 16;
+const SMALL: u64 = 1 << 16;
+
+/// The rest of a body is no longer there. The response breaks off, as its client sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the rest of the response is no longer there: its client took too long")]
+pub struct Withdrawn;
 
 impl Body {
     /// Chunks that are made only when the client has taken those before them. Their length is not known beforehand, so
     /// the response has no `Content-Length`.
     pub fn lazy(chunks: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
-        Self { lazy: Some(Box::new(chunks)), ..Self::default() }
+        Self { chunks: Box::new(chunks.map(Ok)), left: None, guard: None }
+    }
+
+    /// `length` bytes in chunks that are asked for only when the client has taken those before them. Each may be
+    /// withdrawn until then: what many responses share need not stay in memory for the slowest client.
+    pub fn shared(length: u64, chunks: impl Iterator<Item = Result<Bytes, Withdrawn>> + Send + 'static) -> Self {
+        if length > SMALL {
+            return Self { chunks: Box::new(chunks), left: Some(length), guard: None };
+        }
+        // To send many chunks takes longer than to copy a few bytes.
+        let whole = chunks.collect::<Result<Vec<_>, _>>().map(|chunks| chunks.concat().into());
+        Self { chunks: Box::new(iter::once(whole)), left: Some(length), guard: None }
     }
 
     /// Keeps `guard` until the body is sent or its client gone: a semaphore's permit, for one, limits how many large
@@ -51,13 +64,16 @@ impl Body {
     }
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::from(Vec::new())
+    }
+}
+
 impl From<Vec<Bytes>> for Body {
     fn from(chunks: Vec<Bytes>) -> Self {
-        let left: usize = chunks.iter().map(Bytes::len).sum();
-        // To send many chunks takes longer than to copy a few bytes.
-        let chunks = if left <= SMALL { vec![chunks.concat().into()] } else { chunks };
-        let left = left as u64;
-        Self { ready: chunks.into_iter(), left, ..Self::default() }
+        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        Self::shared(length, chunks.into_iter().map(Ok))
     }
 }
 
@@ -77,7 +93,6 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body")
             .field("left", &self.left)
-            .field("is_lazy", &self.lazy.is_some())
             .field("holds_guard", &self.guard.is_some())
             .finish_non_exhaustive()
     }
@@ -85,21 +100,22 @@ impl fmt::Debug for Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Withdrawn;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let ready = self.ready.find(|chunk| !chunk.is_empty());
-        self.left -= ready.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        let chunk = ready.or_else(|| self.lazy.as_mut()?.find(|chunk| !chunk.is_empty()));
-        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
+        let chunk = self.chunks.find(|chunk| !chunk.as_ref().is_ok_and(Bytes::is_empty));
+        if let (Some(left), Some(Ok(chunk))) = (&mut self.left, &chunk) {
+            *left = left.saturating_sub(chunk.len() as u64);
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0 && self.lazy.is_none()
+        self.left == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.lazy.is_some() { SizeHint::default() } else { SizeHint::with_exact(self.left) }
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -139,6 +155,15 @@ mod tests {
         assert_eq!(Arc::strong_count(&made), 3, "one chunk");
         drop(first);
         assert_eq!(body.collect().await.unwrap().to_bytes(), "xx");
+    }
+
+    #[tokio::test]
+    async fn what_is_withdrawn_breaks_off_a_body_of_known_length() {
+        let chunks = [Ok(Bytes::from_static(b"up ")), Err(Withdrawn)];
+        let mut body = Body::shared(SMALL + 1, chunks.into_iter());
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "up ");
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(SMALL - 2), false));
+        assert_eq!(body.frame().await.unwrap().unwrap_err(), Withdrawn);
     }
 
     struct Counted(#[expect(dead_code, reason = "it is counted while it is there")] Arc<()>);

@@ -67,6 +67,7 @@ impl<S: Service> Connection<S> {
         });
         let connection = http1::Builder::new()
             .max_header_size(limits.head_bytes)
+            .max_buf_size(UNSENT.max(limits.head_bytes))
             // `Connections::close_overdue` does that, and leaves idle connections alone.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(TimedStream::new(stream, clock.clone())), service);
@@ -83,6 +84,9 @@ impl<S: Service> Connection<S> {
         }
     }
 }
+
+/// About so many bytes of an answer wait for a client that does not take them.
+const UNSENT: usize = 64 << 10;
 
 /// The response to a request, whose body nobody reads. It is kept until then: hyper would begin to read past it.
 pub(crate) async fn answer<S: Service>(

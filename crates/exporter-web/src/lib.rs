@@ -30,7 +30,7 @@ pub use http;
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use answer::Handler;
-pub use body::{Body, plain_text};
+pub use body::{Body, Withdrawn, plain_text};
 pub use config::WebConfig;
 pub use error::BindError;
 pub use limits::Limits;

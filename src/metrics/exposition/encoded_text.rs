@@ -1,14 +1,17 @@
 //! Text as it is sent.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Encoding;
 use super::gzip::{Checksum, deflate, stored};
+use super::segments::segments;
 
 /// A part of an exposition in one encoding.
 #[derive(Debug, Clone)]
 pub(super) struct EncodedText {
-    pub(super) bytes: Bytes,
+    pub(super) segments: Arc<[Bytes]>,
     /// Of the text, not of the bytes.
     pub(super) checksum: Checksum,
 }
@@ -19,21 +22,18 @@ impl EncodedText {
         let checksum = Checksum::of(&text);
         let bytes = match encoding {
             Encoding::Gzip => stored(&text),
-            Encoding::Identity => Bytes::from(text),
+            Encoding::Identity => text,
         };
-        Self { bytes, checksum }
+        Self { segments: [Bytes::from(bytes)].into(), checksum }
     }
 
     /// A text that serves many scrapes.
-    pub(super) fn lasting(mut text: Vec<u8>, encoding: Encoding) -> Self {
+    pub(super) fn lasting(text: Vec<u8>, encoding: Encoding) -> Self {
         let checksum = Checksum::of(&text);
         let bytes = match encoding {
             Encoding::Gzip => deflate(&text),
-            Encoding::Identity => {
-                text.shrink_to_fit();
-                Bytes::from(text)
-            }
+            Encoding::Identity => text,
         };
-        Self { bytes, checksum }
+        Self { segments: segments(&bytes), checksum }
     }
 }

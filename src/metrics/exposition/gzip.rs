@@ -42,7 +42,7 @@ impl Checksum {
 }
 
 /// `text` as deflate blocks, none of which is the last.
-pub(super) fn deflate(text: &[u8]) -> Bytes {
+pub(super) fn deflate(text: &[u8]) -> Vec<u8> {
     let compress = || -> io::Result<Vec<u8>> {
         let mut encoder = DeflateEncoder::new(Vec::with_capacity(text.len() / 8), Compression::default());
         encoder.write_all(text)?;
@@ -52,22 +52,26 @@ pub(super) fn deflate(text: &[u8]) -> Bytes {
         Ok(std::mem::take(encoder.get_mut()))
     };
     #[expect(clippy::expect_used, reason = "the encoder fails only where its output does, and a vector does not")]
-    let mut blocks = compress().expect("writing to a vector cannot fail");
-    blocks.shrink_to_fit();
-    Bytes::from(blocks)
+    let blocks = compress().expect("writing to a vector cannot fail");
+    blocks
 }
 
 /// `text` as it is, in blocks none of which is the last.
-pub(super) fn stored(text: &[u8]) -> Bytes {
+pub(super) fn stored(text: &[u8]) -> Vec<u8> {
     let mut blocks = Vec::with_capacity(text.len() + (text.len() / STORED_MAX + 1) * STORED_HEADER);
     for block in text.chunks(STORED_MAX) {
         store(&mut blocks, block, false);
     }
-    Bytes::from(blocks)
+    blocks
 }
 
-/// A gzip stream: deflated or stored `parts`, whose text has the sum `checksum`, and then `rest`.
-pub(super) fn join(parts: impl Iterator<Item = Bytes>, mut checksum: Checksum, rest: &[u8]) -> Vec<Bytes> {
+/// The beginning of a gzip stream, which deflated and stored parts follow.
+pub(super) fn begin() -> Bytes {
+    Bytes::from_static(&HEADER)
+}
+
+/// The end of a gzip stream: `rest`, after parts whose text has the sum `checksum`.
+pub(super) fn end(mut checksum: Checksum, rest: &[u8]) -> Bytes {
     checksum.update(rest);
     let mut end = Vec::with_capacity(rest.len() + (rest.len() / STORED_MAX + 1) * STORED_HEADER + 8);
     let (blocks, last) = rest.split_at(rest.len().saturating_sub(1) / STORED_MAX * STORED_MAX);
@@ -76,7 +80,7 @@ pub(super) fn join(parts: impl Iterator<Item = Bytes>, mut checksum: Checksum, r
     }
     store(&mut end, last, true);
     end.extend_from_slice(&checksum.trailer());
-    [Bytes::from_static(&HEADER)].into_iter().chain(parts).chain([Bytes::from(end)]).collect()
+    Bytes::from(end)
 }
 
 /// Deflate, without a name, without a time, from no system in particular.
@@ -107,7 +111,7 @@ mod tests {
             checksum.append(&Checksum::of(part));
         }
         let blocks = parts.iter().zip([deflate, stored].iter().cycle()).map(|(part, blocks)| blocks(part));
-        join(blocks, checksum, rest).concat()
+        [begin()].into_iter().chain(blocks.map(Bytes::from)).chain([end(checksum, rest)]).collect::<Vec<_>>().concat()
     }
 
     #[test]

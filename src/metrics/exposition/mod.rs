@@ -1,7 +1,8 @@
 //! Bytes for a scrape.
 //!
 //! The target families are large: they are kept as bytes, encoded anew at the first scrape after a change, but at most
-//! once a second, and shared by all scrapes without a copy. The status families are small: they are encoded anew where
+//! once a second, and shared by all scrapes without a copy; of those that were overtaken, slow clients hold no more than
+//! so many. The status families are small: they are encoded anew where
 //! they are not what they were at the scrape before. Only the count of requests, which every scrape changes, is encoded
 //! for each one.
 
@@ -9,18 +10,22 @@ mod accept;
 mod encode;
 mod encoded_text;
 mod gzip;
+mod segments;
 mod status_cache;
 mod target_cache;
 
-use bytes::Bytes;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 pub use accept::{Encoding, Format};
+pub use segments::Withdrawn;
 
 use crate::metrics::{RequestCounts, StatusFamilies, target_families};
 use crate::status::Status;
 use crate::store::{Clock, Now, Snapshot, Store};
 use encode::Encoder;
+use segments::Version;
 use status_cache::StatusCache;
 use target_cache::TargetCache;
 
@@ -40,12 +45,29 @@ struct Caches {
     openmetrics: StatusCache,
 }
 
-/// The answer to one scrape: the chunks together are the body.
+/// The answer to one scrape.
 #[derive(Debug)]
 pub struct Rendered {
-    pub chunks: Vec<Bytes>,
+    begin: Option<Bytes>,
+    targets: Arc<Version>,
+    /// The status, and what is of this scrape alone.
+    end: Vec<Bytes>,
     pub format: Format,
     pub encoding: Encoding,
+}
+
+impl Rendered {
+    /// Of the body, in bytes.
+    pub fn length(&self) -> usize {
+        self.targets.length() + self.begin.iter().chain(&self.end).map(Bytes::len).sum::<usize>()
+    }
+
+    /// The body, whose bytes other answers share. It breaks off where it is taken so slowly that others need the memory.
+    pub fn segments(self) -> impl Iterator<Item = Result<Bytes, Withdrawn>> + Send + 'static {
+        let Self { begin, targets, end, .. } = self;
+        let shared = (0..).map_while(move |index| targets.segment(index));
+        begin.into_iter().map(Ok).chain(shared).chain(end.into_iter().map(Ok))
+    }
 }
 
 impl Exposition {
@@ -76,12 +98,13 @@ impl Exposition {
         encoder.samples(RequestCounts::FAMILY, requests.samples());
         encoder.end();
         let end = encoder.finish();
-        let chunks = targets.chunks().chain([status.text.bytes]);
-        let chunks = match encoding {
-            Encoding::Identity => chunks.chain([Bytes::from(end)]).collect(),
-            Encoding::Gzip => gzip::join(chunks, status.checksum, &end),
+        let (begin, end) = match encoding {
+            Encoding::Identity => (None, Bytes::from(end)),
+            Encoding::Gzip => (Some(gzip::begin()), gzip::end(status.checksum, &end)),
         };
-        Rendered { chunks, format, encoding }
+        let targets = targets.sent().clone();
+        let end = status.text.segments.iter().cloned().chain([end]).collect();
+        Rendered { begin, targets, end, format, encoding }
     }
 }
 

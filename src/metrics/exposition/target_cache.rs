@@ -4,11 +4,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::encode::Encoder;
 use super::encoded_text::EncodedText;
 use super::gzip::Checksum;
+use super::segments::{Overtaken, Version};
 use super::{Encoding, Format};
 use crate::metrics::target_families;
 use crate::off_runtime::off_runtime;
@@ -21,6 +20,7 @@ pub(super) struct TargetCache {
     encoding: Encoding,
     clock: Clock,
     last: Mutex<Option<Arc<EncodedTargets>>>,
+    overtaken: Overtaken,
     /// Held by whoever encodes.
     encoding_now: Arc<tokio::sync::Mutex<()>>,
     hasher: RandomState,
@@ -35,6 +35,8 @@ pub(super) struct EncodedTargets {
     good_for: Duration,
     /// Each with the hash of its text: where that is still the same, so are the bytes.
     families: Vec<(u64, EncodedText)>,
+    /// All of them, as they are sent.
+    sent: Arc<Version>,
     checksum: Checksum,
 }
 
@@ -42,8 +44,8 @@ pub(super) struct EncodedTargets {
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl EncodedTargets {
-    pub(super) fn chunks(&self) -> impl Iterator<Item = Bytes> {
-        self.families.iter().map(|(_, text)| text.bytes.clone())
+    pub(super) const fn sent(&self) -> &Arc<Version> {
+        &self.sent
     }
 
     /// Of the text, not of the bytes.
@@ -62,7 +64,8 @@ impl EncodedTargets {
 impl TargetCache {
     pub(super) fn new(store: Arc<Store>, encoding: Encoding, clock: Clock) -> Self {
         let hasher = RandomState::new();
-        Self { store, encoding, clock, last: Mutex::default(), encoding_now: Arc::default(), hasher }
+        let (last, overtaken) = (Mutex::default(), Overtaken::default());
+        Self { store, encoding, clock, last, overtaken, encoding_now: Arc::default(), hasher }
     }
 
     /// The bytes to serve now. Whoever comes first after a change encodes; whoever comes meanwhile gets the bytes
@@ -107,7 +110,7 @@ impl TargetCache {
         let reusable = before.iter().flat_map(|targets| &targets.families);
         let foresight = foresight(&known);
         let soon = now + foresight;
-        let mut families = Vec::new();
+        let mut families: Vec<(u64, EncodedText)> = Vec::new();
         let mut checksum = Checksum::default();
         for chunks in target_families(&known, soon) {
             let mut encoder = Encoder::new(Format::Text);
@@ -122,8 +125,14 @@ impl TargetCache {
             families.push((hash, text));
         }
         let good_for = foresight.saturating_add(all_counts_for(&known, soon));
-        let targets = EncodedTargets { version: known.version, made: now, good_for, families, checksum };
-        self.last().insert(Arc::new(targets)).clone()
+        let sent = families.iter().flat_map(|(_, text)| text.segments.iter().cloned()).collect();
+        let sent = Arc::new(Version::new(sent));
+        let targets = EncodedTargets { version: known.version, made: now, good_for, families, sent, checksum };
+        let targets = self.last().insert(Arc::new(targets)).clone();
+        if let Some(before) = before {
+            self.overtaken.add(&before.sent);
+        }
+        targets
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Arc<EncodedTargets>>> {

@@ -26,8 +26,19 @@ fn answer(store: &StoreWriter, number: u64) {
     store.record(&target("a", 1), seats(number), clock().now()).unwrap();
 }
 
+fn segments(rendered: Rendered) -> Vec<Bytes> {
+    rendered.segments().collect::<Result<_, _>>().unwrap()
+}
+
+fn body(rendered: Rendered) -> Vec<u8> {
+    let length = rendered.length();
+    let body = segments(rendered).concat();
+    assert_eq!(body.len(), length);
+    body
+}
+
 async fn scrape(exposition: &Exposition) -> String {
-    String::from_utf8(exposition.render(Format::Text, Encoding::Identity).await.chunks.concat()).unwrap()
+    String::from_utf8(body(exposition.render(Format::Text, Encoding::Identity).await)).unwrap()
 }
 
 fn shows(text: &str, number: u64) -> bool {
@@ -112,8 +123,8 @@ async fn gzip_holds_the_same_text_in_every_format() {
     let (store, status) = scene();
     let exposition = exposition(&store, &status);
     for format in [Format::Text, Format::OpenMetrics] {
-        let plain = exposition.render(format, Encoding::Identity).await.chunks.concat();
-        let zipped = exposition.render(format, Encoding::Gzip).await.chunks.concat();
+        let plain = body(exposition.render(format, Encoding::Identity).await);
+        let zipped = body(exposition.render(format, Encoding::Gzip).await);
         assert!(zipped.len() < plain.len());
         let mut text = Vec::new();
         flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut text).unwrap();
@@ -128,7 +139,7 @@ async fn what_is_counted_shows_at_the_next_scrape() {
     for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Identity] {
         status.cycle_ended(status.snapshot().cycle, None);
         let cycles = status.snapshot().counts.poll_cycles;
-        let body = exposition.render(Format::Text, encoding).await.chunks.concat();
+        let body = body(exposition.render(Format::Text, encoding).await);
         let text = match encoding {
             Encoding::Identity => body,
             Encoding::Gzip => {
@@ -169,7 +180,7 @@ async fn changes_are_rendered_at_most_once_a_second() {
 async fn scrapes_share_the_bytes_until_something_changes() {
     let (store, exposition) = small();
     answer(&store, 5);
-    let chunk = async || exposition.render(Format::Text, Encoding::Identity).await.chunks[0].as_ptr();
+    let chunk = async || segments(exposition.render(Format::Text, Encoding::Identity).await)[0].as_ptr();
     let first = chunk().await;
     advance(freshness().stale_after / 2).await;
     assert_eq!(chunk().await, first);
@@ -179,7 +190,7 @@ async fn scrapes_share_the_bytes_until_something_changes() {
 async fn a_family_that_a_change_leaves_alone_keeps_its_bytes() {
     let (store, exposition) = small();
     answer(&store, 5);
-    let chunks = async || exposition.render(Format::Text, Encoding::Gzip).await.chunks;
+    let chunks = async || segments(exposition.render(Format::Text, Encoding::Gzip).await);
     let before = chunks().await;
     advance(Duration::from_secs(1)).await;
     answer(&store, 5);
@@ -222,4 +233,15 @@ async fn nobody_gets_a_stale_number_even_while_bytes_are_made() {
     });
     assert!(!text.contains("avepoint_purchased_user_seats{"), "{text}");
     assert!(text.contains("avepoint_poll_targets{state=\"failing\"} 1\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_was_overtaken_is_sent_to_its_end() {
+    let (store, exposition) = small();
+    answer(&store, 5);
+    let rendered = exposition.render(Format::Text, Encoding::Identity).await;
+    answer(&store, 6);
+    advance(Duration::from_secs(1)).await;
+    assert!(shows(&scrape(&exposition).await, 6));
+    assert!(shows(&String::from_utf8(body(rendered)).unwrap(), 5));
 }

@@ -17,7 +17,7 @@ use super::route::Route;
 use super::{Sources, TelemetryPath};
 use crate::metrics::exposition::{Encoding, Format, Rendered};
 use crate::off_runtime::off_runtime;
-use crate::pages::ReloadHandle;
+use crate::pages::{NotReloaded, ReloadHandle};
 use crate::store::Now;
 use crate::table::Form;
 
@@ -27,7 +27,8 @@ pub(crate) struct Routes {
     sources: Sources,
     telemetry_path: TelemetryPath,
     enable_lifecycle: bool,
-    large_responses: LargeResponses,
+    pages: Places,
+    downloads: Places,
     /// Whoever holds it makes a page.
     rendering: Arc<Mutex<()>>,
     readiness: Readiness,
@@ -39,7 +40,8 @@ impl Routes {
             sources,
             telemetry_path,
             enable_lifecycle,
-            large_responses: LargeResponses::default(),
+            pages: Places::new(MOST_PAGES),
+            downloads: Places::new(MOST_DOWNLOADS),
             rendering: Arc::default(),
             readiness: Readiness::default(),
         }
@@ -58,7 +60,7 @@ impl Service for Routes {
         let query = request.uri().query().unwrap_or_default();
         match route {
             Route::Metrics => metrics(sources, request.headers()).await,
-            Route::Page => match self.large_responses.permit() {
+            Route::Page => match self.pages.permit() {
                 Some(permit) => {
                     let query = query.to_owned();
                     let rendering = self.rendering.clone();
@@ -66,11 +68,11 @@ impl Service for Routes {
                 }
                 None => too_many(),
             },
-            Route::SeatsCsv => self.large_responses.permit().map_or_else(too_many, |permit| {
+            Route::SeatsCsv => self.downloads.permit().map_or_else(too_many, |permit| {
                 let content_type = "text/csv; charset=utf-8; header=present";
                 seats(sources, query, Form::Csv, content_type, "attachment; filename=\"seats.csv\"", permit)
             }),
-            Route::SeatsJson => self.large_responses.permit().map_or_else(too_many, |permit| {
+            Route::SeatsJson => self.downloads.permit().map_or_else(too_many, |permit| {
                 seats(sources, query, Form::Json, "application/json", "attachment; filename=\"seats.json\"", permit)
             }),
             Route::Healthy => plain_text(StatusCode::OK, "The exporter runs.\n"),
@@ -93,8 +95,12 @@ async fn metrics(sources: &Sources, headers: &HeaderMap) -> Response<Body> {
     let values = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let format = Format::accepted(values(ACCEPT));
     let encoding = Encoding::accepted(values(ACCEPT_ENCODING));
-    let Rendered { chunks, format, encoding } = sources.exposition.render(format, encoding).await;
-    let mut response = Response::new(Body::from(chunks));
+    let rendered = sources.exposition.render(format, encoding).await;
+    let Rendered { format, encoding, .. } = rendered;
+    let mut response = Response::new(Body::shared(
+        rendered.length() as u64,
+        rendered.segments().map(|segment| segment.map_err(|_| exporter_web::Withdrawn)),
+    ));
     if encoding == Encoding::Gzip {
         response = with(response, CONTENT_ENCODING, "gzip");
     }
@@ -149,7 +155,8 @@ fn seats(
 async fn reload(handle: &ReloadHandle) -> Response<Body> {
     match handle.reload().await {
         Ok(()) => plain_text(StatusCode::OK, "The configuration was reloaded.\n"),
-        Err(reason) => {
+        Err(NotReloaded::Busy) => busy("Too many wait for a reload already, which takes long.\n"),
+        Err(NotReloaded::Refused(reason)) => {
             let message =
                 format!("The configuration was not reloaded, and the previous one stays in effect: {reason}\n");
             plain_text(StatusCode::INTERNAL_SERVER_ERROR, message)
@@ -169,30 +176,35 @@ fn not_found(telemetry_path: &TelemetryPath) -> Response<Body> {
     plain_text(StatusCode::NOT_FOUND, format!("Nothing is here. The metrics are at {telemetry_path}.\n"))
 }
 
-/// So many clients may wait for a page or a download, or take one, at a time: more than people are, and few enough that
-/// neither memory nor the scrapes suffer.
-const MOST_LARGE_RESPONSES: usize = 32;
+/// So many clients may wait for a page, or take one, at a time: more than people are, and few enough that neither memory
+/// nor the scrapes suffer.
+const MOST_PAGES: usize = 24;
 
-/// Pages and downloads, which are large and made for one client each.
+/// So many clients may take a download at a time. They are apart from those of pages, since a download can be made to
+/// last.
+const MOST_DOWNLOADS: usize = 8;
+
+/// Places for what is large and made for one client each.
 #[derive(Debug)]
-struct LargeResponses(Arc<Semaphore>);
+struct Places(Arc<Semaphore>);
 
-impl LargeResponses {
+impl Places {
+    fn new(places: usize) -> Self {
+        Self(Arc::new(Semaphore::new(places)))
+    }
+
     /// To be held until the response is sent. `None`: there are too many.
     fn permit(&self) -> Option<OwnedSemaphorePermit> {
         self.0.clone().try_acquire_owned().ok()
     }
 }
 
-impl Default for LargeResponses {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_LARGE_RESPONSES)))
-    }
+fn too_many() -> Response<Body> {
+    busy("Too many clients are looking at once.\n")
 }
 
-fn too_many() -> Response<Body> {
-    let response = plain_text(StatusCode::SERVICE_UNAVAILABLE, "Too many clients are looking at once.\n");
-    with(response, RETRY_AFTER, "1")
+fn busy(text: &'static str) -> Response<Body> {
+    with(plain_text(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER, "1")
 }
 
 fn with(mut response: Response<Body>, name: HeaderName, value: &'static str) -> Response<Body> {

@@ -6,15 +6,14 @@ use exporter_web::{Handler, Server, ServerConfig};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::Receiver;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
-use crate::pages::{ReloadHandle, ReloadRequest, WebObserver};
+use crate::pages::{ReloadHandle, ReloadRequests, WebObserver};
 use crate::testing::{scene, seats, target};
 
 /// Routes over the scene of the metrics as their clients see them, and where requests to reload arrive.
-fn routes() -> (Handler<Routes>, Receiver<ReloadRequest>) {
+fn routes() -> (Handler<Routes>, ReloadRequests) {
     let (sources, requests) = sources();
     (handler(sources, true), requests)
 }
@@ -24,7 +23,7 @@ fn handler(sources: Sources, enable_lifecycle: bool) -> Handler<Routes> {
     Handler::new(Routes::new(sources, TelemetryPath::default(), enable_lifecycle), observer)
 }
 
-fn sources() -> (Sources, Receiver<ReloadRequest>) {
+fn sources() -> (Sources, ReloadRequests) {
     let (store, status) = scene();
     let exposition = crate::metrics::exposition::Exposition::new(store.reader(), status.clone());
     let (reload, requests) = ReloadHandle::new();
@@ -160,7 +159,7 @@ async fn reload_answers_what_came_of_it() {
     let (routes, mut requests) = routes();
     let loader = tokio::spawn(async move {
         for result in [Ok(()), Err("exporter.yaml: no customers".to_owned())] {
-            requests.recv().await.unwrap().send(result).unwrap();
+            requests.recv().await.unwrap().answer(&result);
         }
     });
     assert_eq!(ask(&routes, "POST", "/-/reload", &[]).await.status(), StatusCode::OK);
@@ -179,7 +178,8 @@ async fn reload_is_refused_unless_enabled() {
     let refused = ask(&routes, "POST", "/-/reload", &[]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert!(body(refused).await.contains("--web.enable-lifecycle"));
-    assert!(requests.try_recv().is_err());
+    drop(routes);
+    assert!(requests.recv().await.is_none(), "nobody asked");
 }
 
 #[tokio::test]
@@ -210,22 +210,28 @@ async fn the_page_allows_nothing_to_run() {
 }
 
 #[tokio::test]
-async fn pages_and_downloads_have_so_many_places_and_metrics_need_none() {
+async fn pages_and_downloads_have_so_many_places_each_and_metrics_need_none() {
     let (routes, _requests) = routes();
-    let mut taken = Vec::new();
-    for path in ["/", "/seats.csv", "/seats.json"].into_iter().cycle().take(MOST_LARGE_RESPONSES) {
-        let response = ask(&routes, "GET", path, &[]).await;
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        taken.push(response);
+    let downloads = &["/seats.csv", "/seats.json"][..];
+    let mut all = Vec::new();
+    for (paths, places) in [(downloads, MOST_DOWNLOADS), (&["/"], MOST_PAGES)] {
+        let mut taken = Vec::new();
+        for path in paths.iter().cycle().take(places) {
+            let response = ask(&routes, "GET", path, &[]).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            taken.push(response);
+        }
+        for path in paths {
+            let refused = ask(&routes, "GET", path, &[]).await;
+            let retry = header(&refused, "retry-after");
+            assert_eq!((refused.status(), retry), (StatusCode::SERVICE_UNAVAILABLE, Some("1")), "{path}");
+            assert_eq!(ask(&routes, "HEAD", path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(get(&routes, "/metrics").await.0, StatusCode::OK);
+        taken.pop();
+        assert_eq!(get(&routes, paths[0]).await.0, StatusCode::OK);
+        all.push(taken);
     }
-    for path in ["/", "/seats.csv", "/seats.json"] {
-        let refused = ask(&routes, "GET", path, &[]).await;
-        assert_eq!((refused.status(), header(&refused, "retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
-    }
-    assert_eq!(get(&routes, "/metrics").await.0, StatusCode::OK);
-    assert_eq!(ask(&routes, "HEAD", "/", &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    taken.pop();
-    assert_eq!(get(&routes, "/").await.0, StatusCode::OK);
 }
 
 #[tokio::test]

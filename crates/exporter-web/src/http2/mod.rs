@@ -23,7 +23,7 @@ use tracing::debug;
 use self::frames::{Allowance, CountedStream};
 use crate::connection::{Connection, answer};
 use crate::phase::{Phase, PhaseClock};
-use crate::{Body, Service};
+use crate::{Body, Service, Withdrawn};
 
 /// Serves until the client has enough, or what was asked is answered and the server stops.
 pub(crate) async fn serve<I, S>(stream: I, connection: Connection<S>)
@@ -50,6 +50,7 @@ where
         // Nobody reads a request's body: none needs more than the RFC's smallest window, which all of them share.
         .initial_stream_window_size(SMALLEST_WINDOW)
         .initial_connection_window_size(SMALLEST_WINDOW)
+        .max_send_buf_size(UNSENT)
         .serve_connection(TokioIo::new(CountedStream::new(stream, allowance.clone())), service);
     tokio::pin!(connection);
     let mut answering = JoinSet::new();
@@ -72,6 +73,9 @@ where
         debug!(%error, "a connection broke");
     }
 }
+
+/// So many bytes of an answer wait for its client, besides the chunk that they belong to.
+const UNSENT: usize = 16 << 10;
 
 /// RFC 9113, 6.9.2.
 const SMALLEST_WINDOW: u32 = 65_535;
@@ -152,12 +156,12 @@ struct StreamBody {
 
 impl hyper::body::Body for StreamBody {
     type Data = StreamBytes;
-    type Error = Infallible;
+    type Error = Withdrawn;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<StreamBytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<StreamBytes>, Withdrawn>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         let held = |bytes| StreamBytes { bytes, _stream: self.stream.clone() };
         frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(held))))
