@@ -1,6 +1,7 @@
 //! What holds for every response, whatever the service makes of a request.
 
 use std::fmt;
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use hyper::body::Body as _;
 use tokio::sync::watch;
 
 use crate::auth::{Denial, Guard};
+use crate::config::Agreed;
 use crate::origin::Origin;
 use crate::{Body, Observer, Service, WebConfig, plain_text};
 
@@ -68,6 +70,15 @@ impl<S: Service> Handler<S> {
     /// The web configuration as it is now.
     pub(crate) fn config(&self) -> Arc<WebConfig> {
         self.guard.config()
+    }
+
+    /// Waits until the web configuration no longer admits a connection on which that was agreed.
+    pub(crate) async fn no_longer_admits(&self, agreed: Option<&Agreed>) {
+        let mut config = self.guard.changes();
+        if config.wait_for(|config| !config.admits(agreed)).await.is_err() {
+            // Nobody changes it any more.
+            pending().await
+        }
     }
 
     /// The response to `request`, with all that a client on this machine gets.

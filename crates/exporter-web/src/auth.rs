@@ -42,6 +42,11 @@ impl Guard {
         self.config.borrow().clone()
     }
 
+    /// The web configuration as it is now, and as it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<WebConfig>> {
+        self.config.clone()
+    }
+
     /// Whether a request with these headers that comes from `origin` may be answered.
     pub(crate) async fn admit(&self, headers: &HeaderMap, origin: Origin) -> Result<(), Denial> {
         let config = self.config();

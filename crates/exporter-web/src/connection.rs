@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::config::Agreed;
 use crate::origin::Origin;
 use crate::phase::{Phase, PhaseClock, TimedStream};
 use crate::{Body, Handler, Limits, Service, http2, plain_text};
@@ -40,7 +41,7 @@ impl<S: Service> Connection<S> {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Some(tls) = tls else { return self.http1(stream).await };
+        let Some(tls) = tls else { return self.http1(stream, None).await };
         let shaken = tokio::select! {
             shaken = TlsAcceptor::from(tls).accept(stream) => shaken,
             () = self.stopping.cancelled() => return,
@@ -48,14 +49,15 @@ impl<S: Service> Connection<S> {
         match shaken {
             Ok(stream) => {
                 self.clock.enter(Phase::Head);
-                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                if is_http2 { http2::serve(stream, self).await } else { self.http1(stream).await }
+                let tls = stream.get_ref().1;
+                let (is_http2, agreed) = (tls.alpn_protocol() == Some(b"h2"), Agreed::on(tls));
+                if is_http2 { http2::serve(stream, self, agreed).await } else { self.http1(stream, Some(agreed)).await }
             }
             Err(error) => debug!(%error, "a TLS handshake failed"),
         }
     }
 
-    async fn http1<I>(self, stream: I)
+    async fn http1<I>(self, stream: I, agreed: Option<Agreed>)
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
@@ -73,8 +75,15 @@ impl<S: Service> Connection<S> {
             .serve_connection(TokioIo::new(TimedStream::new(stream, clock.clone())), service);
         tokio::pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopping.cancelled() => {
+            // A request that comes later is not answered.
+            biased;
+            () = stopping.cancelled() => None,
+            () = handler.no_longer_admits(agreed.as_ref()) => None,
+            ended = connection.as_mut() => Some(ended),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -109,3 +118,6 @@ fn names_its_host(request: &Request<()>) -> bool {
         hosts => hosts == 1,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

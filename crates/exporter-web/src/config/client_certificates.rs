@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::crypto::{
+    CryptoProvider, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// What is asked of a client, in the words of Go's `tls.ClientAuthType`.
@@ -101,6 +104,9 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if self.authorities.is_none() {
+            return holds_key(message, cert, dss, &self.provider);
+        }
         verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
@@ -110,12 +116,47 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if self.authorities.is_none() {
+            let Ok((_, certificate)) = X509Certificate::from_der(cert) else {
+                return Err(CertificateError::BadEncoding.into());
+            };
+            let key = SubjectPublicKeyInfoDer::from(certificate.public_key().raw);
+            return verify_tls13_signature_with_raw_key(
+                message,
+                &key,
+                dss,
+                &self.provider.signature_verification_algorithms,
+            );
+        }
         verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// Whether the client signed `message` with the key of its certificate, of which nothing else matters: webpki, which judges
+/// certificates that must come from somebody, reads none of version 1.
+fn holds_key(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+    provider: &CryptoProvider,
+) -> Result<HandshakeSignatureValid, Error> {
+    let bad_encoding = || Error::from(CertificateError::BadEncoding);
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| bad_encoding())?;
+    let key = certificate.public_key();
+    // RFC 5280, 4.1: a sequence, of which the algorithm is the first part.
+    let (_, parts) = Any::from_der(key.raw).map_err(|_| bad_encoding())?;
+    let (_, algorithm) = Any::from_der(parts.data).map_err(|_| bad_encoding())?;
+    let schemes = provider.signature_verification_algorithms.mapping;
+    let candidates = schemes.iter().find(|(scheme, _)| *scheme == dss.scheme).map_or(&[][..], |(_, found)| found);
+    let is_signed = candidates.iter().any(|candidate| {
+        candidate.public_key_alg_id().as_ref() == algorithm.data
+            && candidate.verify_signature(&key.subject_public_key.data, message, dss.signature()).is_ok()
+    });
+    if is_signed { Ok(HandshakeSignatureValid::assertion()) } else { Err(CertificateError::BadSignature.into()) }
 }
 
 /// The names that a certificate is made out to: DNS names, addresses, e-mail addresses and URIs (RFC 5280, 4.2.1.6).

@@ -23,6 +23,8 @@ use checked_yaml::{Error, Problems, file as text, parse};
 use follow::Files;
 use tls::Tls;
 
+pub(crate) use tls::Agreed;
+
 /// What a web configuration file says. The default is what holds without one: no TLS, and nobody has to sign in.
 #[derive(Debug, Default)]
 pub struct WebConfig {
@@ -67,6 +69,15 @@ impl WebConfig {
     /// How to speak TLS; `None`: connections are not encrypted.
     pub(crate) fn tls(&self) -> Option<&Arc<rustls::ServerConfig>> {
         self.tls.as_ref().map(|tls| &tls.config)
+    }
+
+    /// Whether a connection on which that was agreed, `None`: not on TLS, may go on under this configuration.
+    pub(crate) fn admits(&self, agreed: Option<&Agreed>) -> bool {
+        match (&self.tls, agreed) {
+            (Some(tls), Some(agreed)) => tls.admits(agreed),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
     }
 
     fn protection(&self) -> Protection {

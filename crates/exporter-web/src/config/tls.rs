@@ -8,9 +8,13 @@ use checked_yaml::{Field, Key, Problems, Refused, file};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier as _;
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{
+    CipherSuite, Error, NamedGroup, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
+    SupportedCipherSuite, SupportedProtocolVersion,
+};
 
 use super::client_certificates::{Clients, Policy};
 use super::document;
@@ -20,10 +24,54 @@ use super::follow::Files;
 #[derive(Debug)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    /// `None`: no client is asked for a certificate.
+    clients: Option<Arc<Clients>>,
     /// Whether nobody gets in without a certificate from one of the configured authorities.
     pub(crate) verifies_clients: bool,
     /// Whether a certificate must hold one of the configured names.
     pub(crate) names_clients: bool,
+}
+
+/// What was agreed on with a client.
+#[derive(Debug, Default)]
+pub(crate) struct Agreed {
+    version: Option<ProtocolVersion>,
+    suite: Option<CipherSuite>,
+    group: Option<NamedGroup>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Agreed {
+    /// After the handshake.
+    pub(crate) fn on(connection: &ServerConnection) -> Self {
+        Self {
+            version: connection.protocol_version(),
+            suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+            group: connection.negotiated_key_exchange_group().map(|group| group.name()),
+            certificates: connection
+                .peer_certificates()
+                .unwrap_or_default()
+                .iter()
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
+        }
+    }
+}
+
+impl Tls {
+    /// Whether what was agreed on, perhaps under another configuration, is enough for this one.
+    pub(crate) fn admits(&self, agreed: &Agreed) -> bool {
+        let provider = self.config.crypto_provider();
+        let version = self.versions.iter().any(|version| Some(version.version) == agreed.version);
+        let suite = provider.cipher_suites.iter().any(|suite| Some(suite.suite()) == agreed.suite);
+        let group = provider.kx_groups.iter().any(|group| Some(group.name()) == agreed.group);
+        let client = self.clients.as_ref().is_none_or(|clients| match agreed.certificates.split_first() {
+            Some((own, others)) => clients.verify_client_cert(own, others, UnixTime::now()).is_ok(),
+            None => !clients.client_auth_mandatory(),
+        });
+        version && suite && group && client
+    }
 }
 
 /// Where the section's files are, what was read of them, and what is wrong.
@@ -62,9 +110,9 @@ pub(crate) fn tls(
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions)
         .map_err(|error| problems.add(&section(), format!("these settings leave nothing to offer: {error}")))?;
-    let builder = match policy {
-        Policy::NoClientCert => builder.with_no_client_auth(),
-        _ => builder.with_client_cert_verifier(Arc::new(
+    let clients = match policy {
+        Policy::NoClientCert => None,
+        _ => Some(Arc::new(
             Clients::new(
                 policy,
                 authorities.map_or_else(RootCertStore::empty, |(authorities, _)| authorities),
@@ -74,12 +122,17 @@ pub(crate) fn tls(
             .map_err(|error| problems.add(&section(), format!("client certificates cannot be verified: {error}")))?,
         )),
     };
+    let builder = match &clients {
+        Some(clients) => builder.with_client_cert_verifier(clients.clone()),
+        None => builder.with_no_client_auth(),
+    };
     let mut config = builder
         .with_single_cert(certificates, private_key)
         .map_err(|error| problems.add(&section(), mismatch(&error)))?;
     config.ignore_client_order = own_order?.unwrap_or(true);
     config.alpn_protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-    Ok(Some(Tls { config: config.into(), verifies_clients: policy.verifies() && policy.is_mandatory(), names_clients }))
+    let verifies_clients = policy.verifies() && policy.is_mandatory();
+    Ok(Some(Tls { config: config.into(), versions, clients, verifies_clients, names_clients }))
 }
 
 fn section() -> Key {
@@ -179,8 +232,8 @@ fn fitting(policy: Policy, authorities: Option<&Key>, names: bool, problems: &mu
     if policy.verifies() && authorities.is_none() {
         return Err(problems.add(&key("client_auth_type"), "needs client_ca_file or client_ca to verify with"));
     }
-    if let (Policy::NoClientCert, Some(key)) = (policy, authorities) {
-        return Err(problems.add(key, "does nothing without client_auth_type: RequireAndVerifyClientCert"));
+    if let (Some(does_nothing), Some(key)) = (unverified(policy), authorities) {
+        return Err(problems.add(key, does_nothing));
     }
     if names && !policy.is_mandatory() {
         return Err(problems.add(
@@ -189,6 +242,20 @@ fn fitting(policy: Policy, authorities: Option<&Key>, names: bool, problems: &mu
         ));
     }
     Ok(())
+}
+
+/// What to say of authorities by which nobody is verified, though whoever names some counts on it.
+fn unverified(policy: Policy) -> Option<&'static str> {
+    match policy {
+        Policy::NoClientCert => Some("does nothing without client_auth_type: RequireAndVerifyClientCert"),
+        Policy::RequestClientCert => Some(
+            "does nothing with client_auth_type RequestClientCert, which verifies nobody: write VerifyClientCertIfGiven",
+        ),
+        Policy::RequireAnyClientCert => Some(
+            "does nothing with client_auth_type RequireAnyClientCert, which verifies nobody: write RequireAndVerifyClientCert",
+        ),
+        Policy::VerifyClientCertIfGiven | Policy::RequireAndVerifyClientCert => None,
+    }
 }
 
 /// By rising number.

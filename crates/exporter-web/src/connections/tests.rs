@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, advance, sleep};
@@ -7,6 +8,7 @@ use tokio::time::{Instant, advance, sleep};
 use super::*;
 use crate::WebConfig;
 use crate::config::tests::tls;
+use crate::connection::tests::secured;
 use crate::testing::{Slow, TestService, here};
 
 const GET: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -28,7 +30,7 @@ fn connect(connections: &mut Connections<TestService>) -> DuplexStream {
 }
 
 /// Reads one answer, which ends with the line that says that all is well.
-async fn healthy(client: &mut DuplexStream) {
+async fn healthy<I: AsyncRead + AsyncWrite + Unpin>(client: &mut I) {
     client.write_all(GET).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"The exporter runs.\n") {
@@ -118,14 +120,14 @@ async fn the_longest_idle_makes_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_stops_halfway_makes_room_before_anybody_else() {
-    let (_folder, file, _) = tls();
-    let (live, config) = watch::channel(Arc::default());
+    let (_folder, file, trusted) = tls();
+    let (_live, config) = watch::channel(Arc::new(WebConfig::load(&file).unwrap()));
     let handler = Handler::guarded(TestService::new().0, Box::new(()), config, "");
     let mut connections = Connections::new(Arc::new(handler), Limits { connections: 3, ..Limits::default() });
-    let mut idle = connect(&mut connections);
+    let idle = connect(&mut connections);
+    let mut idle = secured(idle, trusted, &TLS13, b"http/1.1", None).await.unwrap();
     healthy(&mut idle).await;
     advance(Duration::from_mins(1)).await;
-    live.send_replace(Arc::new(WebConfig::load(&file).unwrap()));
     let mut first = connect(&mut connections);
     advance(Duration::from_secs(1)).await;
     let mut second = connect(&mut connections);

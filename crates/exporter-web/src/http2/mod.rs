@@ -5,11 +5,13 @@ mod frames;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use hyper::body::{Frame, SizeHint};
+use http::{Request, Response, StatusCode};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -21,12 +23,13 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use self::frames::{Allowance, CountedStream};
+use crate::config::Agreed;
 use crate::connection::{Connection, answer};
 use crate::phase::{Phase, PhaseClock};
-use crate::{Body, Service, Withdrawn};
+use crate::{Body, Handler, Service, Withdrawn, plain_text};
 
 /// Serves until the client has enough, or what was asked is answered and the server stops.
-pub(crate) async fn serve<I, S>(stream: I, connection: Connection<S>)
+pub(crate) async fn serve<I, S>(stream: I, connection: Connection<S>, agreed: Agreed)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service,
@@ -34,10 +37,13 @@ where
     let Connection { origin, clock, handler, limits, stopping } = connection;
     let streams = Arc::new(Streams { clock, open: Mutex::default() });
     let allowance = Arc::new(Allowance::new());
+    let is_admitted = Arc::new(AtomicBool::new(true));
     let service = service_fn(|request| {
         let (handler, stream, allowance) = (handler.clone(), Stream::begin(&streams), allowance.clone());
+        let is_admitted = is_admitted.load(Ordering::Relaxed);
         async move {
-            let response = answer(&handler, origin, request).await;
+            let response =
+                if is_admitted { answer(&handler, origin, request).await } else { misdirected(&handler, request) };
             allowance.answered();
             stream.is_sent_now();
             Ok::<_, Infallible>(response.map(|body| StreamBody { body, stream: stream.into() }))
@@ -52,11 +58,18 @@ where
         .initial_connection_window_size(SMALLEST_WINDOW)
         .max_send_buf_size(UNSENT)
         .serve_connection(TokioIo::new(CountedStream::new(stream, allowance.clone())), service);
-    tokio::pin!(connection);
+    let no_longer_admits = handler.no_longer_admits(Some(&agreed));
+    tokio::pin!(connection, no_longer_admits);
     let mut answering = JoinSet::new();
     let mut is_stopping = false;
     let ended = loop {
         tokio::select! {
+            biased;
+            () = &mut no_longer_admits, if is_admitted.load(Ordering::Relaxed) => {
+                // Who does not take notice of the end can still ask, in vain.
+                is_admitted.store(false, Ordering::Relaxed);
+                connection.as_mut().graceful_shutdown();
+            }
             ended = connection.as_mut() => break ended,
             Some(task) = spawned.recv() => {
                 answering.spawn(task);
@@ -72,6 +85,13 @@ where
     if let Err(error) = ended {
         debug!(%error, "a connection broke");
     }
+}
+
+/// The response to a request on a connection that was let in by what no longer holds (RFC 9110, 15.5.20).
+fn misdirected<S: Service>(handler: &Handler<S>, request: Request<Incoming>) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    let text = "This connection no longer meets what is demanded: begin another one.\n";
+    handler.finish(&Request::from_parts(head, ()), plain_text(StatusCode::MISDIRECTED_REQUEST, text))
 }
 
 /// So many bytes of an answer wait for its client, besides the chunk that they belong to.

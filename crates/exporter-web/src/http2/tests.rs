@@ -57,7 +57,7 @@ fn begin() -> (DuplexStream, Served) {
         stopping: stopping.clone(),
     };
     let (ours, theirs) = duplex(64 * 1024);
-    let serving = tokio::spawn(serve(theirs, connection));
+    let serving = tokio::spawn(serve(theirs, connection, Agreed::default()));
     (ours, Served { clock, serving, stopping, slow })
 }
 
