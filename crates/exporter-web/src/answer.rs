@@ -77,7 +77,7 @@ impl<S: Service> Handler<S> {
         let mut config = self.guard.changes();
         if config.wait_for(|config| !config.admits(agreed)).await.is_err() {
             // Nobody changes it any more.
-            pending().await
+            pending::<()>().await;
         }
     }
 

@@ -81,12 +81,11 @@ impl<S: Service> Connection<S> {
             () = handler.no_longer_admits(agreed.as_ref()) => None,
             ended = connection.as_mut() => Some(ended),
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         };
         if let Err(error) = ended {
             debug!(%error, "a connection broke");

@@ -2,6 +2,7 @@
 //!
 //! It has the format of Prometheus' exporter-toolkit, as that project's `docs/web-configuration.md` defines it.
 
+mod agreed;
 mod client_certificates;
 mod document;
 mod follow;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use ::http::header::{HeaderName, HeaderValue};
 
+pub(crate) use agreed::Agreed;
 pub(crate) use follow::ConfigFile;
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use users::Users;
@@ -22,8 +24,6 @@ pub(crate) use users::Users;
 use checked_yaml::{Error, Problems, file as text, parse};
 use follow::Files;
 use tls::Tls;
-
-pub(crate) use tls::Agreed;
 
 /// What a web configuration file says. The default is what holds without one: no TLS, and nobody has to sign in.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl WebConfig {
     /// Whether a connection on which that was agreed, `None`: not on TLS, may go on under this configuration.
     pub(crate) fn admits(&self, agreed: Option<&Agreed>) -> bool {
         match (&self.tls, agreed) {
-            (Some(tls), Some(agreed)) => tls.admits(agreed),
+            (Some(tls), Some(agreed)) => agreed.suffices(tls),
             (Some(_), None) => false,
             (None, _) => true,
         }

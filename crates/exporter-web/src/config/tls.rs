@@ -8,13 +8,9 @@ use checked_yaml::{Field, Key, Problems, Refused, file};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    CipherSuite, Error, NamedGroup, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
-    SupportedCipherSuite, SupportedProtocolVersion,
-};
+use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::client_certificates::{Clients, Policy};
 use super::document;
@@ -24,54 +20,13 @@ use super::follow::Files;
 #[derive(Debug)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
-    versions: Vec<&'static SupportedProtocolVersion>,
+    pub(super) versions: Vec<&'static SupportedProtocolVersion>,
     /// `None`: no client is asked for a certificate.
-    clients: Option<Arc<Clients>>,
+    pub(super) clients: Option<Arc<Clients>>,
     /// Whether nobody gets in without a certificate from one of the configured authorities.
     pub(crate) verifies_clients: bool,
     /// Whether a certificate must hold one of the configured names.
     pub(crate) names_clients: bool,
-}
-
-/// What was agreed on with a client.
-#[derive(Debug, Default)]
-pub(crate) struct Agreed {
-    version: Option<ProtocolVersion>,
-    suite: Option<CipherSuite>,
-    group: Option<NamedGroup>,
-    certificates: Vec<CertificateDer<'static>>,
-}
-
-impl Agreed {
-    /// After the handshake.
-    pub(crate) fn on(connection: &ServerConnection) -> Self {
-        Self {
-            version: connection.protocol_version(),
-            suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
-            group: connection.negotiated_key_exchange_group().map(|group| group.name()),
-            certificates: connection
-                .peer_certificates()
-                .unwrap_or_default()
-                .iter()
-                .map(|certificate| certificate.clone().into_owned())
-                .collect(),
-        }
-    }
-}
-
-impl Tls {
-    /// Whether what was agreed on, perhaps under another configuration, is enough for this one.
-    pub(crate) fn admits(&self, agreed: &Agreed) -> bool {
-        let provider = self.config.crypto_provider();
-        let version = self.versions.iter().any(|version| Some(version.version) == agreed.version);
-        let suite = provider.cipher_suites.iter().any(|suite| Some(suite.suite()) == agreed.suite);
-        let group = provider.kx_groups.iter().any(|group| Some(group.name()) == agreed.group);
-        let client = self.clients.as_ref().is_none_or(|clients| match agreed.certificates.split_first() {
-            Some((own, others)) => clients.verify_client_cert(own, others, UnixTime::now()).is_ok(),
-            None => !clients.client_auth_mandatory(),
-        });
-        version && suite && group && client
-    }
 }
 
 /// Where the section's files are, what was read of them, and what is wrong.
