@@ -19,6 +19,8 @@ pub(super) struct Keeper {
     file: Option<StateFile>,
     /// A digest of what was saved last: what did not change is not saved again.
     saved: Option<u64>,
+    /// Whether it was said that the file would be too large. That does not change from one cycle to the next.
+    is_too_large: bool,
 }
 
 impl Keeper {
@@ -26,7 +28,7 @@ impl Keeper {
     pub(super) fn open(config: &Config) -> Result<(Self, Saved), Error> {
         let Some(path) = &config.state_file else { return Ok(Default::default()) };
         let (file, saved) = StateFile::open(path, config.api.account(), SystemTime::now())?;
-        Ok((Self { file: Some(file), saved: None }, saved))
+        Ok((Self { file: Some(file), ..Self::default() }, saved))
     }
 
     /// Goes on with the file that the configuration names now. What is known stays known, and is saved there.
@@ -35,7 +37,7 @@ impl Keeper {
             (Some(path), Some(file)) if file.is_at(path) => {}
             (Some(path), _) => {
                 let (file, _) = StateFile::open(path, config.api.account(), SystemTime::now())?;
-                *self = Self { file: Some(file), saved: None };
+                *self = Self { file: Some(file), ..Self::default() };
             }
             (None, _) => *self = Self::default(),
         }
@@ -53,7 +55,13 @@ impl Keeper {
             if let Some(account) = &known.account {
                 file.change_account(account, SystemTime::now());
             }
-            file.save(&saved)?;
+            match file.save(&saved) {
+                Err(Error::TooLarge { .. }) if self.is_too_large => return Ok(()),
+                outcome => {
+                    self.is_too_large = matches!(outcome, Err(Error::TooLarge { .. }));
+                    outcome?;
+                }
+            }
             self.saved = digest;
         }
         Ok(())

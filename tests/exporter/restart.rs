@@ -82,7 +82,7 @@ async fn discovered_customers_are_known_before_the_first_listing() {
 async fn a_damaged_file_is_set_aside_with_one_warning() {
     let simulator = Simulator::start(world()).await.unwrap();
     let folder = Folder::new(&with_state(&simulator));
-    folder.write("state.json", "{\"version\": 1, \"records\": [");
+    folder.write("state.json", "{\"version\": 2, \"records\": [");
     let exporter = Exporter::start(&folder).await;
     exporter.until(&seats("contoso", "Fly"), 7.0).await;
     assert_eq!(exporter.log_lines("damaged").len(), 1);

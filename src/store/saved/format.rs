@@ -1,4 +1,5 @@
-//! How the state file is written: JSON, the same bytes for the same content. Whatever differs from it is damaged.
+//! How the state file is written: a line of JSON, the same bytes for the same content, and its checksum. Whatever
+//! differs from it is damaged.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -9,12 +10,12 @@ use std::time::SystemTime;
 use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
 use serde::{Deserialize, Serialize};
 
-use super::{Saved, Unusable};
+use super::{Saved, Unusable, checksum};
 use crate::rfc3339;
 use crate::store::{Answered, Change, Record, Target};
 
 /// Raised with every change to the format: an exporter reads its own alone.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Result<()> {
     let document = Document {
@@ -31,11 +32,14 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
 }
 
 pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable> {
-    // The version comes first, and alone: what else another version holds is not known here.
-    let Object(Version { version }) = parse(bytes)?;
+    // The version comes first, and alone: what else another version holds, and whether it has a checksum, is not known
+    // here.
+    let mut first = serde_json::Deserializer::from_slice(bytes);
+    let Object(Version { version }) = Object::deserialize(&mut first).map_err(|error| unreadable(&error))?;
     if version != VERSION {
         return Err(Unusable::OtherVersion(version));
     }
+    let bytes = checksum::verified(bytes).ok_or_else(|| damaged("its checksum is not that of what it holds"))?;
     let Object(document): Object<Document<'_>> = parse(bytes)?;
     if document.base_url != account.base_url.as_str() || document.client_id != account.client_id {
         let (base_url, client_id) = (document.base_url.into_owned(), document.client_id.into_owned());
@@ -229,10 +233,12 @@ fn seats(number: u64) -> Result<Seats, Flaw> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unusable> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Unusable::Damaged(format!("at line {line} column {column} it is not what an exporter writes"))
-    })
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Unusable {
+    let (line, column) = (error.line(), error.column());
+    Unusable::Damaged(format!("at line {line} column {column} it is not what an exporter writes"))
 }
 
 fn damaged(flaw: Flaw) -> Unusable {
@@ -264,8 +270,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::store::saved::checksum::Summed;
 
-    const GOOD: &str = r#"{"version":1,"base_url":"https://api.example/","client_id":"app","listing":[
+    const GOOD: &str = r#"{"version":2,"base_url":"https://api.example/","client_id":"app","listing":[
         {"id":"a","organization":"Contoso","added":{"at":"2026-11-20T15:30:00Z"}},{"id":"b","organization":null}],"targets":[
         {"customer":"a","product":1,"answered":{"at":"2026-11-22T15:30:00.000000001Z","answer":{"seats":5}},
          "last_seats":5,"change":{"at":"2026-11-21T15:30:00Z","previous":4}},
@@ -275,18 +282,25 @@ mod tests {
         Account { base_url: "https://api.example".parse().unwrap(), client_id: "app".to_owned() }
     }
 
+    /// With the checksum of it, whatever it is.
+    fn summed(text: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut to = Summed::new(Vec::new(), u64::MAX);
+        to.write_all(text.as_ref()).unwrap();
+        to.finish().unwrap()
+    }
+
     fn refusal(text: impl AsRef<[u8]>) -> String {
-        decode(text.as_ref(), &account()).unwrap_err().to_string()
+        decode(&summed(text), &account()).unwrap_err().to_string()
     }
 
     #[test]
     fn the_documented_form_is_read_and_written_again() {
-        let saved = decode(GOOD.as_bytes(), &account()).unwrap();
+        let saved = decode(&summed(GOOD), &account()).unwrap();
         assert_eq!(saved.listing.as_ref().unwrap().len(), 2);
         assert_eq!((saved.added.len(), saved.records.len()), (1, 2));
         let mut written = Vec::new();
         encode(&mut written, &saved, &account()).unwrap();
-        assert_eq!(decode(&written, &account()).unwrap(), saved);
+        assert_eq!(decode(&summed(&written), &account()).unwrap(), saved);
         let exact = r#"{"at":"2026-11-22T15:30:00.000000001Z","answer":{"seats":5}}"#;
         assert!(String::from_utf8(written).unwrap().contains(exact));
     }
@@ -314,8 +328,8 @@ mod tests {
             ("2026-11-21T15:30:00Z", "1969-12-31T23:59:59Z"),
             ("2026-11-21T15:30:00Z", "yesterday"),
             (r#"{"at":"2026-11-20T15:30:00Z"}"#, r#"["2026-11-20T15:30:00Z"]"#),
-            (r#""version":1,"#, ""),
-            (r#""version":1"#, r#""version":-1"#),
+            (r#""version":2,"#, ""),
+            (r#""version":2"#, r#""version":-1"#),
             ("Contoso", r"\ud800"),
             // serde alone would take the values of a list for the fields in their order.
             (r#"{"id":"b","organization":null}"#, r#"["b",null]"#),
@@ -338,6 +352,16 @@ mod tests {
     }
 
     #[test]
+    fn every_flipped_bit_is_noticed() {
+        let good = summed(GOOD);
+        for bit in 0..good.len() * 8 {
+            let mut flipped = good.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&flipped, &account()).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
     fn hostile_bytes_are_damaged() {
         let nested = GOOD.replace("null", &"[".repeat(1_000_000));
         for bytes in [nested.as_bytes(), b"\xff\xfe", &[0; 4096], GOOD.replace("Contoso", "\0").as_bytes()] {
@@ -356,8 +380,8 @@ mod tests {
 
     #[test]
     fn another_version_is_told_from_damage_whatever_else_it_holds() {
-        let message = refusal(r#"{"version":2,"shards":[{"a":[]}]}"#);
-        assert_eq!(message, "is of another version (its format is 2, and this exporter's 1)");
+        let message = refusal(r#"{"version":3,"shards":[{"a":[]}]}"#);
+        assert_eq!(message, "is of another version (its format is 3, and this exporter's 2)");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The copy on disk of what is known, which survives a restart.
 //!
 //! The file is replaced as a whole or not at all: whatever ends the process, and at whatever moment, it holds what was
-//! saved last or what was saved before that. Beside `state.json` stand `state.json.lock`, which is empty and stays;
+//! saved last or what was saved before that, as far as its file system can. Beside `state.json` stand `state.json.lock`, which is empty and stays;
 //! `state.json.tmp`, which becomes the next `state.json`; and `state.json.aside-…`, files that could not be used.
 
+mod checksum;
+mod disk;
 mod format;
 mod paths;
 
@@ -19,10 +21,12 @@ use std::time::SystemTime;
 
 use elements_api::{Account, CustomerId, ListedCustomer, Seats};
 
+use self::checksum::Summed;
+use self::disk::{Calls, Disk};
 use crate::names::count;
 use crate::store::{CLOCK_TOLERANCE, Record, Snapshot, Target};
 
-/// A larger file is none of this exporter's: 5,000 customers with every product come to about a tenth of it.
+/// A larger file is neither read nor written: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What outlives a restart.
@@ -43,6 +47,9 @@ pub struct Saved {
 pub struct StateFile {
     path: PathBuf,
     account: Account,
+    disk: Disk,
+    /// How many bytes it may have.
+    largest: u64,
     /// `None` as long as the folder cannot be written.
     lock: Option<File>,
     /// Where to put what is at `path`, if it is of no use and still lies there.
@@ -56,6 +63,13 @@ pub enum Error {
     InUse { path: PathBuf },
     #[error("the state file {} is a folder or a device: name a plain file in state_file", .path.display())]
     NotAFile { path: PathBuf },
+    #[error(
+        "the state file {} is not written: it would be larger than {} MiB, and could not be read again; what was saved \
+         before stays there",
+        .path.display(),
+        MAX_BYTES >> 20
+    )]
+    TooLarge { path: PathBuf },
     #[error(
         "cannot {action} the state file {}: {problem}; until its folder is writable and has room, a restart forgets \
          the latest numbers",
@@ -77,11 +91,15 @@ impl StateFile {
     ///
     /// Another process holds the file, or what is at `path` is no plain file.
     pub fn open(path: &Path, account: Account, now: SystemTime) -> Result<(Self, Saved), Error> {
+        Self::open_on(Disk::new(Calls::SYSTEM), path, account, now)
+    }
+
+    fn open_on(disk: Disk, path: &Path, account: Account, now: SystemTime) -> Result<(Self, Saved), Error> {
         let path = paths::follow_links(path);
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::NotAFile { path });
         }
-        let mut file = Self { path, account, lock: None, quarantine: None };
+        let mut file = Self { path, account, disk, largest: MAX_BYTES, lock: None, quarantine: None };
         match file.hold() {
             Err(error @ Error::Io { .. }) => tracing::warn!("{error}"),
             held => held?,
@@ -107,7 +125,18 @@ impl StateFile {
     /// The file holds what it held before, or else all of `saved`. The next call tries everything again.
     pub fn save(&mut self, saved: &Saved) -> Result<(), Error> {
         self.make_way()?;
-        self.write(saved).map_err(|problem| self.error("write", problem))
+        let temp = paths::beside(&self.path, ".tmp");
+        let written = self.write(&temp, saved).and_then(|()| self.disk.replace(&self.path, &temp));
+        written.map_err(|problem| {
+            // Half a file is of no use, and on a disk without room it takes the place of the next one.
+            let _ = fs::remove_file(&temp);
+            match problem.kind() {
+                ErrorKind::FileTooLarge if problem.raw_os_error().is_none() => {
+                    Error::TooLarge { path: self.path.clone() }
+                }
+                _ => self.error("write", problem),
+            }
+        })
     }
 
     /// Whether this is the file that `path` names.
@@ -132,7 +161,7 @@ impl StateFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(paths::beside(&self.path, ".lock")).map_err(|problem| self.error("lock", problem))?;
-        match lock.try_lock() {
+        match self.disk.lock(&lock, &self.path) {
             Ok(()) => self.lock = Some(lock),
             Err(TryLockError::WouldBlock) => return Err(Error::InUse { path: self.path.clone() }),
             Err(TryLockError::Error(problem)) => return Err(self.error("lock", problem)),
@@ -146,11 +175,15 @@ impl StateFile {
             opened => opened?,
         };
         let size = file.metadata()?.len();
-        if size > MAX_BYTES {
+        if size > self.largest {
             return Err(Unusable::Damaged(format!("it has {size} bytes")));
         }
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        file.take(self.largest).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            // Whoever mounts a file by itself makes an empty one first.
+            return Ok(Saved::default());
+        }
         format::decode(&bytes, &self.account)
     }
 
@@ -158,7 +191,8 @@ impl StateFile {
     fn make_way(&mut self) -> Result<(), Error> {
         self.hold()?;
         if let Some(quarantine) = &self.quarantine {
-            match paths::forget_oldest_quarantined(&self.path).and_then(|()| fs::rename(&self.path, quarantine)) {
+            let room = paths::forget_oldest_quarantined(&self.path);
+            match room.and_then(|()| self.disk.set_aside(&self.path, quarantine)) {
                 // Whoever read the warning of `open` may have moved it.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 moved => moved.map_err(|problem| self.error("set aside", problem))?,
@@ -168,19 +202,16 @@ impl StateFile {
         Ok(())
     }
 
-    fn write(&self, saved: &Saved) -> io::Result<()> {
-        let temp = paths::beside(&self.path, ".tmp");
+    fn write(&self, temp: &Path, saved: &Saved) -> io::Result<()> {
         // A process that was killed may have left one. A new one has the right mode, and is no link or pipe.
-        match fs::remove_file(&temp) {
+        match fs::remove_file(temp) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut writer = BufWriter::new(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp)?);
-        format::encode(&mut writer, saved, &self.account)?;
-        writer.into_inner()?.sync_all()?;
-        fs::rename(&temp, &self.path)?;
-        // Without this, a power cut could bring back the file from before.
-        File::open(paths::folder_of(&self.path))?.sync_all()
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temp)?;
+        let mut summed = Summed::new(BufWriter::new(file), self.largest);
+        format::encode(&mut summed, saved, &self.account)?;
+        summed.finish()?.into_inner()?.sync_all()
     }
 
     fn error(&self, action: &'static str, problem: io::Error) -> Error {
@@ -243,9 +274,11 @@ impl Unusable {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use elements_api::{Answer, Reason};
+    use rustix::io::Errno;
     use tempfile::TempDir;
 
     use super::*;
@@ -368,14 +401,14 @@ mod tests {
     #[test]
     fn what_is_of_no_use_is_kept_beside_the_others() {
         let (folder, path) = folder();
-        for content in ["first", "second", "{\"version\":2}"] {
+        for content in ["first", "second", "{\"version\":3}"] {
             fs::write(&path, content).unwrap();
             assert_eq!(open(&path).1, Saved::default());
         }
         let aside = [
             ("state.json.aside-20261122T153000Z-damaged", "first"),
             ("state.json.aside-20261122T153000Z-damaged-2", "second"),
-            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":2}"),
+            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":3}"),
         ];
         for (name, content) in aside {
             assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), content);
@@ -535,5 +568,74 @@ mod tests {
         let record = restored.records.get_mut(&target("a", 1)).unwrap();
         record.take(Ok(answer(25)), Now::read());
         assert_eq!(record.change.unwrap().previous, Seats::ZERO);
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let (folder, path) = folder();
+        let (mut file, _) = open(&path);
+        file.save(&saved(1)).unwrap();
+        let before = fs::read(&path).unwrap();
+        file.largest = before.len() as u64;
+        file.save(&saved(2)).unwrap();
+        assert!(matches!(file.save(&saved(10)), Err(Error::TooLarge { .. })));
+        assert_eq!(names(&folder), ["state.json", "state.json.lock"]);
+        drop(file);
+        assert_eq!(open(&path).1, saved(2));
+    }
+
+    fn open_on(calls: Calls, path: &Path) -> (StateFile, Saved) {
+        StateFile::open_on(Disk::new(calls), path, account("app"), now()).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_mounted_by_itself_is_written_in_place_and_is_empty_at_first() {
+        let busy: fn(&Path, &Path) -> io::Result<()> = |_, _| Err(Errno::BUSY.into());
+        let apart: fn(&Path, &Path) -> io::Result<()> = |_, _| Err(Errno::XDEV.into());
+        for rename in [busy, apart] {
+            let calls = Calls { rename, ..Calls::SYSTEM };
+            let (folder, path) = folder();
+            fs::write(&path, "").unwrap();
+            for number in [100, 2] {
+                open_on(calls, &path).0.save(&saved(number)).unwrap();
+                assert_eq!(open(&path).1, saved(number));
+            }
+            assert_eq!(names(&folder), ["state.json", "state.json.lock"], "nothing was set aside");
+            fs::write(&path, "damaged").unwrap();
+            assert_eq!(open_on(calls, &path).1, Saved::default());
+            assert_eq!(fs::read(&path).unwrap(), b"");
+            assert_eq!(fs::read(folder.path().join("state.json.aside-20261122T153000Z-damaged")).unwrap(), b"damaged");
+        }
+    }
+
+    #[test]
+    fn a_file_system_without_locks_or_synced_folders_keeps_the_file_all_the_same() {
+        let calls = Calls {
+            lock: |_| Err(TryLockError::Error(Errno::NOLCK.into())),
+            sync_folder: |_| Err(Errno::INVAL.into()),
+            ..Calls::SYSTEM
+        };
+        let (_folder, path) = folder();
+        let (log, mut lines) = io::pipe().map(|(lines, log)| (log, lines)).unwrap();
+        let log = tracing_subscriber::fmt().with_writer(Mutex::new(log)).finish();
+        tracing::subscriber::with_default(log, || {
+            let (mut file, _) = open_on(calls, &path);
+            for number in 1..4 {
+                file.save(&saved(number)).unwrap();
+                assert_eq!(open(&path).1, saved(number));
+            }
+        });
+        let mut told = String::new();
+        lines.read_to_string(&mut told).unwrap();
+        for word in ["has no locks", "does not sync folders"] {
+            assert_eq!(told.matches(word).count(), 1, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_fails_to_be_synced_fails_the_save() {
+        let (_folder, path) = folder();
+        let (mut file, _) = open_on(Calls { sync_folder: |_| Err(Errno::IO.into()), ..Calls::SYSTEM }, &path);
+        file.save(&saved(1)).unwrap_err();
     }
 }
