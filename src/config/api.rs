@@ -137,17 +137,21 @@ fn credential(
     .into_iter()
     .filter_map(|(source, given)| given.then_some(source))
     .collect();
-    if let [first, _, ..] = sources[..] {
-        return Err(problems.add(&api.then(first), several_sources(&sources)));
-    }
+    let several = match sources[..] {
+        [first, _, ..] => Err(problems.add(&api.then(first), several_sources(&sources))),
+        _ => Ok(()),
+    };
 
-    let inline = problems.read(&api.then("client_secret"), &raw.client_secret, one_line)?;
+    // All are read before any is chosen: one mistake hides no other.
+    let inline = problems.read(&api.then("client_secret"), &raw.client_secret, one_line);
     let file = problems
-        .read(&api.then("client_secret_file"), &raw.client_secret_file, |field| file::secret(field, around.folder))?;
-    match (inline, file, &raw.certificate, from_environment) {
+        .read(&api.then("client_secret_file"), &raw.client_secret_file, |field| file::secret(field, around.folder));
+    let certificate = raw.certificate.as_ref().map(|raw| certificate(raw, around.folder, problems)).transpose();
+    several?;
+    match (inline?, file?, certificate?, from_environment) {
         (Some(secret), ..) => Ok(Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
         (_, Some(path), ..) => Ok(Credential::Secret(SecretSource::File(path))),
-        (_, _, Some(raw), _) => certificate(raw, around.folder, problems).map(Credential::Certificate),
+        (_, _, Some(certificate), _) => Ok(Credential::Certificate(certificate)),
         (_, _, _, Some(secret)) => variable(CLIENT_SECRET_VARIABLE, secret, problems)
             .map(|secret| Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
         _ => {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(super) struct Document {
     pub(super) api: Option<Api>,
     pub(super) poll: Option<Poll>,
@@ -16,7 +16,7 @@ pub(super) struct Document {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(super) struct Api {
     pub(super) environment: Field,
     pub(super) base_url: Field,
@@ -33,7 +33,7 @@ pub(super) struct Api {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 #[expect(clippy::struct_field_names, reason = "these are the names of the keys")]
 pub(super) struct Certificate {
     pub(super) pfx_file: Field,
@@ -43,7 +43,7 @@ pub(super) struct Certificate {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(super) struct Poll {
     pub(super) interval: Field,
     pub(super) stale_after: Field,
@@ -51,7 +51,7 @@ pub(super) struct Poll {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(super) struct Customer {
     pub(super) id: Field,
     pub(super) name: Field,
@@ -59,7 +59,7 @@ pub(super) struct Customer {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(super) struct Discovery {
     pub(super) enabled: Field,
     pub(super) exclude: Field,

@@ -17,26 +17,26 @@ pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -
     let discovery = raw.discovery.as_ref().map_or(Ok(None), |raw| discovery(raw, problems));
     let common = products(&raw.products, &Key::of("products"), problems);
 
-    let discovery = discovery?;
-    if entries.is_empty() && discovery.is_none() {
+    if entries.is_empty() && matches!(discovery, Ok(None)) {
         let message = "no customers to watch: add entries to `customers`, or write `discovery: {enabled: true}`";
         problems.add(&Key::of("customers"), message);
     }
-    let common_is_needed = discovery.is_some() || entries.iter().any(|customer| !customer.products.is_given());
+    let common_is_needed =
+        matches!(discovery, Ok(Some(_))) || entries.iter().any(|customer| !customer.products.is_given());
     if common_is_needed && !raw.products.is_given() {
         problems.add(&Key::of("products"), "is missing: list products by name or number, or write `products: all`");
     }
-    for (index, customer) in &customers {
-        if discovery.as_ref().is_some_and(|discovery| discovery.exclude.contains(&customer.id)) {
+    if let Ok(Some(discovery)) = &discovery {
+        for (index, customer) in customers.iter().filter(|(_, customer)| discovery.exclude.contains(&customer.id)) {
             let message = format!("{} is also under discovery.exclude; keep one of the two", shown(&customer.id));
             problems.add(&customer_key(*index).then("id"), message);
         }
     }
     let customers = customers.into_iter().map(|(_, customer)| customer).collect();
-    Ok(Selection { customers, discovery, products: common?.unwrap_or_default() })
+    Ok(Selection { customers, discovery: discovery?, products: common?.unwrap_or_default() })
 }
 
-/// The customers that can be judged further, each with its place in the list.
+/// The customers whose ids can be judged further, each with its place in the list.
 fn customers(raw: &[document::Customer], problems: &mut Problems<'_>) -> Vec<(usize, ConfiguredCustomer)> {
     let read = |(index, raw)| Some((index, customer(raw, &customer_key(index), problems).ok()?));
     let customers: Vec<_> = raw.iter().enumerate().filter_map(read).collect();
@@ -54,7 +54,8 @@ fn customer(raw: &document::Customer, key: &Key, problems: &mut Problems<'_>) ->
     let products = products(&raw.products, &key.then("products"), problems);
     let id = id?
         .ok_or_else(|| problems.add(&key.then("id"), "is missing: every customer needs the id that AvePoint gave it"));
-    Ok(ConfiguredCustomer { id: id?, name: name?, products: products? })
+    // What was refused of it keeps the whole file from being accepted, and must not keep it from being compared.
+    Ok(ConfiguredCustomer { id: id?, name: name.unwrap_or_default(), products: products.unwrap_or_default() })
 }
 
 /// Refuses customers that could not be told apart: two with one id, two with one label, one named like another's id.

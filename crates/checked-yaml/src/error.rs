@@ -38,6 +38,8 @@ pub struct Problems<'t> {
     text: &'t str,
     found: Vec<Problem>,
     omitted: usize,
+    /// Of what is under them, no more is said.
+    ignored: Vec<Key>,
 }
 
 impl<'t> Problems<'t> {
@@ -46,7 +48,7 @@ impl<'t> Problems<'t> {
 
     /// Of this text, none yet.
     pub fn of(text: &'t str) -> Self {
-        Self { text, found: Vec::new(), omitted: 0 }
+        Self { text, found: Vec::new(), omitted: 0, ignored: Vec::new() }
     }
 
     /// Adds a problem, with the line of `key` or, if it is missing, of what it is missing from.
@@ -62,8 +64,24 @@ impl<'t> Problems<'t> {
 
     /// As [`add`](Self::add), but with `shown` in place of `key`, which may hold a secret.
     pub fn add_as(&mut self, shown: &Key, key: &Key, message: impl Into<String>) -> Refused {
+        if self.ignored.iter().any(|ignored| key.is_in(ignored)) {
+            return Refused;
+        }
         let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
         self.push(Problem { line, key: shown.to_string(), message: message.into() })
+    }
+
+    /// Adds the problem that the value of `key` has another form, and ignores what would be said of it later.
+    pub(crate) fn add_misfit(&mut self, key: &Key, message: impl Into<String>) {
+        let line = line::of_form(self.text, key);
+        self.push(Problem { line, key: key.to_string(), message: message.into() });
+        self.ignore(key.clone());
+    }
+
+    /// Ignores what would be added later about `key` and all that is in it, since it comes from a problem that was found:
+    /// what is misspelt is missing, too.
+    pub(crate) fn ignore(&mut self, key: Key) {
+        self.ignored.push(key);
     }
 
     /// Adds a problem whose line is known.

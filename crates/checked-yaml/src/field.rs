@@ -20,7 +20,9 @@ pub enum Field {
     Text(String),
     /// A sequence.
     List(Vec<Field>),
-    /// A mapping, or a value with a tag.
+    /// Two braces without quotes, `{{ … }}`: a template that nobody filled in.
+    Template,
+    /// Another mapping, or a value with a tag.
     Other,
 }
 
@@ -94,8 +96,14 @@ impl<'de> Visitor<'de> for FieldVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
+        let mut found = Field::Other;
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            // To YAML it is a mapping with a mapping as its key, which nobody means.
+            if matches!(key, Field::Other | Field::Template) {
+                found = Field::Template;
+            }
+        }
+        Ok(found)
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Field, A::Error> {

@@ -13,7 +13,7 @@
 //! use checked_yaml::{Error, Field, Key, Problems, parse, value};
 //!
 //! #[derive(Default, serde::Deserialize)]
-//! #[serde(default, deny_unknown_fields, expecting = "a mapping")]
+//! #[serde(default)]
 //! struct Document {
 //!     interval: Field,
 //!     workers: Field,
@@ -46,6 +46,7 @@
 mod error;
 mod field;
 pub mod file;
+mod fitting;
 mod line;
 mod shape;
 pub mod value;

@@ -40,19 +40,14 @@ impl Key {
         self.with(Step::Index(index))
     }
 
-    /// Reads what [`Display`](fmt::Display) wrote, for names without dots and brackets.
-    pub(crate) fn parse(text: &str) -> Self {
-        text.split(['.', '[']).filter(|step| !step.is_empty()).fold(Self::root(), |key, step| {
-            match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
-                Some(index) => key.at(index),
-                None => key.then(step),
-            }
-        })
-    }
-
     /// Whether it is in the section `name`, or that section itself.
     pub(crate) fn is_under(&self, name: &str) -> bool {
         matches!(self.0.first(), Some(Step::Name(first)) if first == name)
+    }
+
+    /// Whether it is in `outer`, or `outer` itself.
+    pub(crate) fn is_in(&self, outer: &Key) -> bool {
+        self.0.starts_with(&outer.0)
     }
 
     fn with(&self, step: Step) -> Self {
@@ -76,6 +71,11 @@ impl fmt::Display for Key {
 /// The line of `key`, counted from 1, or else of the nearest thing around it that is there.
 pub(crate) fn of(text: &str, key: &Key) -> Option<usize> {
     (1..=key.0.len()).rev().find_map(|length| search(text, &key.0[..length], 0))
+}
+
+/// As [`of`], but for the whole document the line where it begins.
+pub(crate) fn of_form(text: &str, key: &Key) -> Option<usize> {
+    of(text, key).or_else(|| search(text, &[], 0))
 }
 
 /// The line where `key` is written for the second time.
@@ -184,14 +184,24 @@ impl Visitor<'_> for Arrival {
 mod tests {
     use super::*;
 
+    /// Reads what `Display` wrote.
+    fn parse(text: &str) -> Key {
+        text.split(['.', '[']).filter(|step| !step.is_empty()).fold(Key::root(), |key, step| {
+            match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
+                Some(index) => key.at(index),
+                None => key.then(step),
+            }
+        })
+    }
+
     fn line(text: &str, key: &str) -> Option<usize> {
-        of(text, &Key::parse(key))
+        of(text, &parse(key))
     }
 
     #[test]
     fn a_key_is_parsed_as_it_is_shown() {
         for text in ["", "api", "api.certificate.pfx_file", "customers[2].products[0]"] {
-            assert_eq!(Key::parse(text).to_string(), text);
+            assert_eq!(parse(text).to_string(), text);
         }
     }
 
@@ -237,7 +247,7 @@ mod tests {
     fn a_repetition_is_not_taken_for_the_first_place() {
         let text = "a:\n  b: 1\n  c: 2\n  b: 3\n";
         assert_eq!(line(text, "a.b"), Some(2));
-        assert_eq!(of_repetition(text, &Key::parse("a.b")), Some(4));
-        assert_eq!(of_repetition(text, &Key::parse("a.c")), None);
+        assert_eq!(of_repetition(text, &parse("a.b")), Some(4));
+        assert_eq!(of_repetition(text, &parse("a.c")), None);
     }
 }

@@ -1,90 +1,68 @@
 //! The shape of a YAML text: which keys there are and where, before their values are judged.
 //!
-//! An error of `serde_yaml` repeats what it found, which may be a secret. Nothing of such an error is shown but names
-//! that the shape knows itself.
+//! An error of `serde_yaml` repeats what it found, which may be a secret. Nothing of such an error is shown but what it
+//! says of YAML itself.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
 
 use crate::error::{Problem, Problems, Refused};
-use crate::line::{self, Key};
-use crate::value::quoted;
+use crate::fitting::{At, Fitting};
+use crate::line::Key;
 
-/// Reads the shape of `text`; `None` if it holds nothing but comments. Unknown keys in one of the `secretive` sections are
-/// not repeated, since a secret may have slipped to where a key belongs.
+/// Reads the shape of `text`; `None` if it holds nothing but comments. What does not fit is a problem, and as good as
+/// not there: an unknown key, a key that appears twice, a section that is no mapping. Unknown keys in one of the
+/// `secretive` sections are not repeated, since a secret may have slipped to where a key belongs.
 ///
 /// # Errors
 ///
-/// The text is not YAML, or has another shape. The parser stops at the first such problem, so it is the only one added.
+/// The text is not YAML, or cannot be read to its end. That is added as a problem.
 pub fn parse<D: DeserializeOwned>(
     text: &str,
     secretive: &[&str],
     problems: &mut Problems<'_>,
 ) -> Result<Option<D>, Refused> {
     // A walk that ignores all values fails on nothing but YAML itself, and those errors repeat nothing.
-    let document = match serde_yaml::from_str::<IgnoredAny>(text) {
-        Ok(_) => serde_yaml::from_str::<Option<D>>(text).map_err(|error| misfit(text, secretive, &error)),
-        Err(error) if error.to_string() == "EOF while parsing a value" => Ok(None),
-        Err(error) => Err(syntax(&error)),
-    };
-    document.map_err(|problem| problems.push(problem))
+    match serde_yaml::from_str::<IgnoredAny>(text) {
+        Ok(_) => {}
+        Err(error) if error.to_string() == "EOF while parsing a value" => return Ok(None),
+        Err(error) => return Err(problems.push(syntax(text, &error))),
+    }
+    let at = At { key: Key::root(), secretive, problems: &mut *problems };
+    let document = Fitting { inner: serde_yaml::Deserializer::from_str(text), at };
+    Option::<D>::deserialize(document).map_err(|error| {
+        let message = match error.to_string() {
+            shown if shown.contains("limit exceeded") => "is nested too deeply, or its aliases expand too far",
+            _ => "has an unexpected form",
+        };
+        problems.push(Problem { line: line_of(&error), key: String::new(), message: message.to_owned() })
+    })
 }
 
-fn syntax(error: &serde_yaml::Error) -> Problem {
-    let text = error.to_string();
-    let message = if text.contains("more than one document") {
-        "holds more than one document; remove the `---`".to_owned()
-    } else {
-        format!("is not YAML: {text}")
-    };
-    Problem { line: line_of(error), key: String::new(), message }
-}
-
-/// What is wrong with the shape, by an error such as
-/// ``customers[0]: unknown field `nam`, expected one of `id`, `name` at line 3 column 5``.
-fn misfit(text: &str, secretive: &[&str], error: &serde_yaml::Error) -> Problem {
+fn syntax(text: &str, error: &serde_yaml::Error) -> Problem {
     let shown = error.to_string();
-    // The way to a misfit leads over known names alone, so that it has no blank, which every message has.
-    let (key, message) = match shown.split_once(": ") {
-        Some((way, message)) if !way.contains(' ') => (Key::parse(way), message),
-        _ => (Key::root(), shown.as_str()),
+    let line = line_of(error);
+    let is_near = |sign: fn(&str) -> bool| {
+        let before = line.map_or(0, |line| line.saturating_sub(2));
+        text.lines().skip(before).take(2).any(sign)
     };
-    let expected = message.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
-    if let Some(found) = message.strip_prefix("unknown field `") {
-        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let unknown = found.rsplit_once("`, expected ").map_or("", |(unknown, _)| unknown);
-        let message = unknown_key(&key, unknown, &known, secretive);
-        return Problem { line: line_of(error), key: key.to_string(), message };
-    }
-    if let Some(doubled) = message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-        let key = key.then(doubled);
-        let line = line::of_repetition(text, &key);
-        return Problem { line, key: key.to_string(), message: "appears twice; keep one of them".to_owned() };
-    }
-    let message = match expected {
-        _ if message.contains("limit exceeded") => "is nested too deeply, or its aliases expand too far",
-        _ if expected.starts_with("a mapping") => "expected a mapping: lines of `key: value`",
-        _ if expected.starts_with("a sequence") => "expected a list: lines that begin with `- `",
-        _ => "has an unexpected form",
+    let message = if shown.contains("more than one document") {
+        "holds more than one document; remove the `---`".to_owned()
+    } else if is_near(is_indented_with_a_tab) {
+        format!("is not YAML: {shown}; indent with blanks, since YAML takes no tabs")
+    } else if is_near(has_a_template) {
+        format!("is not YAML: {shown}; put a value with `{{{{` or `${{` in quotes")
+    } else {
+        format!("is not YAML: {shown}")
     };
-    Problem { line: line_of(error), key: key.to_string(), message: message.to_owned() }
+    Problem { line, key: String::new(), message }
 }
 
-/// The message for a name that is none of the `known` ones of `section`.
-fn unknown_key(section: &Key, unknown: &str, known: &[&str], secretive: &[&str]) -> String {
-    let distance = |name: &&&str| strsim::damerau_levenshtein(unknown, name);
-    let near = |name: &&&str| distance(name) <= 2 && distance(name) * 2 <= name.len();
-    match known.iter().filter(near).min_by_key(distance) {
-        Some(nearest) => format!("{} is an unknown key; did you mean `{nearest}`?", quoted(unknown)),
-        // A secret that slipped to the wrong place can be a key, too; a real key is made of letters, and has no digit.
-        None if !is_name(unknown) || secretive.iter().any(|name| section.is_under(name)) => {
-            format!("holds an unknown key; known keys are {}", known.join(", "))
-        }
-        None => format!("{} is an unknown key; known keys are {}", quoted(unknown), known.join(", ")),
-    }
+fn is_indented_with_a_tab(line: &str) -> bool {
+    line[..line.len() - line.trim_start().len()].contains('\t')
 }
 
-fn is_name(key: &str) -> bool {
-    key.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'))
+fn has_a_template(line: &str) -> bool {
+    line.contains("{{") || line.contains("${")
 }
 
 fn line_of(error: &serde_yaml::Error) -> Option<usize> {

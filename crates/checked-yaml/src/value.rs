@@ -31,6 +31,9 @@ pub fn names_a_user(text: &str) -> bool {
 pub fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
     Err(match found {
         Field::Null => format!("has no value: expected {what}"),
+        Field::Template => {
+            format!("expected {what}; fill in the template in braces, or put it in quotes if it is meant")
+        }
         _ => format!("expected {what}"),
     })
 }

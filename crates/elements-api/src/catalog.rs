@@ -106,9 +106,11 @@ const NEAR: f64 = 0.75;
 
 fn nearest(name: &str) -> Option<&'static str> {
     let wanted = name.trim().to_lowercase();
+    // As people call the products, and the catalogue none of them.
+    let wanted = wanted.strip_prefix("avepoint ").unwrap_or(&wanted);
     CATALOG
         .iter()
-        .map(|product| (strsim::jaro_winkler(&wanted, &product.name.to_lowercase()), product.name))
+        .map(|product| (strsim::jaro_winkler(wanted, &product.name.to_lowercase()), product.name))
         .filter(|(similarity, _)| *similarity >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
@@ -139,6 +141,7 @@ mod tests {
         assert_eq!(suggestion("Cloud Backup for Microsft 365"), Some("Cloud Backup for Microsoft 365"));
         assert_eq!(suggestion("tygrph"), Some("TyGraph"));
         assert_eq!(suggestion("Flie"), Some("Fly"));
+        assert_eq!(suggestion("AvePoint Opus"), Some("Opus"));
         assert_eq!(suggestion("something else"), None);
     }
 

@@ -8,7 +8,7 @@ use checked_yaml::Field;
 
 /// The whole file. An empty section (everything in it commented out) is as good as none.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(crate) struct Document {
     pub(crate) tls_server_config: Option<Tls>,
     pub(crate) http_server_config: Option<Http>,
@@ -17,7 +17,7 @@ pub(crate) struct Document {
 }
 
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(crate) struct Tls {
     pub(crate) cert: Field,
     pub(crate) key: Field,
@@ -35,14 +35,14 @@ pub(crate) struct Tls {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(crate) struct Http {
     pub(crate) http2: Field,
     pub(crate) headers: Option<Headers>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(crate) struct Headers {
     #[serde(rename = "Content-Security-Policy")]
     pub(crate) content_security_policy: Field,
@@ -57,7 +57,7 @@ pub(crate) struct Headers {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping")]
+#[serde(default)]
 pub(crate) struct RateLimit {
     pub(crate) interval: Field,
     pub(crate) burst: Field,
