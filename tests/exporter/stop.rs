@@ -49,6 +49,8 @@ async fn a_signal_ends_every_command_even_as_process_1() {
     }
 }
 
+const DROPPED: &str = "avepoint_exporter_log_lines_dropped_total";
+
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let simulator = Simulator::start(World::sized(500, &[4])).await.unwrap();
@@ -57,7 +59,6 @@ async fn a_second_signal_ends_it_at_once() {
     let yaml = yaml.rest("discovery: {enabled: true}\nproducts: [1, 4, 32, 2048]\n");
     // A log that nobody reads keeps it for some seconds.
     let (mut exporter, _unread) = Exporter::start_unread(&Folder::new(&yaml), &["--log.level=trace"]).await;
-    const DROPPED: &str = "avepoint_exporter_log_lines_dropped_total";
     eventually("lines are dropped", || async { (exporter.value(DROPPED).await? > 0.0).then_some(()) }).await;
     exporter.signal("TERM");
     let healthy = format!("http://{}/-/healthy", exporter.address());

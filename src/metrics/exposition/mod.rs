@@ -2,9 +2,8 @@
 //!
 //! The target families are large: they are kept as bytes, encoded anew at the first scrape after a change, but at most
 //! once a second, and shared by all scrapes without a copy; of those that were overtaken, slow clients hold no more than
-//! so many. The status families are small: they are encoded anew where
-//! they are not what they were at the scrape before. Only the count of requests, which every scrape changes, is encoded
-//! for each one.
+//! so many. The status families are small: they are encoded anew where they are not what they were at the scrape before.
+//! Only the count of requests, which every scrape changes, is encoded for each one.
 
 mod accept;
 mod encode;

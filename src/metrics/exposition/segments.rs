@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
+
 /// The rest of a version is no longer there: whoever still sends it takes too long.
 #[derive(Debug, Clone, Copy)]
 pub struct Withdrawn;
@@ -92,7 +93,9 @@ mod tests {
     fn of_what_slow_clients_hold_the_oldest_is_withdrawn_beyond_a_bound() {
         let overtaken = Overtaken::default();
         let held: Vec<_> = (0..4).map(|_| version(LARGE)).collect();
-        held.iter().for_each(|version| overtaken.add(version));
+        for version in &held {
+            overtaken.add(version);
+        }
         assert_eq!(held.iter().map(|version| is_there(version)).collect::<Vec<_>>(), [false, false, true, true]);
         assert!(held[0].segment(LARGE).unwrap().is_err(), "nor does it seem to be at its end");
         assert!(held[3].segment(LARGE).is_none());
