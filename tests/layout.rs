@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Each module of `src`, with the others that it may use: those below it, and of these not all.
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
-    ("cli", "app config metrics names off_runtime pages poll status store table"),
+    ("cli", "app config metrics names off_runtime pages poll rfc3339 status store table"),
     ("app", "config metrics off_runtime pages poll status store"),
     ("config", "poll store"),
     ("poll", "names rfc3339 status store"),
