@@ -40,13 +40,18 @@ impl Source {
     /// A certificate out of its time is no error here: it may be renewed under the same name at any time, and until
     /// then the exporter must say so rather than be gone.
     pub fn load(&self) -> Result<Config, LoadError> {
-        let config = match self {
-            Self::File(path) => Config::load(path)?,
-            Self::Fixed(config) => config.as_ref().clone(),
-        };
+        let (config, _) = self.load_with_doubts()?;
         match check_credential(&config.api, SystemTime::now()) {
             Err(error) if !error.may_pass_with_time() => Err(LoadError::Credential(error)),
             _ => Ok(config),
+        }
+    }
+
+    /// Loads and validates the configuration, and says what of it is legal and probably wrong.
+    pub(crate) fn load_with_doubts(&self) -> Result<(Config, Vec<String>), config::Error> {
+        match self {
+            Self::File(path) => Config::load_with_doubts(path),
+            Self::Fixed(config) => Ok((config.as_ref().clone(), Vec::new())),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::names::{SomeOf, count};
 use crate::poll::{Capacity, TYPICAL_LATENCY, WatchList};
+use crate::rfc3339;
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
 
 /// So many customers stand for all that have one problem.
@@ -23,19 +24,21 @@ const MOST_NAMES: usize = 10;
 
 /// Says whether the configuration is right, without a network.
 pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
-    let Loaded { config, web_config, .. } = load(source, options)?;
+    let Loaded { config, web_config, doubts, .. } = load(source, options)?;
     let summary = config.summary();
     say(&format!("ok: {}", counted(summary)))?;
     say_web(web_config.as_ref())?;
+    doubts.iter().try_for_each(|doubt| warn(doubt))?;
     warn_of_capacity(&config, &config.selection.watch_list(&[]))?;
     Ok(Outcome::Done)
 }
 
 /// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
 pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> {
-    let Loaded { config, client, web_config } = load(source, options)?;
+    let Loaded { config, client, web_config, doubts } = load(source, options)?;
     say(&format!("ok: configuration: {}", counted(config.summary())))?;
     say_web(web_config.as_ref())?;
+    doubts.iter().try_for_each(|doubt| warn(doubt))?;
     let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
     let mut problems = 0;
     let mut report = |outcome: Result<String, String>| match outcome {
@@ -95,6 +98,8 @@ struct Loaded {
     config: Config,
     client: Arc<Client>,
     web_config: Option<WebConfig>,
+    /// What is legal and probably wrong.
+    doubts: Vec<String>,
 }
 
 /// # Errors
@@ -103,7 +108,7 @@ struct Loaded {
 fn load(source: &Source, options: &Options) -> Result<Loaded> {
     let web_config = options.web_config_file.as_deref().map(WebConfig::load).transpose();
     match (load_config(source), web_config) {
-        (Ok((config, client)), Ok(web_config)) => Ok(Loaded { config, client, web_config }),
+        (Ok((config, client, doubts)), Ok(web_config)) => Ok(Loaded { config, client, web_config, doubts }),
         (Err(error), Ok(_)) => Err(error),
         (Ok(_), Err(error)) => Err(error.into()),
         (Err(error), Err(web_error)) => bail!("{error:#}\n{web_error}"),
@@ -111,11 +116,24 @@ fn load(source: &Source, options: &Options) -> Result<Loaded> {
 }
 
 /// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
-fn load_config(source: &Source) -> Result<(Config, Arc<Client>)> {
-    let config = source.load()?;
-    check_credential(&config.api, SystemTime::now()).map_err(LoadError::Credential)?;
+fn load_config(source: &Source) -> Result<(Config, Arc<Client>, Vec<String>)> {
+    let (config, mut doubts) = source.load_with_doubts()?;
+    let now = SystemTime::now();
+    let expires = check_credential(&config.api, now).map_err(LoadError::Credential)?;
+    doubts.extend(expires.and_then(|expires| expires_soon(expires, now)));
     let client = client(&config)?;
-    Ok((config, client))
+    Ok((config, client, doubts))
+}
+
+/// Time enough to have a certificate renewed, as the shipped alert has it.
+const SOON: Duration = Duration::from_hours(30 * 24);
+
+fn expires_soon(expires: SystemTime, now: SystemTime) -> Option<String> {
+    let left = expires.duration_since(now).unwrap_or_default();
+    let days = count(usize::try_from(left.as_secs() / 86_400).unwrap_or(usize::MAX), "day");
+    let at = rfc3339::seconds(expires);
+    (left < SOON)
+        .then(|| format!("api.certificate: expires in {days}, at {at}: upload its successor to the Elements portal"))
 }
 
 fn say_web(web_config: Option<&WebConfig>) -> Result<()> {
@@ -190,7 +208,12 @@ fn counted(summary: Summary) -> String {
 fn warn_of_capacity(config: &Config, watched: &WatchList) -> Result<()> {
     let capacity =
         Capacity::new(watched.targets(), watched.dormant_targets(), watched.targets(), &config.api, config.poll);
-    capacity.advice(TYPICAL_LATENCY).iter().try_for_each(|advice| say(&format!("warning: {advice}")))
+    capacity.advice(TYPICAL_LATENCY).iter().try_for_each(|advice| warn(advice))
+}
+
+/// Of what is no failure.
+fn warn(what: &str) -> Result<()> {
+    say(&format!("warning: {what}"))
 }
 
 fn say(line: &str) -> Result<()> {

@@ -9,8 +9,8 @@ use checked_yaml::value::{self, expected, number, positive, text};
 use checked_yaml::{Field, Key, Problems, Refused, file};
 use elements_api::{CertificateSource, Credential, Secret, SecretSource, Settings};
 
-use super::document;
 use super::url::url;
+use super::{document, doubts};
 
 /// The variable that may take the place of `api.client_id`.
 const CLIENT_ID_VARIABLE: &str = "AVEPOINT_CLIENT_ID";
@@ -20,6 +20,8 @@ const CLIENT_SECRET_VARIABLE: &str = "AVEPOINT_CLIENT_SECRET";
 /// What a configuration depends on besides its text.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'s> {
+    /// The file itself.
+    pub(super) configuration: &'s Path,
     /// Where relative paths begin.
     pub(super) folder: &'s Path,
     /// The process's environment.
@@ -113,7 +115,10 @@ fn client_id(raw: &document::Api, around: Surroundings<'_>, problems: &mut Probl
     let configured = problems.read(&key, &raw.client_id, one_line);
     match (configured?, (around.variable)(CLIENT_ID_VARIABLE)) {
         (Some(_), Some(_)) => Err(problems.add(&key, several_sources(&["client_id", CLIENT_ID_VARIABLE]))),
-        (Some(id), None) => Ok(id),
+        (Some(id), None) => {
+            doubts::of_client_id(&id, &key, problems);
+            Ok(id)
+        }
         (None, Some(id)) => variable(CLIENT_ID_VARIABLE, id, problems),
         (None, None) => {
             Err(problems.add(&key, format!("is missing: write it here or set the variable {CLIENT_ID_VARIABLE}")))
@@ -142,10 +147,17 @@ fn credential(
         _ => Ok(()),
     };
 
+    // A secret in the configuration makes a secret of that, too.
+    if raw.client_secret.is_given() {
+        doubts::of_permissions(around.configuration, &api.then("client_secret"), problems);
+    }
     // All are read before any is chosen: one mistake hides no other.
     let inline = problems.read(&api.then("client_secret"), &raw.client_secret, one_line);
     let file = problems
         .read(&api.then("client_secret_file"), &raw.client_secret_file, |field| file::secret(field, around.folder));
+    if let Ok(Some(path)) = &file {
+        doubts::of_permissions(path, &api.then("client_secret_file"), problems);
+    }
     let certificate = raw.certificate.as_ref().map(|raw| certificate(raw, around.folder, problems)).transpose();
     several?;
     match (inline?, file?, certificate?, from_environment) {
@@ -175,6 +187,12 @@ fn certificate(
     let password_file = problems.read(&key("password_file"), &raw.password_file, |field| file::secret(field, folder));
     let cert_file = problems.read(&key("cert_file"), &raw.cert_file, |field| file::readable(field, folder));
     let key_file = problems.read(&key("key_file"), &raw.key_file, |field| file::readable(field, folder));
+    // A certificate is public, and an archive of it holds the private key as well.
+    for (name, file) in [("pfx_file", &pfx_file), ("password_file", &password_file), ("key_file", &key_file)] {
+        if let Ok(Some(path)) = file {
+            doubts::of_permissions(path, &key(name), problems);
+        }
+    }
     match (pfx_file?, password_file?, cert_file?, key_file?) {
         (Some(pfx_file), password_file, None, None) => Ok(CertificateSource::Pfx { pfx_file, password_file }),
         (None, None, Some(cert_file), Some(key_file)) => Ok(CertificateSource::Pem { cert_file, key_file }),

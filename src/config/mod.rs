@@ -2,6 +2,7 @@
 
 mod api;
 mod document;
+mod doubts;
 mod selection;
 mod state_file;
 mod timing;
@@ -48,8 +49,7 @@ impl Config {
     ///
     /// Everything that is wrong with the file, as far as it could be read.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        // What is not Unicode gets a replacement character, and is refused for it.
-        Self::load_with(path, &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        Self::load_with(path, &of_process)
     }
 
     /// As [`load`](Self::load), with other variables than those of the process's environment.
@@ -58,6 +58,19 @@ impl Config {
     ///
     /// Everything that is wrong with the file, as far as it could be read.
     pub fn load_with(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        Self::examine(path, variable).map(|(config, _)| config)
+    }
+
+    /// As [`load`](Self::load), and says what is legal and probably wrong, each with its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_with_doubts(path: &Path) -> Result<(Self, Vec<String>), Error> {
+        Self::examine(path, &of_process)
+    }
+
+    fn examine(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<String>), Error> {
         let text = file::configuration(path).map_err(|problem| Error::of(path, problem))?;
         let mut problems = Problems::of(&text);
         let document = parse::<document::Document>(&text, &["api"], &mut problems)
@@ -66,14 +79,15 @@ impl Config {
             let folder = path.parent().unwrap_or(Path::new(""));
             let selection = selection::selection(&document, &mut problems);
             let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
-            let around = Surroundings { folder, variable };
+            let around = Surroundings { configuration: path, folder, variable };
             let api = api::settings(&document.api.unwrap_or_default(), discovery, around, &mut problems);
             let poll = timing::timing(&document.poll.unwrap_or_default(), &mut problems);
             let others = state_file::Others { configuration: path, api: api.as_ref().ok() };
             let state_file = state_file::path(&document.state_file, folder, others, &mut problems);
             Ok(Self { api: api?, poll: poll?, state_file: state_file?, selection: selection? })
         });
-        problems.accept(path, config)
+        let doubts = problems.doubts(path);
+        problems.accept(path, config).map(|config| (config, doubts))
     }
 
     /// How much is watched.
@@ -88,6 +102,11 @@ impl Config {
             discovery: discovery.is_some(),
         }
     }
+}
+
+/// A variable of the process's environment. What is not Unicode gets a replacement character, and is refused for it.
+fn of_process(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows them all";

@@ -7,7 +7,7 @@ use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
 use checked_yaml::{Field, Key, Problems, Refused};
 use elements_api::{CustomerId, ProductType};
 
-use super::document;
+use super::{document, doubts};
 use crate::poll::{ConfiguredCustomer, Discovery, ProductList, Selection};
 use crate::store::Label;
 
@@ -54,6 +54,12 @@ fn customer(raw: &document::Customer, key: &Key, problems: &mut Problems<'_>) ->
     let products = products(&raw.products, &key.then("products"), problems);
     let id = id?
         .ok_or_else(|| problems.add(&key.then("id"), "is missing: every customer needs the id that AvePoint gave it"));
+    if let Ok(id) = &id {
+        doubts::of_id(id, &key.then("id"), problems);
+    }
+    if let Ok(Some(name)) = &name {
+        doubts::of_name(name, &key.then("name"), problems);
+    }
     // What was refused of it keeps the whole file from being accepted, and must not keep it from being compared.
     Ok(ConfiguredCustomer { id: id?, name: name.unwrap_or_default(), products: products.unwrap_or_default() })
 }
@@ -108,6 +114,9 @@ fn discovery(raw: &document::Discovery, problems: &mut Problems<'_>) -> Result<O
 
 fn exclude(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<HashSet<CustomerId>, Refused> {
     let list = problems.read(key, field, |field| list(field, "a list of ids"))?.unwrap_or_default();
+    for (index, id) in list.iter().enumerate().filter_map(|(index, field)| Some((index, id(field).ok()?))) {
+        doubts::of_id(&id, &key.at(index), problems);
+    }
     Ok(distinct(list, key, problems, id, shown).into_iter().collect())
 }
 
@@ -120,6 +129,9 @@ fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Opt
     let Some(list) = problems.read(key, field, |field| list(field, what))? else { return Ok(None) };
     if list.is_empty() {
         return Err(problems.add(key, format!("is empty: expected {what}")));
+    }
+    for (index, product) in list.iter().enumerate().filter_map(|(index, field)| Some((index, product(field).ok()?))) {
+        doubts::of_product(product, &key.at(index), problems);
     }
     let products = distinct(list, key, problems, product, |product| product.label().into_owned());
     Ok(Some(ProductList::Listed(products)))

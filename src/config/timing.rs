@@ -6,7 +6,7 @@ use checked_yaml::value::duration;
 use checked_yaml::{Key, Problems, Refused};
 use humantime::format_duration;
 
-use super::document;
+use super::{document, doubts};
 use crate::poll::Timing;
 
 pub(super) fn timing(raw: &document::Poll, problems: &mut Problems<'_>) -> Result<Timing, Refused> {
@@ -18,6 +18,7 @@ pub(super) fn timing(raw: &document::Poll, problems: &mut Problems<'_>) -> Resul
     let interval = interval?.unwrap_or(Duration::from_mins(15));
     let interval = at_least(LEAST_INTERVAL, interval, "the least interval")
         .map_err(|message| problems.add(&key("interval"), message))?;
+    doubts::of_interval(interval, &key("interval"), problems);
     let stale_after = stale_after.map(|found| found.unwrap_or(interval * 3)).and_then(|found| {
         at_least(interval * 2, found, "two intervals").map_err(|message| problems.add(&key("stale_after"), message))
     });

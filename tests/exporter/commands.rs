@@ -1,5 +1,8 @@
 //! The commands that end by themselves.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
 use elements_sim::{
     Customer, DateForm, Day, Effect, NeverBought, Operation, Platform, Rule, Simulator, Subscription, Tenant, World,
 };
@@ -20,10 +23,59 @@ async fn run(folder: &Folder, arguments: &[&str]) -> Ended {
 #[tokio::test]
 async fn check_says_how_much_is_polled() {
     let simulator = Simulator::start(world()).await.unwrap();
-    let folder = Folder::new(&Yaml::new(&simulator));
-    let Ended { code, stdout, .. } = run(&folder, &["check"]).await;
+    let yaml = Yaml::new(&simulator).with_api("client_id", "00000000-0000-4000-8000-0123456789AB").rest(
+        "customers:\n- id: 11111111-2222-4333-8444-555555555555\n- id: 99999999-2222-4333-8444-555555555555\n\
+         products: [2048, Fly]\n",
+    );
+    let Ended { code, stdout, .. } = run(&Folder::new(&yaml), &["check"]).await;
     assert_eq!((code, stdout.as_str()), (Some(0), "ok: 2 customers, 2 products, 4 targets\n"));
     assert!(simulator.record().is_empty(), "no network");
+}
+
+#[test]
+fn check_warns_of_what_is_legal_and_probably_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str, mode| {
+        fs::write(folder.path().join(name), text).unwrap();
+        fs::set_permissions(folder.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    write("client_secret", "s3cret\n", 0o644);
+    write(
+        "exporter.yaml",
+        "api:\n  client_id: ${ID}\n  client_secret_file: client_secret\npoll:\n  interval: 30m\ncustomers:\n\
+         - id: contoso\n  name: \"contoso \"\n  products: [2048, 20480, 7777]\ndiscovery:\n  enabled: true\n  \
+         exclude: [fabrikam]\nproducts: all\n",
+        0o644,
+    );
+    let check = || Ended::of(binary().arg("check").current_dir(folder.path()));
+    let Ended { code, stdout, .. } = check();
+    assert_eq!(code, Some(0), "{stdout}");
+    let warnings: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("warning: exporter.yaml:")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "2: api.client_id: holds `${…}`, and nothing expands variables in this file: write the value itself",
+            "2: api.client_id: is no GUID, as the application (client) ids of AvePoint's portal are",
+            "3: api.client_secret_file: every user may read this file (mode 0644): `chmod o-r` it",
+            "5: poll.interval: the shipped alerts fit intervals of up to 15m: lengthen their durations with it, as \
+             docs/runbooks.md says under \"Change thresholds\"",
+            "7: customers[0].id: \"contoso\" is no GUID, as AvePoint's ids are: is it the right one?",
+            "8: customers[0].name: \"contoso \" begins or ends with a blank, and so does the label",
+            "9: customers[0].products[1]: 20480 is not in the catalogue; did you mean 2048 (Cloud Backup for Microsoft \
+             365)?",
+            "12: discovery.exclude[0]: \"fabrikam\" is no GUID, as AvePoint's ids are: is it the right one?",
+        ]
+    );
+
+    write(
+        "exporter.yaml",
+        "api: {client_id: \" a\", client_secret: s3cret}\nproducts: all\ncustomers: []\ndiscovery: {enabled: true}\n",
+        0o644,
+    );
+    let Ended { stdout, .. } = check();
+    assert!(stdout.contains("exporter.yaml:1: api.client_secret: every user may read this file"), "{stdout}");
+    assert!(stdout.contains("exporter.yaml:1: api.client_id: begins or ends with a blank"), "{stdout}");
+    assert!(!stdout.contains("s3cret"), "{stdout}");
 }
 
 #[tokio::test]

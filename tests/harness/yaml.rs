@@ -1,7 +1,8 @@
 //! The configuration of an exporter that polls the simulator.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -84,7 +85,9 @@ impl Folder {
     }
 
     pub fn configure(&self, yaml: &Yaml) {
-        fs::write(self.file("exporter.yaml"), yaml.text()).unwrap();
+        // As whoever writes a secret into it should have it.
+        let path = self.write("exporter.yaml", yaml.text());
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

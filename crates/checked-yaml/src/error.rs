@@ -7,7 +7,7 @@ use crate::line::{self, Key};
 
 /// A file that was refused. Its text has one problem a line, as `file:line: key: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", lines(file, problems, *omitted))]
+#[error("{}", shown(file, problems, *omitted).join("\n"))]
 pub struct Error {
     /// Its path, as the caller gave it.
     pub file: PathBuf,
@@ -40,6 +40,8 @@ pub struct Problems<'t> {
     omitted: usize,
     /// Of what is under them, no more is said.
     ignored: Vec<Key>,
+    /// What is legal and probably wrong.
+    doubts: Vec<(Key, String)>,
 }
 
 impl<'t> Problems<'t> {
@@ -48,7 +50,7 @@ impl<'t> Problems<'t> {
 
     /// Of this text, none yet.
     pub fn of(text: &'t str) -> Self {
-        Self { text, found: Vec::new(), omitted: 0, ignored: Vec::new() }
+        Self { text, found: Vec::new(), omitted: 0, ignored: Vec::new(), doubts: Vec::new() }
     }
 
     /// Adds a problem, with the line of `key` or, if it is missing, of what it is missing from.
@@ -94,6 +96,24 @@ impl<'t> Problems<'t> {
         Refused
     }
 
+    /// Notes that what `key` has is legal and probably wrong.
+    pub fn doubt(&mut self, key: Key, message: impl Into<String>) {
+        self.doubts.push((key, message.into()));
+    }
+
+    /// The doubts about the `file`, each with its line and key as a problem has them.
+    pub fn doubts(&self, file: &Path) -> Vec<String> {
+        let placed = self.doubts.iter().take(Self::MAX).map(|(key, message)| Problem {
+            line: line::of(self.text, key),
+            key: key.to_string(),
+            message: message.clone(),
+        });
+        let mut doubts: Vec<Problem> = placed.collect();
+        doubts.sort_by_key(by_line);
+        let omitted = self.doubts.len() - doubts.len();
+        shown(file, &doubts, omitted)
+    }
+
     /// The value of a setting, `None` if the file does not have it. What `parse` objects to is added as a problem.
     ///
     /// # Errors
@@ -107,6 +127,9 @@ impl<'t> Problems<'t> {
     ) -> Result<Option<T>, Refused> {
         if !field.is_given() {
             return Ok(None);
+        }
+        if names_a_variable(field) {
+            self.doubt(key.clone(), "holds `${…}`, and nothing expands variables in this file: write the value itself");
         }
         parse(field).map(Some).map_err(|message| self.add(key, message))
     }
@@ -144,7 +167,7 @@ impl<'t> Problems<'t> {
         match value {
             Ok(value) if self.found.is_empty() => Ok(value),
             _ => {
-                self.found.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+                self.found.sort_by_key(by_line);
                 Err(Error { file: file.to_owned(), problems: self.found, omitted: self.omitted })
             }
         }
@@ -158,13 +181,22 @@ impl Error {
     }
 }
 
-fn lines(file: &Path, problems: &[Problem], omitted: usize) -> String {
+fn names_a_variable(field: &Field) -> bool {
+    let Field::Text(text) = field else { return false };
+    text.split_once("${").is_some_and(|(_, rest)| rest.contains('}'))
+}
+
+const fn by_line(problem: &Problem) -> (bool, Option<usize>) {
+    (problem.line.is_none(), problem.line)
+}
+
+fn shown(file: &Path, problems: &[Problem], omitted: usize) -> Vec<String> {
     let file = file.display();
     let mut lines: Vec<String> = problems.iter().map(|problem| line(&file, problem)).collect();
     if omitted > 0 {
         lines.push(format!("{file}: and {omitted} more"));
     }
-    lines.join("\n")
+    lines
 }
 
 fn line(file: &impl std::fmt::Display, Problem { line, key, message }: &Problem) -> String {
@@ -185,6 +217,24 @@ mod tests {
         problems.add(&Key::of("a"), "is wrong too");
         let error = problems.accept(Path::new("x.yaml"), Ok(())).expect_err("three problems");
         assert_eq!(error.to_string(), "x.yaml:1: a: is wrong too\nx.yaml:2: b: is wrong\nx.yaml: nowhere: is missing");
+    }
+
+    #[test]
+    fn doubts_have_their_lines_and_refuse_nothing() {
+        let mut problems = Problems::of("a: 1\nb: ${HOST}\nc: ${\n");
+        for (name, value) in [("b", "${HOST}"), ("c", "${")] {
+            let field = Field::Text(value.to_owned());
+            assert!(problems.read(&Key::of(name), &field, crate::value::text).is_ok());
+        }
+        problems.doubt(Key::of("a"), "is odd");
+        assert_eq!(
+            problems.doubts(Path::new("x.yaml")),
+            [
+                "x.yaml:1: a: is odd",
+                "x.yaml:2: b: holds `${…}`, and nothing expands variables in this file: write the value itself"
+            ]
+        );
+        assert!(problems.accept(Path::new("x.yaml"), Ok(())).is_ok());
     }
 
     #[test]

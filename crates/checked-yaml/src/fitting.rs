@@ -9,13 +9,13 @@ use std::iter::empty;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
 use crate::error::Problems;
 use crate::line::Key;
+use crate::name::Name;
 use crate::value::quoted;
 
 /// What `inner` has at a place.
@@ -319,72 +319,5 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, '_, S> {
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
         self.seed.deserialize(Fitting { inner, at: self.at })
-    }
-}
-
-/// A key as text; `None` for one that has no text, such as a list.
-struct Name(Option<String>);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_unit<E>(self) -> Result<Name, E> {
-        Ok(Name(None))
-    }
-
-    fn visit_bool<E>(self, name: bool) -> Result<Name, E> {
-        Ok(Name(Some(name.to_string())))
-    }
-
-    fn visit_u64<E>(self, name: u64) -> Result<Name, E> {
-        Ok(Name(Some(name.to_string())))
-    }
-
-    fn visit_i64<E>(self, name: i64) -> Result<Name, E> {
-        Ok(Name(Some(name.to_string())))
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Name, E> {
-        Ok(Name(None))
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Name, E> {
-        Ok(Name(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Name, E> {
-        Ok(Name(None))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-        Ok(Name(Some(name.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Name, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Name(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Name, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Name(None))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Name, A::Error> {
-        let (IgnoredAny, value) = tagged.variant()?;
-        value.newtype_variant::<IgnoredAny>()?;
-        Ok(Name(None))
     }
 }

@@ -4,7 +4,8 @@
 //! A configuration is read in three steps: [`file::configuration`] gives its text, [`parse`] its shape (a struct of
 //! [`Field`]s, in which any value fits), and [`Problems::read`] each value, judged by one of [`value`], of [`mod@file`], or by
 //! a function of your own. A setting that is refused is a [`Refused`], and reading goes on with the others;
-//! [`Problems::accept`] gives the whole, or an [`Error`] that lists every problem.
+//! [`Problems::accept`] gives the whole, or an [`Error`] that lists every problem; [`Problems::doubts`] what is legal and
+//! probably wrong.
 //!
 //! ```
 //! use std::path::Path;
@@ -48,6 +49,7 @@ mod field;
 pub mod file;
 mod fitting;
 mod line;
+mod name;
 mod shape;
 pub mod value;
 

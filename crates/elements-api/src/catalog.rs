@@ -83,6 +83,16 @@ impl ProductType {
     }
 }
 
+impl ProductType {
+    /// The product of the catalogue whose number differs by one digit (another one, one more or one less); `None` if the
+    /// catalogue has this number itself.
+    pub fn misspelt(self) -> Option<Product> {
+        let distance = |number: u32| strsim::levenshtein(&self.0.to_string(), &number.to_string());
+        let known = CATALOG.iter().all(|product| product.product_type != self);
+        CATALOG.iter().find(|product| known && distance(product.product_type.number()) == 1).copied()
+    }
+}
+
 /// A name that the catalogue does not have. Its text says what would help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownProduct {
@@ -143,6 +153,15 @@ mod tests {
         assert_eq!(suggestion("Flie"), Some("Fly"));
         assert_eq!(suggestion("AvePoint Opus"), Some("Opus"));
         assert_eq!(suggestion("something else"), None);
+    }
+
+    #[test]
+    fn a_number_is_misspelt_that_is_one_digit_from_another() {
+        let meant = |number| ProductType::new(number).expect("not 0").misspelt().map(|product| product.name);
+        for near in [2049, 248, 20_480] {
+            assert_eq!(meant(near), Some("Cloud Backup for Microsoft 365"), "{near}");
+        }
+        assert_eq!((meant(2048), meant(999_999)), (None, None));
     }
 
     #[test]

@@ -128,12 +128,13 @@ impl TokenForm {
     }
 }
 
-/// Checks, without a network, that the credential's files can be used as they are at `now`.
+/// Checks, without a network, that the credential's files can be used as they are at `now`, and says when its certificate
+/// expires, if it is one.
 ///
 /// # Errors
 ///
 /// A file cannot be used, or its certificate is not valid at `now`.
-pub fn check_credential(settings: &Settings, now: SystemTime) -> Result<(), CredentialError> {
+pub fn check_credential(settings: &Settings, now: SystemTime) -> Result<Option<SystemTime>, CredentialError> {
     let proof = Proof::read(&settings.credential)?;
-    TokenForm::fill_in(settings, &proof, "", now).map(drop)
+    TokenForm::fill_in(settings, &proof, "", now).map(|form| form.certificate_expires)
 }

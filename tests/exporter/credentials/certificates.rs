@@ -1,6 +1,7 @@
 //! Certificates: which files are accepted, and what is said of the others.
 
 use std::fs;
+use std::time::Duration;
 
 use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
@@ -108,6 +109,19 @@ async fn every_assertion_is_fresh() {
     assert!(tokens.len() >= 4);
     for token in tokens {
         assert_eq!(token.status, Some(StatusCode::OK), "the simulator takes no `jti` twice");
+    }
+}
+
+#[tokio::test]
+async fn check_warns_of_a_certificate_that_expires_soon() {
+    let simulator = account(&Identity::new()).await;
+    let folder = Folder::new(&yaml(&simulator, PEM));
+    for (days, is_soon) in [(29, true), (31, false)] {
+        Identity::expiring_in(Duration::from_hours(days * 24 + 1)).write_pem(&folder);
+        let Ended { code, stdout, .. } = Ended::beside(folder.command(&["check"])).await;
+        assert_eq!(code, Some(0), "{stdout}");
+        assert_eq!(stdout.contains("warning: api.certificate: expires in 29 days, at 20"), is_soon, "{stdout}");
+        assert_eq!(stdout.contains("api.certificate: expires"), is_soon, "{stdout}");
     }
 }
 

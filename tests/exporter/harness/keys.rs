@@ -1,6 +1,7 @@
 //! Keys, certificates and the files that hold them.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
@@ -36,10 +37,22 @@ impl Identity {
         Self::with(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(), 2020, 2099)
     }
 
+    /// RSA, in force, and for so much longer.
+    pub fn expiring_in(left: Duration) -> Self {
+        let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + left;
+        let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(1970, 1, 1) + end;
+        Self::of(rsa(), &params)
+    }
+
     pub fn with(key: KeyPair, first_year: i32, last_year: i32) -> Self {
         let mut params = CertificateParams::default();
         params.not_before = date_time_ymd(first_year, 1, 1);
         params.not_after = date_time_ymd(last_year, 12, 31);
+        Self::of(key, &params)
+    }
+
+    fn of(key: KeyPair, params: &CertificateParams) -> Self {
         let certificate = params.self_signed(&key).unwrap();
         Self { key, certificate }
     }

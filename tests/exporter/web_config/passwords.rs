@@ -162,7 +162,8 @@ async fn check_covers_both_files() {
     let check = |arguments: &[&str]| Ended::beside(secured.folder.command(&[&["check"], arguments].concat()));
     let Ended { code, stdout, stderr } = check(&["--web.config.file", "web.yml"]).await;
     assert_eq!(code, Some(0), "{stderr}");
-    assert_eq!(stdout, "ok: 2 customers, 2 products, 4 targets\nok: web configuration: TLS, 1 user\n");
+    let good: Vec<_> = stdout.lines().filter(|line| !line.starts_with("warning: ")).collect();
+    assert_eq!(good, ["ok: 2 customers, 2 products, 4 targets", "ok: web configuration: TLS, 1 user"]);
 
     secured.folder.write("exporter.yaml", "api: {}\n");
     secured.folder.write("bad.yml", "basic_auth_users: {alice: hunter2}\n");
