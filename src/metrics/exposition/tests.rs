@@ -245,3 +245,30 @@ async fn a_version_that_was_overtaken_is_sent_to_its_end() {
     assert!(shows(&scrape(&exposition).await, 6));
     assert!(shows(&String::from_utf8(body(rendered)).unwrap(), 5));
 }
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_stop_in_the_middle_of_ever_new_bytes_hold_few_of_them() {
+    let store = crate::testing::store();
+    let (label, products) = ("x".repeat(190), Vec::from_iter(1..=40));
+    let customers: Vec<_> =
+        (0..150).map(|n| watched(&format!("c{n}"), &format!("{label}{n}"), "x", &products)).collect();
+    store.watch(&customers);
+    for customer in 0..150 {
+        for product in &products {
+            store.record(&target(&format!("c{customer}"), *product), seats(5), clock().now()).unwrap();
+        }
+    }
+    let exposition = exposition(&store, &Arc::new(status()));
+    let mut stalled = Vec::new();
+    for number in 0..5 {
+        store.record(&target("c0", 1), seats(number), clock().now()).unwrap();
+        let rendered = exposition.render(Format::Text, Encoding::Identity).await;
+        assert!(rendered.length() > 4 << 20, "{} bytes", rendered.length());
+        let mut segments = rendered.segments();
+        assert!(segments.next().unwrap().is_ok());
+        stalled.push(segments);
+        advance(Duration::from_secs(1)).await;
+    }
+    let go_on: Vec<_> = stalled.into_iter().map(|segments| segments.collect::<Result<Vec<_>, _>>().is_ok()).collect();
+    assert_eq!((go_on[0], &go_on[3..]), (false, &[true, true][..]), "{go_on:?}");
+}
