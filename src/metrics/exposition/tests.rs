@@ -249,7 +249,7 @@ async fn a_version_that_was_overtaken_is_sent_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn clients_that_stop_in_the_middle_of_ever_new_bytes_hold_few_of_them() {
     let store = crate::testing::store();
-    let (label, products) = ("x".repeat(190), Vec::from_iter(1..=40));
+    let (label, products) = ("x".repeat(190), (1..=40).collect::<Vec<_>>());
     let customers: Vec<_> =
         (0..150).map(|n| watched(&format!("c{n}"), &format!("{label}{n}"), "x", &products)).collect();
     store.watch(&customers);
