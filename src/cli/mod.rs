@@ -126,8 +126,8 @@ async fn bind(
 fn on_stop() -> io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let stop = |stopping: CancellationToken, why| {
-        stopping.cancel();
         info!("stopping: {why}");
+        stopping.cancel();
     };
     let stopping = shutdown.clone();
     signals::at_the_first(move |signal| stop(stopping, signal))?;
