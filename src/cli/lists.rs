@@ -63,7 +63,7 @@ pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Out
         subscriptions.into_iter().map(move |subscription| (label.clone(), organization.clone(), subscription))
     };
     let mut rows: Vec<_> = customers.into_iter().flat_map(subscriptions).collect();
-    rows.sort_by_key(|(label, _, row)| (ends(row).is_none(), ends(row), label.clone()));
+    rows.sort_by_cached_key(|(label, _, row)| (ends(row).is_none(), ends(row), label.clone()));
     let rows = rows.into_iter().map(|(label, organization, row)| {
         [
             ends(&row).map(date).into(),

@@ -58,7 +58,7 @@ impl Config {
     ///
     /// Everything that is wrong with the file, as far as it could be read.
     pub fn load_with(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        Self::examine(path, variable).map(|(config, _)| config)
+        Self::examine(path, variable, |_| ()).map(|(config, ())| config)
     }
 
     /// As [`load`](Self::load), and says what is legal and probably wrong, each with its place.
@@ -67,10 +67,15 @@ impl Config {
     ///
     /// As [`load`](Self::load).
     pub fn load_with_doubts(path: &Path) -> Result<(Self, Vec<String>), Error> {
-        Self::examine(path, &of_process)
+        Self::examine(path, &of_process, |problems| problems.doubts(path))
     }
 
-    fn examine(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<String>), Error> {
+    /// `and` looks at what was found in the file besides.
+    fn examine<T>(
+        path: &Path,
+        variable: &dyn Fn(&str) -> Option<String>,
+        and: impl FnOnce(&Problems<'_>) -> T,
+    ) -> Result<(Self, T), Error> {
         let text = file::configuration(path).map_err(|problem| Error::of(path, problem))?;
         let mut problems = Problems::of(&text);
         let document = parse::<document::Document>(&text, &["api"], &mut problems)
@@ -86,8 +91,8 @@ impl Config {
             let state_file = state_file::path(&document.state_file, folder, others, &mut problems);
             Ok(Self { api: api?, poll: poll?, state_file: state_file?, selection: selection? })
         });
-        let doubts = problems.doubts(path);
-        problems.accept(path, config).map(|config| (config, doubts))
+        let found = and(&problems);
+        problems.accept(path, config).map(|config| (config, found))
     }
 
     /// How much is watched.

@@ -114,10 +114,7 @@ fn discovery(raw: &document::Discovery, problems: &mut Problems<'_>) -> Result<O
 
 fn exclude(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<HashSet<CustomerId>, Refused> {
     let list = problems.read(key, field, |field| list(field, "a list of ids"))?.unwrap_or_default();
-    for (index, id) in list.iter().enumerate().filter_map(|(index, field)| Some((index, id(field).ok()?))) {
-        doubts::of_id(&id, &key.at(index), problems);
-    }
-    Ok(distinct(list, key, problems, id, shown).into_iter().collect())
+    Ok(distinct(list, key, problems, (id, doubts::of_id), shown).into_iter().collect())
 }
 
 /// `None` if there is no list.
@@ -130,10 +127,10 @@ fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Opt
     if list.is_empty() {
         return Err(problems.add(key, format!("is empty: expected {what}")));
     }
-    for (index, product) in list.iter().enumerate().filter_map(|(index, field)| Some((index, product(field).ok()?))) {
-        doubts::of_product(product, &key.at(index), problems);
-    }
-    let products = distinct(list, key, problems, product, |product| product.label().into_owned());
+    let doubt = |product: &ProductType, key: &Key, problems: &mut Problems<'_>| {
+        doubts::of_product(*product, key, problems);
+    };
+    let products = distinct(list, key, problems, (product, doubt), |product| product.label().into_owned());
     Ok(Some(ProductList::Listed(products)))
 }
 
@@ -144,18 +141,19 @@ fn list<'f>(field: &'f Field, what: &str) -> Result<&'f [Field], String> {
     }
 }
 
-/// What `parse` makes of every entry of the list at `key`, where no two may be the same.
+/// What `parse` makes of every entry of the list at `key`, each with its `doubt`, where no two may be the same.
 fn distinct<T: Clone + Eq + Hash>(
     list: &[Field],
     key: &Key,
     problems: &mut Problems<'_>,
-    parse: impl Fn(&Field) -> Result<T, String>,
+    (parse, doubt): (impl Fn(&Field) -> Result<T, String>, impl Fn(&T, &Key, &mut Problems<'_>)),
     show: impl Fn(&T) -> String,
 ) -> Vec<T> {
     let mut places = HashMap::new();
     let mut entries = Vec::new();
     for (index, field) in list.iter().enumerate() {
-        let fresh = parse(field).and_then(|entry| match *places.entry(entry.clone()).or_insert(index) {
+        let parsed = parse(field).inspect(|entry| doubt(entry, &key.at(index), problems));
+        let fresh = parsed.and_then(|entry| match *places.entry(entry.clone()).or_insert(index) {
             first if first == index => Ok(entry),
             first => Err(format!("{} is already {}; keep one of them", show(&entry), key.at(first))),
         });

@@ -51,11 +51,6 @@ impl ProductType {
         if number == 0 { None } else { Some(Self(number)) }
     }
 
-    /// A product of the catalogue, by a number that is not 0.
-    pub(crate) const fn listed(number: u32) -> Self {
-        Self(number)
-    }
-
     /// The number as it stands in the URL of the API.
     pub const fn number(self) -> u32 {
         self.0
@@ -81,9 +76,7 @@ impl ProductType {
             .map(|product| product.product_type)
             .ok_or_else(|| UnknownProduct { nearest: nearest(name) })
     }
-}
 
-impl ProductType {
     /// The product of the catalogue whose number differs by one digit (another one, one more or one less); `None` if the
     /// catalogue has this number itself.
     pub fn misspelt(self) -> Option<Product> {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::mem;
 
 use crate::error::BadResponse;
 use crate::model::{CustomerId, ListedCustomer};
@@ -192,8 +191,8 @@ impl<R: Row> Listing<R> {
     }
 
     /// All rows, and those that name nobody.
-    pub(crate) fn finish(&mut self) -> (Vec<R>, Option<LostRows>) {
-        (mem::take(&mut self.rows), self.lost.take())
+    pub(crate) fn finish(self) -> (Vec<R>, Option<LostRows>) {
+        (self.rows, self.lost)
     }
 }
 

@@ -129,7 +129,7 @@ impl Round {
         let url = self.url(&format!("{CUSTOMERS}/services/batch"));
         let call = Call { operation: Operation::Subscriptions, url, json: Some(json), about: None, way: &always };
         let mut unreadable = Vec::new();
-        let mut listing = self.list(call, |body| wire::subscriptions_page(body, &mut unreadable)).await?;
+        let listing = self.list(call, |body| wire::subscriptions_page(body, &mut unreadable)).await?;
         let (customers, lost) = listing.finish();
         Ok(SubscriptionListing { customers, lost, unreadable })
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::catalog::ProductType;
 use crate::listing::LostRows;
 use crate::model::{CustomerId, Seats};
 
@@ -108,11 +107,6 @@ impl Platform {
         }
     }
 
-    /// The platform with this label value.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|platform| platform.as_str() == text)
-    }
-
     /// The vendor's number of it.
     pub const fn number(self) -> u32 {
         match self {
@@ -121,17 +115,6 @@ impl Platform {
             Self::Google => 2,
             Self::Dynamics365 => 3,
         }
-    }
-
-    /// The product that backs this platform up, whose purchased seats its users need.
-    pub const fn backup(self) -> ProductType {
-        let number = match self {
-            Self::Microsoft365 => 2048,
-            Self::Salesforce => 32,
-            Self::Google => 33_554_432,
-            Self::Dynamics365 => 131_072,
-        };
-        ProductType::listed(number)
     }
 }
 

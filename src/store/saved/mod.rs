@@ -1,8 +1,9 @@
 //! The copy on disk of what is known, which survives a restart.
 //!
 //! The file is replaced as a whole or not at all: whatever ends the process, and at whatever moment, it holds what was
-//! saved last or what was saved before that, as far as its file system can. Beside `state.json` stand `state.json.lock`, which is empty and stays;
-//! `state.json.tmp`, which becomes the next `state.json`; and `state.json.aside-…`, files that could not be used.
+//! saved last or what was saved before that, as far as its file system can. Beside `state.json` stand
+//! `state.json.lock`, which is empty and stays; `state.json.tmp`, which becomes the next `state.json`; and
+//! `state.json.aside-…`, files that could not be used.
 
 mod checksum;
 mod disk;

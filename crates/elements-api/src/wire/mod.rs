@@ -146,11 +146,16 @@ fn customer_id(id: &Value) -> Result<CustomerId, String> {
     match id {
         Value::Null => Err("has no id".to_owned()),
         Value::String(id) => CustomerId::parse(id).ok_or_else(|| {
-            let shown: String = id.chars().take(LONGEST_SHOWN).collect();
-            format!("has the id {shown:?}, which is not valid: expected {}", CustomerId::FORM)
+            let shown = shown(id, LONGEST_SHOWN);
+            format!("has the id {shown}, which is not valid: expected {}", CustomerId::FORM)
         }),
         _ => Err("has an id that is no text".to_owned()),
     }
+}
+
+/// What an answer says, as a message repeats it: no more than so many characters, those for control escaped.
+fn shown(text: &str, most: usize) -> String {
+    format!("{:?}", text.chars().take(most).collect::<String>())
 }
 
 /// A name as it is kept: of one line, without what a terminal obeys, and not too long, since there may be 100,000. `None`

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::name;
+use super::{name, shown};
 use crate::model::Seats;
 
 /// What a field says: something, or nothing (`"N/A"`, blank, `null`, no such field). An error is what it says instead.
@@ -66,14 +66,11 @@ fn read<T>(value: &Value, read: impl FnOnce(&str) -> Option<T>) -> Said<T> {
     if text.is_empty() || text.eq_ignore_ascii_case("N/A") {
         return Ok(None);
     }
-    read(&text).map(Some).ok_or_else(|| shown(&text))
+    read(&text).map(Some).ok_or_else(|| shown(&text, LONGEST_SHOWN))
 }
 
-/// As an error repeats it.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 60;
-    format!("{:?}", text.chars().take(LONGEST).collect::<String>())
-}
+/// More of a value that cannot be read is not repeated.
+const LONGEST_SHOWN: usize = 60;
 
 /// Digits, with zeros alone behind a point.
 fn number(text: &str) -> Option<u64> {

@@ -144,6 +144,19 @@ async fn ask<I: AsyncRead + AsyncWrite + Unpin>(stream: &mut I, path: &str, end:
 
 const HEALTHY: (&str, &str) = ("/-/healthy", "The exporter runs.\n");
 
+/// Demands that the connection `stays` open under another configuration, or ends.
+async fn goes_on(mut client: TlsStream<DuplexStream>, served: Served, config: WebConfig, stays: bool) {
+    let shown = format!("{config:?}");
+    served.publish(config);
+    if stays {
+        tokio::task::yield_now().await;
+        ask(&mut client, HEALTHY.0, HEALTHY.1).await;
+    } else {
+        assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0, "{shown}");
+        served.ends().await;
+    }
+}
+
 #[tokio::test]
 async fn an_open_connection_without_tls_ends_when_tls_is_demanded_and_its_request_is_answered() {
     let (folder, ..) = tls();
@@ -178,14 +191,7 @@ async fn an_open_connection_ends_when_what_was_agreed_on_is_no_longer_enough() {
         let (client, served) = serve(config(folder.path(), ""));
         let mut client = secured(client, trusted, &TLS12, b"http/1.1", None).await.unwrap();
         ask(&mut client, HEALTHY.0, HEALTHY.1).await;
-        served.publish(config(folder.path(), more));
-        if stays {
-            tokio::task::yield_now().await;
-            ask(&mut client, HEALTHY.0, HEALTHY.1).await;
-        } else {
-            assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0, "{more}");
-            served.ends().await;
-        }
+        goes_on(client, served, config(folder.path(), more), stays).await;
     }
 }
 
@@ -202,14 +208,7 @@ async fn a_certificate_that_is_no_longer_accepted_ends_an_open_connection_and_on
         let (client, served) = serve(config(folder.path(), any));
         let mut client = secured(client, trusted, &TLS13, b"http/1.1", Some(shown(3))).await.unwrap();
         ask(&mut client, HEALTHY.0, HEALTHY.1).await;
-        served.publish(config(folder.path(), &more));
-        if stays {
-            tokio::task::yield_now().await;
-            ask(&mut client, HEALTHY.0, HEALTHY.1).await;
-        } else {
-            assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0, "{more}");
-            served.ends().await;
-        }
+        goes_on(client, served, config(folder.path(), &more), stays).await;
     }
 }
 
