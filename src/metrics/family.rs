@@ -182,7 +182,7 @@ impl Family {
         let mut histogram = Histogram::default();
         histogram.set_bucket(buckets.collect());
         histogram.set_sample_count(counted.count);
-        histogram.set_sample_sum(counted.sum_seconds);
+        histogram.set_sample_sum(counted.sum.as_secs_f64());
         let mut metric = self.labelled(labels);
         metric.set_histogram(histogram);
         metric

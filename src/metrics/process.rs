@@ -13,7 +13,17 @@ use super::family::{self, count};
 #[derive(Debug)]
 pub(super) struct Process {
     collector: ProcessCollector,
-    last: Mutex<Option<(Instant, Arc<[MetricFamily]>)>>,
+    last: Mutex<Option<(Instant, ProcessReading)>>,
+}
+
+/// What the kernel said at one moment. Another one's is never the same: CPU time passes.
+#[derive(Debug, Clone)]
+pub(super) struct ProcessReading(pub(super) Arc<[MetricFamily]>);
+
+impl PartialEq for ProcessReading {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,19 +33,19 @@ impl Process {
         Self { collector: ProcessCollector::for_self(), last: Mutex::default() }
     }
 
-    pub(super) fn families(&self) -> Arc<[MetricFamily]> {
+    pub(super) fn read(&self) -> ProcessReading {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
-            Some((at, families)) if at.elapsed() < PAUSE => families.clone(),
+            Some((at, reading)) if at.elapsed() < PAUSE => reading.clone(),
             _ => last.insert((Instant::now(), self.ask())).1.clone(),
         }
     }
 
-    fn ask(&self) -> Arc<[MetricFamily]> {
+    fn ask(&self) -> ProcessReading {
         // The crate's own CPU family counts whole seconds, in which a rate cannot be seen.
         let own = family::PROCESS_CPU.name;
         let others = self.collector.collect().into_iter().filter(|family| family.name() != own);
-        others.chain([family::PROCESS_CPU.single(cpu_seconds())]).collect()
+        ProcessReading(others.chain([family::PROCESS_CPU.single(cpu_seconds())]).collect())
     }
 }
 

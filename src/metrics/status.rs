@@ -1,7 +1,6 @@
 //! The families that change at any time. They are small.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,8 +9,8 @@ use elements_api::Code;
 use prometheus::proto::MetricFamily;
 
 use super::family::{self, Family, count, flag, timestamp};
-use super::process::Process;
-use crate::status::{Build, CycleTargets, Status, StatusSnapshot};
+use super::process::{Process, ProcessReading};
+use crate::status::{Build, CycleTargets, HttpRequests, Status, StatusSnapshot};
 use crate::store::Store;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
@@ -37,15 +36,21 @@ impl StatusFamilies {
 
     /// What is so now. The counts of requests to this exporter are separate: every scrape changes them.
     pub fn read(&self) -> (Readings, RequestCounts) {
-        let mut status = self.status.snapshot();
-        status.held_until = status.held_until((self.now)());
-        let requests = RequestCounts(std::mem::take(&mut status.counts.http_requests));
+        let status = self.status.snapshot();
         let (stale_after, listed) = self.store.look(|known| {
             let listed = known.listing.as_ref().map(|listing| listing.len());
             (known.freshness.stale_after, listed)
         });
-        let process = self.process.as_ref().map(Process::families);
-        (Readings { status, stale_after, listed, build: self.build, process }, requests)
+        let readings = Readings {
+            held_until: status.held_until((self.now)()),
+            log_lines_dropped: self.status.log_lines_dropped(),
+            status,
+            stale_after,
+            listed,
+            build: self.build,
+            process: self.process.as_ref().map(Process::read),
+        };
+        (readings, RequestCounts(self.status.http_requests()))
     }
 }
 
@@ -58,18 +63,20 @@ impl fmt::Debug for StatusFamilies {
 /// All but the requests to this exporter, at one moment. Equal readings have equal families.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Readings {
-    /// Without the requests.
-    status: StatusSnapshot,
+    status: Arc<StatusSnapshot>,
+    /// Where it is not over.
+    held_until: Option<SystemTime>,
+    log_lines_dropped: u64,
     stale_after: Duration,
     /// How many customers the last listing had.
     listed: Option<usize>,
     build: Build,
-    process: Option<Arc<[MetricFamily]>>,
+    process: Option<ProcessReading>,
 }
 
 /// The requests to this exporter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestCounts(BTreeMap<(&'static str, u16), u64>);
+pub struct RequestCounts(HttpRequests);
 
 impl Readings {
     /// Families that do not apply have no samples.
@@ -77,12 +84,12 @@ impl Readings {
         let mut families = self.polling();
         families.extend(self.api());
         families.extend(self.exporter());
-        families.extend(self.process.iter().flat_map(|families| families.iter().cloned()));
+        families.extend(self.process.iter().flat_map(|process| process.0.iter().cloned()));
         families
     }
 
     fn polling(&self) -> Vec<MetricFamily> {
-        let StatusSnapshot { counts, cycle, interval, .. } = &self.status;
+        let StatusSnapshot { counts, cycle, interval, .. } = &*self.status;
         let failures =
             counts.poll_failures.iter().map(|(reason, n)| family::POLL_FAILURES.sample(&[reason.as_str()], count(*n)));
         let targets = cycle.map(|cycle| cycle.targets).map(|CycleTargets { answered, failed, left }| {
@@ -101,7 +108,7 @@ impl Readings {
     }
 
     fn api(&self) -> Vec<MetricFamily> {
-        let StatusSnapshot { counts, api_up, held_until, discovery, .. } = &self.status;
+        let StatusSnapshot { counts, api_up, discovery, .. } = &*self.status;
         let requests = counts
             .api_requests
             .iter()
@@ -116,7 +123,7 @@ impl Readings {
         let discovery = discovery.unwrap_or_default();
         vec![
             family::API_UP.single(api_up.map(flag)),
-            family::API_HOLD_UNTIL.single(held_until.map(timestamp)),
+            family::API_HOLD_UNTIL.single(self.held_until.map(timestamp)),
             family::API_REQUESTS.of(requests.collect()),
             family::API_REQUEST_DURATION.of(durations.collect()),
             family::API_RETRIES.of(retries.collect()),
@@ -129,13 +136,13 @@ impl Readings {
     }
 
     fn exporter(&self) -> Vec<MetricFamily> {
-        let StatusSnapshot { counts, reload, .. } = &self.status;
+        let reload = &self.status.reload;
         let Build { version, revision, rustversion } = self.build;
         vec![
             family::RELOAD_SUCCESSFUL.single(Some(flag(reload.is_successful()))),
             family::RELOAD_LAST_SUCCESS.single(Some(timestamp(reload.last_success))),
             family::BUILD_INFO.of(vec![family::BUILD_INFO.sample(&[version, revision, rustversion], 1.0)]),
-            family::LOG_LINES_DROPPED.single(Some(count(counts.log_lines_dropped))),
+            family::LOG_LINES_DROPPED.single(Some(count(self.log_lines_dropped))),
         ]
     }
 }

@@ -129,7 +129,7 @@ fn cpu_time_has_fractions_and_its_name_once() {
     while start.elapsed() < Duration::from_millis(30) {
         std::hint::spin_loop();
     }
-    let collected = process::Process::new().families();
+    let collected = process::Process::new().read().0;
     let cpu: Vec<_> = collected.iter().filter(|family| family.name() == "process_cpu_seconds_total").collect();
     assert_eq!(cpu.len(), 1);
     assert!(cpu[0].get_metric()[0].get_counter().get_value() > 0.0);

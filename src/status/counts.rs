@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use elements_api::{Code, Operation, Reason};
 
 /// What this process has counted since it started.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
     /// Attempts at the API, by what was asked and what came of it.
     pub api_requests: BTreeMap<(Operation, Code), u64>,
@@ -19,19 +19,15 @@ pub struct Counts {
     /// Targets that ended a cycle without an answer.
     pub poll_failures: BTreeMap<Reason, u64>,
     pub poll_cycles: u64,
-    /// Requests to this exporter, by route and status.
-    pub http_requests: BTreeMap<(&'static str, u16), u64>,
-    /// Lines of the log that nobody took in time.
-    pub log_lines_dropped: u64,
 }
 
 /// How long requests took, in cumulative buckets as Prometheus counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Histogram {
     /// `buckets[i]` counts what took at most `BOUNDS[i]` seconds.
     pub buckets: [u64; Self::BOUNDS.len()],
     pub count: u64,
-    pub sum_seconds: f64,
+    pub sum: Duration,
 }
 
 impl Histogram {
@@ -44,7 +40,7 @@ impl Histogram {
             *bucket += u64::from(seconds <= bound);
         }
         self.count += 1;
-        self.sum_seconds += seconds;
+        self.sum = self.sum.saturating_add(duration);
     }
 }
 
@@ -63,8 +59,6 @@ impl Default for Counts {
             client_certificate_expiry: None,
             poll_failures: reasons,
             poll_cycles: 0,
-            http_requests: BTreeMap::new(),
-            log_lines_dropped: 0,
         }
     }
 }

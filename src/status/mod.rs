@@ -7,7 +7,8 @@ mod build;
 mod counts;
 mod lines_dropped;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -21,14 +22,20 @@ use elements_api::{Code, Observer, Operation, Reason};
 /// How the exporter does, for all who change it and all who show it.
 #[derive(Debug)]
 pub struct Status {
-    now: Mutex<StatusSnapshot>,
+    /// Copied where it changes while somebody looks at it: most scrapes find it as the one before did.
+    now: Mutex<Arc<StatusSnapshot>>,
+    /// Every scrape changes them.
+    http_requests: Mutex<HttpRequests>,
     cycle_end: Notify,
     /// The log counts for itself.
     log_lines_dropped: Option<LinesDropped>,
 }
 
+/// Requests to this exporter, by route and status.
+pub type HttpRequests = BTreeMap<(&'static str, u16), u64>;
+
 /// How the exporter did at one moment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusSnapshot {
     /// Between the starts of two cycles, as configured.
     pub interval: Duration,
@@ -120,30 +127,44 @@ impl Status {
             reload: ReloadStatus { last_success: now, refused: false, web_refused: false },
             counts: Counts::default(),
         };
-        Self { now: Mutex::new(now), cycle_end: Notify::new(), log_lines_dropped }
+        Self {
+            now: Mutex::new(now.into()),
+            http_requests: Mutex::default(),
+            cycle_end: Notify::new(),
+            log_lines_dropped,
+        }
     }
 
     /// How the exporter does now.
-    pub fn snapshot(&self) -> StatusSnapshot {
-        let mut now = self.lock().clone();
-        now.counts.log_lines_dropped = self.log_lines_dropped.as_ref().map_or(0, LinesDropped::get);
-        now
+    pub fn snapshot(&self) -> Arc<StatusSnapshot> {
+        lock(&self.now).clone()
+    }
+
+    /// The requests to this exporter up to now.
+    pub fn http_requests(&self) -> HttpRequests {
+        lock(&self.http_requests).clone()
+    }
+
+    /// Lines of the log that nobody took in time.
+    pub fn log_lines_dropped(&self) -> u64 {
+        self.log_lines_dropped.as_ref().map_or(0, LinesDropped::get)
     }
 
     /// A cycle begins now because the interval is over.
     pub fn cycle_began(&self, now: SystemTime) {
-        self.lock().cycle_began = Some(now);
+        self.change(|status| status.cycle_began = Some(now));
     }
 
     /// A cycle has ended: `full`, where the interval began it. `api_up` is whether the API answered anything, or `None`
     /// where that cannot be said.
     pub fn cycle_ended(&self, full: Option<Cycle>, api_up: Option<bool>) {
-        let mut now = self.lock();
-        now.api_up = api_up.or(now.api_up);
-        if full.is_some() {
-            now.cycle = full;
-            now.counts.poll_cycles += 1;
-        }
+        self.change(|now| {
+            now.api_up = api_up.or(now.api_up);
+            if full.is_some() {
+                now.cycle = full;
+                now.counts.poll_cycles += 1;
+            }
+        });
         self.cycle_end.notify_one();
     }
 
@@ -154,87 +175,91 @@ impl Status {
 
     /// The vendor is another one, or sees another account: it asked nothing of this one yet.
     pub fn end_hold(&self) {
-        self.lock().held_until = None;
+        self.change(|now| now.held_until = None);
     }
 
     /// A target has ended a cycle without an answer.
     pub fn poll_failed(&self, reason: Reason) {
-        *self.lock().counts.poll_failures.entry(reason).or_default() += 1;
+        self.change(|now| *now.counts.poll_failures.entry(reason).or_default() += 1);
     }
 
     /// From now on discovery is on, or off; off, what it came to is forgotten.
     pub fn set_discovery(&self, on: bool) {
-        let mut now = self.lock();
-        now.discovery = on.then(|| now.discovery.unwrap_or_default());
+        self.change(|now| now.discovery = on.then(|| now.discovery.unwrap_or_default()));
     }
 
     /// A complete listing of customers came at `now`.
     pub fn listed(&self, now: SystemTime) {
         let discovery = DiscoveryStatus { success: Some(true), last_success: Some(now) };
-        self.lock().discovery = Some(discovery);
+        self.change(|now| now.discovery = Some(discovery));
     }
 
     /// A listing of customers was asked for, and did not come completely.
     pub fn listing_failed(&self) {
-        self.lock().discovery.get_or_insert_default().success = Some(false);
+        self.change(|now| now.discovery.get_or_insert_default().success = Some(false));
     }
 
     /// The configuration was loaded again at `now`, and has this interval.
     pub fn reloaded(&self, interval: Duration, now: SystemTime) {
-        let mut status = self.lock();
-        status.interval = interval;
-        status.reload.last_success = now;
-        status.reload.refused = false;
+        self.change(|status| {
+            status.interval = interval;
+            status.reload.last_success = now;
+            status.reload.refused = false;
+        });
     }
 
     /// The configuration could not be loaded again, and the previous one stays in effect.
     pub fn reload_failed(&self) {
-        self.lock().reload.refused = true;
+        self.change(|now| now.reload.refused = true);
     }
 
     /// The web configuration has changed, and the change is in force or was refused.
     pub fn web_reloaded(&self, successful: bool) {
-        self.lock().reload.web_refused = !successful;
+        self.change(|now| now.reload.web_refused = !successful);
     }
 
     /// `handler` may answer requests with `code`: that counter starts at 0, so that its first increase is seen.
     pub fn http_handler(&self, handler: &'static str, code: u16) {
-        self.lock().counts.http_requests.entry((handler, code)).or_default();
+        lock(&self.http_requests).entry((handler, code)).or_default();
     }
 
     /// This exporter has answered a request.
     pub fn http_request(&self, handler: &'static str, code: u16) {
-        *self.lock().counts.http_requests.entry((handler, code)).or_default() += 1;
+        *lock(&self.http_requests).entry((handler, code)).or_default() += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, StatusSnapshot> {
-        // Each method leaves the snapshot whole, so a panic elsewhere while it was locked spoils nothing.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change(&self, change: impl FnOnce(&mut StatusSnapshot)) {
+        change(Arc::make_mut(&mut lock(&self.now)));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each method leaves what it locks whole, so a panic elsewhere meanwhile spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Observer for Status {
     fn request(&self, operation: Operation, code: Code, duration: Duration) {
-        let mut now = self.lock();
-        *now.counts.api_requests.entry((operation, code)).or_default() += 1;
-        now.counts.api_durations.entry(operation).or_default().observe(duration);
+        self.change(|now| {
+            *now.counts.api_requests.entry((operation, code)).or_default() += 1;
+            now.counts.api_durations.entry(operation).or_default().observe(duration);
+        });
     }
 
     fn retry(&self, reason: Reason) {
-        *self.lock().counts.api_retries.entry(reason).or_default() += 1;
+        self.change(|now| *now.counts.api_retries.entry(reason).or_default() += 1);
     }
 
     fn held_back(&self, until: SystemTime) {
-        let mut now = self.lock();
-        now.held_until = now.held_until.max(Some(until));
+        self.change(|now| now.held_until = now.held_until.max(Some(until)));
     }
 
     fn token_expires(&self, at: Option<SystemTime>) {
-        self.lock().counts.token_expiry = at;
+        self.change(|now| now.counts.token_expiry = at);
     }
 
     fn certificate_expires(&self, at: Option<SystemTime>) {
-        self.lock().counts.client_certificate_expiry = at;
+        self.change(|now| now.counts.client_certificate_expiry = at);
     }
 }
 
@@ -322,6 +347,6 @@ mod tests {
         let histogram = status.snapshot().counts.api_durations[&Operation::Overview];
         assert_eq!(histogram.buckets, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
         assert_eq!(histogram.count, 2);
-        assert!((histogram.sum_seconds - 3600.1).abs() < 1e-9);
+        assert_eq!(histogram.sum, Duration::from_millis(3_600_100));
     }
 }

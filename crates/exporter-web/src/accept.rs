@@ -15,9 +15,10 @@ use tracing::{info, warn};
 /// How long nobody is accepted after the system had no resources for it.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the system holds for a client that does not read, of which Linux makes twice as much. By itself it would hold
-/// megabytes, which count as this process's memory where that is limited.
-const UNSENT: usize = 64 << 10;
+/// So many bytes the system takes for a client before they can be sent. By itself it would hold megabytes for one that
+/// does not read, which count as this process's memory where that is limited. What is on its way does not count: one that
+/// reads has all the speed there is.
+const UNSENT: u32 = 128 << 10;
 
 /// The system has no resources for another connection.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Accepting {
                     // Responses are written whole: waiting for more would only delay their end. A socket that cannot
                     // do this is about to fail anyway.
                     let _ = stream.set_nodelay(true);
-                    let _ = SockRef::from(&stream).set_send_buffer_size(UNSENT);
+                    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
                     return Ok((stream, client));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
@@ -114,7 +115,7 @@ mod tests {
         let (client, accepted) = tokio::join!(TcpStream::connect(address), async {
             Accepting::new(vec![listener]).accept().await.unwrap().0
         });
-        assert!(SockRef::from(&accepted).send_buffer_size().unwrap() <= 2 * UNSENT);
+        assert!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap() == UNSENT);
         drop(client);
     }
 

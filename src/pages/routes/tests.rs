@@ -187,7 +187,7 @@ async fn requests_are_counted_from_zero_by_route_and_status() {
     let (sources, _requests) = sources();
     let status = sources.status.clone();
     let routes = handler(sources, true);
-    let count = |handler, code| status.snapshot().counts.http_requests.get(&(handler, code)).copied();
+    let count = |handler, code| status.http_requests().get(&(handler, code)).copied();
     for route in Route::ALL.into_iter().filter(|route| *route != Route::Other) {
         assert_eq!(count(route.handler(), 200), Some(0), "{route:?}");
         assert_eq!(count(route.handler(), 401), None, "nobody has to sign in: {route:?}");

@@ -161,8 +161,8 @@ async fn what_a_reload_adds_says_nothing_of_the_api_or_the_last_cycle() {
     let after = running.status.snapshot();
     assert_eq!(running.record("c0003").failure, Some(Reason::Forbidden));
     assert_eq!(
-        (after.api_up, after.cycle, after.counts.poll_failures),
-        (before.api_up, before.cycle, before.counts.poll_failures)
+        (after.api_up, after.cycle, &after.counts.poll_failures),
+        (before.api_up, before.cycle, &before.counts.poll_failures)
     );
 }
 
