@@ -47,7 +47,7 @@ struct Case {
 
 const IDLE: Case = Case { name: "", customers: 1000, interval: "1h", latency: "0", turns: 10, goal: Some(0.95) };
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case { name: "220 targets", customers: 10, goal: Some(0.75), ..IDLE },
     Case { name: "22,000 targets", ..IDLE },
     // A cycle takes longer than the interval, and so the next one follows at once. 100 requests a second are four times
@@ -55,6 +55,8 @@ const CASES: [Case; 5] = [
     Case { name: "polling 100/s", interval: "5s", latency: "640", turns: 3, goal: None, ..IDLE },
     // What no vendor allows: it is here to see what it costs.
     Case { name: "polling 3,200/s", interval: "5s", latency: "20", turns: 3, goal: None, ..IDLE },
+    // What of the memory is to be had ready.
+    Case { name: "88,000 changing", customers: 4000, interval: "5s", latency: "20", turns: 1, goal: None, ..IDLE },
     Case { name: "220,000 targets", customers: 10_000, turns: 1, goal: None, ..IDLE },
 ];
 
