@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use elements_api::{Answer, Code, CustomerId, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats};
+use elements_api::{
+    Answer, Code, CustomerId, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats, SubscribedCustomer,
+    Subscription,
+};
 
 use crate::status::{Cycle, CycleTargets, Status};
 use crate::store::{Clock, Customer, Freshness, Label, Now, StoreWriter, Target, WatchedCustomer};
@@ -30,7 +33,11 @@ pub(crate) fn clock() -> Clock {
 }
 
 pub(crate) fn freshness() -> Freshness {
-    Freshness { stale_after: Duration::from_mins(45), dormant_stale_after: Duration::from_hours(12) }
+    Freshness {
+        stale_after: Duration::from_mins(45),
+        dormant_stale_after: Duration::from_hours(12),
+        subscriptions: Duration::from_mins(50),
+    }
 }
 
 /// A store that knows nothing.
@@ -64,6 +71,34 @@ pub(crate) fn listed(id: &str, organization: Option<&str>) -> ListedCustomer {
     ListedCustomer { id: customer_id(id), organization: organization.map(str::to_owned) }
 }
 
+/// A row in which every field has something, of a service that ends at that second.
+pub(crate) fn subscription(service: &str, ends: u64) -> Subscription {
+    let text = |text: &str| Some(text.to_owned());
+    Subscription {
+        service: text(service),
+        name: text("Cloud Backup Yearly"),
+        package: text("Enterprise"),
+        source: text("Individual"),
+        model: text("User"),
+        payment_type: text("Upfront"),
+        storage: text("AvePoint Storage"),
+        retention: text("Unlimited"),
+        purchased_user_seats: Seats::new(30),
+        purchased_units: Seats::new(2),
+        microsoft_licenses_assigned: Seats::new(28),
+        microsoft_licenses_available: Seats::new(4),
+        pooled_change: Some(-3),
+        purchased_capacity_bytes: Some(1_000_000_000),
+        consumed_storage_bytes: Some(250_000_000),
+        expiration: Some(at(ends)),
+        contract_end: Some(at(ends + 86_400)),
+    }
+}
+
+pub(crate) fn subscribed(id: &str, subscriptions: Vec<Subscription>) -> SubscribedCustomer {
+    SubscribedCustomer { id: customer_id(id), organization: None, subscriptions }
+}
+
 pub(crate) fn answer(seats: u64) -> Answer {
     Answer::Seats(Seats::new(seats).unwrap())
 }
@@ -89,6 +124,9 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     store.record(&target("22222222-bbbb", 7), Err(Reason::Throttled), now(900));
     store.record(&target("22222222-bbbb", 1), Err(Reason::Forbidden), now(900));
 
+    let subscriptions = vec![subscription("Cloud Backup for Microsoft 365", 90_000), Subscription::default()];
+    store.set_subscriptions(vec![subscribed("11111111-aaaa", subscriptions)], |_| true, now(940));
+
     let status = status();
     status.cycle_began(at(948));
     let targets = CycleTargets { answered: 3, failed: 2, left: 0 };
@@ -96,6 +134,7 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     status.cycle_ended(Some(cycle), Some(true));
     status.listed(at(10));
     status.listing_failed();
+    status.subscriptions_listed(at(940));
     status.reload_failed();
     status.request(Operation::Token, Code::Status(200), Duration::from_millis(30));
     status.request(Operation::Overview, Code::Error, Duration::from_secs(90));

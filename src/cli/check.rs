@@ -29,7 +29,7 @@ pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
     say(&format!("ok: {}", counted(summary)))?;
     say_web(web_config.as_ref())?;
     doubts.iter().try_for_each(|doubt| warn(doubt))?;
-    warn_of_capacity(&config, &config.selection.watch_list(&[]))?;
+    warn_of_capacity(&config, &config.selection.watch_list(&[], |_| None))?;
     Ok(Outcome::Done)
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
         }
         listing = customers;
     }
-    let watched = config.selection.watch_list(&listing);
+    let watched = config.selection.watch_list(&listing, |_| None);
     for id in &watched.hidden {
         report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
     }

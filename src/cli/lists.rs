@@ -107,7 +107,7 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
         None => Vec::new(),
     };
     let mut asking = JoinSet::new();
-    for (nth, watched) in config.selection.watch_list(&listing).customers.into_iter().enumerate() {
+    for (nth, watched) in config.selection.watch_list(&listing, |_| None).customers.into_iter().enumerate() {
         for platform in Platform::ALL {
             let (round, customer) = (round.clone(), watched.customer.clone());
             asking.spawn(async move {

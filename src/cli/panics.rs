@@ -153,7 +153,7 @@ mod tests {
         fails_of_it("a_panic_of_the_pollers_request_ends_the_daemon_with_its_reason", || {
             on_runtime(async {
                 let client = faulty_vendor().client(|_| {});
-                let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
+                let timing = Timing { absent_interval: INTERVAL, ..Timing::every(INTERVAL) };
                 let (_plans, plans) = watch::channel(Plan { client, selection: Arc::new(selection()), timing });
                 Poller::new(plans, &Saved::default(), Arc::new(status()), clock()).run(CancellationToken::new()).await;
                 Ok(Outcome::Done)

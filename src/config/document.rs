@@ -13,6 +13,7 @@ pub(super) struct Document {
     pub(super) customers: Option<Vec<Customer>>,
     pub(super) discovery: Option<Discovery>,
     pub(super) products: Field,
+    pub(super) subscriptions: Option<Subscriptions>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,4 +64,11 @@ pub(super) struct Customer {
 pub(super) struct Discovery {
     pub(super) enabled: Field,
     pub(super) exclude: Field,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Subscriptions {
+    pub(super) enabled: Field,
+    pub(super) interval: Field,
 }

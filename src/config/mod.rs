@@ -86,7 +86,8 @@ impl Config {
             let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
             let around = Surroundings { configuration: path, folder, variable };
             let api = api::settings(&document.api.unwrap_or_default(), discovery, around, &mut problems);
-            let poll = timing::timing(&document.poll.unwrap_or_default(), &mut problems);
+            let poll =
+                timing::timing(&document.poll.unwrap_or_default(), document.subscriptions.as_ref(), &mut problems);
             let others = state_file::Others { configuration: path, api: api.as_ref().ok() };
             let state_file = state_file::path(&document.state_file, folder, others, &mut problems);
             Ok(Self { api: api?, poll: poll?, state_file: state_file?, selection: selection? })

@@ -72,6 +72,41 @@ catalogue! {
     CUSTOMER_ADDED = Gauge "avepoint_customer_added_timestamp_seconds" ["customer"]
         "Unix time in seconds at which a background listing of AvePoint's API first had this customer, where the \
          complete listing before did not have it; absent for all others.";
+    SUBSCRIPTION_USER_SEATS = Gauge "avepoint_subscription_purchased_user_seats"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Purchased user seats of a subscription, as AvePoint's API listed it in the background; rows that agree in all \
+         labels are added. Absent where the vendor tells none.";
+    SUBSCRIPTION_UNITS = Gauge "avepoint_subscription_purchased_units"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Purchased units of a subscription that is sold by the unit, as AvePoint's API listed it in the background.";
+    SUBSCRIPTION_EXPIRATION = Gauge "avepoint_subscription_expiration_timestamp_seconds"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Unix time in seconds at which a subscription ends, as AvePoint's API listed it in the background; a date without \
+         a time is 00:00 UTC. The earliest of rows that agree in all labels.";
+    SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Unix time in seconds at which the contract behind a subscription ends, as AvePoint's API listed it in the \
+         background. The earliest of rows that agree in all labels.";
+    SUBSCRIPTION_LICENSES_ASSIGNED = Gauge "avepoint_subscription_microsoft_licenses_assigned"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Microsoft licences that the customer of a subscription has given to users, as AvePoint's API listed it in the \
+         background.";
+    SUBSCRIPTION_LICENSES_AVAILABLE = Gauge "avepoint_subscription_microsoft_licenses_available"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Microsoft licences that the customer of a subscription has left, as AvePoint's API listed it in the background.";
+    SUBSCRIPTION_POOLED_CHANGE = Gauge "avepoint_subscription_pooled_change"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Seats of a pooled subscription against the first day of the month, as AvePoint's API listed it in the background.";
+    SUBSCRIPTION_CAPACITY = Gauge "avepoint_subscription_purchased_capacity_bytes"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Purchased capacity of a subscription in bytes, as AvePoint's API listed it in the background.";
+    SUBSCRIPTION_STORAGE = Gauge "avepoint_subscription_consumed_storage_bytes"
+        ["customer", "subscribed_service", "subscription", "package", "source"]
+        "Storage that a subscription uses in bytes, as AvePoint's API listed it in the background.";
+    SUBSCRIPTION_INFO = Gauge "avepoint_subscription_info"
+        ["customer", "subscribed_service", "subscription", "package", "source", "model", "payment_type", "storage", "retention"]
+        "1 for each subscription that AvePoint's API listed in the background, with how it is sold and paid, and where and \
+         how long data is kept, in the vendor's words.";
     PRODUCT_INFO = Gauge "avepoint_product_info" ["product", "product_type"]
         "1 for each product that is polled in the background; product_type is its number in AvePoint's API.";
     POLL_TARGETS = Gauge "avepoint_poll_targets" ["state"]
@@ -120,6 +155,11 @@ catalogue! {
         "Unix time in seconds at which AvePoint's API last answered a background listing of customers completely.";
     DISCOVERY_CUSTOMERS = Gauge "avepoint_discovery_customers" []
         "Number of customers in the last complete listing that AvePoint's API answered in the background.";
+    SUBSCRIPTIONS_SUCCESS = Gauge "avepoint_subscriptions_success" []
+        "1 if AvePoint's API answered the last background listing of subscriptions completely, 0 if not; absent where they \
+         are not listed.";
+    SUBSCRIPTIONS_LAST_SUCCESS = Gauge "avepoint_subscriptions_last_success_timestamp_seconds" []
+        "Unix time in seconds at which AvePoint's API last answered a background listing of subscriptions completely.";
     RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
         "1 if this exporter's configuration and its web configuration could be loaded the last time, 0 if one could \
          not and the previous one stays in effect.";

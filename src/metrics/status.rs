@@ -108,7 +108,7 @@ impl Readings {
     }
 
     fn api(&self) -> Vec<MetricFamily> {
-        let StatusSnapshot { counts, api_up, discovery, .. } = &*self.status;
+        let StatusSnapshot { counts, api_up, discovery, subscriptions, .. } = &*self.status;
         let requests = counts
             .api_requests
             .iter()
@@ -120,7 +120,7 @@ impl Readings {
         let retries =
             counts.api_retries.iter().map(|(reason, n)| family::API_RETRIES.sample(&[reason.as_str()], count(*n)));
         let discovered = discovery.and(self.listed).map(|customers| count(customers as u64));
-        let discovery = discovery.unwrap_or_default();
+        let (discovery, subscriptions) = (discovery.unwrap_or_default(), subscriptions.unwrap_or_default());
         vec![
             family::API_UP.single(api_up.map(flag)),
             family::API_HOLD_UNTIL.single(self.held_until.map(timestamp)),
@@ -132,6 +132,8 @@ impl Readings {
             family::DISCOVERY_SUCCESS.single(discovery.success.map(flag)),
             family::DISCOVERY_LAST_SUCCESS.single(discovery.last_success.map(timestamp)),
             family::DISCOVERY_CUSTOMERS.single(discovered),
+            family::SUBSCRIPTIONS_SUCCESS.single(subscriptions.success.map(flag)),
+            family::SUBSCRIPTIONS_LAST_SUCCESS.single(subscriptions.last_success.map(timestamp)),
         ]
     }
 

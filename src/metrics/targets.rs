@@ -6,7 +6,10 @@ use elements_api::{Answer, Seats};
 use prometheus::proto::{Metric, MetricFamily};
 
 use super::family::{self, Family, count, flag, timestamp};
-use crate::store::{Freshness, KnownCustomer, KnownTarget, Now, Snapshot, TargetState};
+use crate::store::{
+    Freshness, KnownCustomer, KnownTarget, Label, MergedSubscription, Now, Snapshot, SubscriptionLabels, TargetState,
+    Terms,
+};
 
 /// What only the poller changes, as it is now: the families one after the other, each in chunks to make one after
 /// the other, so that of a large family never more than a chunk is there as objects.
@@ -14,7 +17,7 @@ pub fn target_families(known: &Snapshot, now: Now) -> impl Iterator<Item = Vec<C
     SOURCES.iter().map(move |(family, source)| {
         let chunk = |customers| Chunk { family, source: *source, known, customers, now };
         match source {
-            Source::Targets(_) => {
+            Source::Targets(_) | Source::Subscriptions(_) | Source::Terms => {
                 let customers: Vec<_> = known.customers.values().map(AsRef::as_ref).collect();
                 customers.chunks(CUSTOMERS_AT_ONCE).map(|customers| chunk(customers.to_vec())).collect()
             }
@@ -39,8 +42,38 @@ impl Chunk<'_> {
         let samples = match self.source {
             Source::Whole(samples) => samples(self.family, self.known, self.now),
             Source::Targets(value) => self.targets(value).collect(),
+            Source::Subscriptions(value) => self.subscriptions(value).collect(),
+            Source::Terms => self.terms().collect(),
         };
         self.family.of(samples)
+    }
+
+    fn subscriptions(&self, value: SubscriptionValue) -> impl Iterator<Item = Metric> {
+        self.subscribed()
+            .filter_map(move |(labels, subscription)| Some(self.family.sample(&labels, value(subscription)?)))
+    }
+
+    fn terms(&self) -> impl Iterator<Item = Metric> {
+        self.subscribed().map(|(labels, subscription)| {
+            let [customer, service, name, package, source] = labels;
+            let Terms { model, payment_type, storage, retention } = &subscription.terms;
+            let [model, payment_type, storage, retention] =
+                [model, payment_type, storage, retention].map(Label::as_str);
+            let labels = [customer, service, name, package, source, model, payment_type, storage, retention];
+            self.family.sample(&labels, 1.0)
+        })
+    }
+
+    /// What counts now of what the customers have bought, each with the values of its labels.
+    fn subscribed(&self) -> impl Iterator<Item = ([&str; 5], &MergedSubscription)> {
+        self.customers.iter().flat_map(|known| {
+            let subscribed = self.known.subscriptions_of(&known.customer.id, self.now);
+            subscribed.into_iter().flat_map(|subscribed| &subscribed.by_label).map(|(labels, subscription)| {
+                let SubscriptionLabels { service, subscription: name, package, source } = labels;
+                let labels = [&known.customer.label, service, name, package, source];
+                (labels.map(Label::as_str), subscription)
+            })
+        })
     }
 
     fn targets(&self, value: Value) -> impl Iterator<Item = Metric> {
@@ -59,14 +92,20 @@ const CUSTOMERS_AT_ONCE: usize = 64;
 
 type Value = fn(&KnownTarget, Now, Freshness) -> Option<f64>;
 
+type SubscriptionValue = fn(&MergedSubscription) -> Option<f64>;
+
 #[derive(Debug, Clone, Copy)]
 enum Source {
     /// A sample for each target that has series of its own, and a value.
     Targets(Value),
+    /// A sample for each subscription that has a value.
+    Subscriptions(SubscriptionValue),
+    /// A sample for each subscription.
+    Terms,
     Whole(fn(&Family, &Snapshot, Now) -> Vec<Metric>),
 }
 
-const SOURCES: [(Family, Source); 11] = [
+const SOURCES: [(Family, Source); 21] = [
     (family::PURCHASED_USER_SEATS, Source::Targets(|target, now, fresh| Some(target.seats(now, fresh)?.as_sample()))),
     (family::SEATS_PREVIOUS, Source::Targets(|target, _, _| Some(target.record.change?.previous.as_sample()))),
     (family::SEATS_LAST_CHANGE, Source::Targets(|target, _, _| Some(timestamp(target.record.change?.at)))),
@@ -76,9 +115,24 @@ const SOURCES: [(Family, Source); 11] = [
     (family::CUSTOMER_PURCHASED_PRODUCTS, Source::Whole(purchased_products)),
     (family::CUSTOMER_FAILING_PRODUCTS, Source::Whole(failing_products)),
     (family::CUSTOMER_ADDED, Source::Whole(added)),
+    (family::SUBSCRIPTION_USER_SEATS, Source::Subscriptions(|one| one.purchased_user_seats.map(count))),
+    (family::SUBSCRIPTION_UNITS, Source::Subscriptions(|one| one.purchased_units.map(count))),
+    (family::SUBSCRIPTION_EXPIRATION, Source::Subscriptions(|one| one.expiration.map(timestamp))),
+    (family::SUBSCRIPTION_CONTRACT_END, Source::Subscriptions(|one| one.contract_end.map(timestamp))),
+    (family::SUBSCRIPTION_LICENSES_ASSIGNED, Source::Subscriptions(|one| one.microsoft_licenses_assigned.map(count))),
+    (family::SUBSCRIPTION_LICENSES_AVAILABLE, Source::Subscriptions(|one| one.microsoft_licenses_available.map(count))),
+    (family::SUBSCRIPTION_POOLED_CHANGE, Source::Subscriptions(|one| one.pooled_change.map(signed))),
+    (family::SUBSCRIPTION_CAPACITY, Source::Subscriptions(|one| one.purchased_capacity_bytes.map(count))),
+    (family::SUBSCRIPTION_STORAGE, Source::Subscriptions(|one| one.consumed_storage_bytes.map(count))),
+    (family::SUBSCRIPTION_INFO, Source::Terms),
     (family::PRODUCT_INFO, Source::Whole(products)),
     (family::POLL_TARGETS, Source::Whole(states)),
 ];
+
+#[expect(clippy::cast_precision_loss, reason = "no number of seats comes near 2^53")]
+const fn signed(number: i64) -> f64 {
+    number as f64
+}
 
 fn poll_success(target: &KnownTarget, now: Now, freshness: Freshness) -> Option<f64> {
     match target.state(now, freshness) {

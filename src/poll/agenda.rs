@@ -1,21 +1,24 @@
 //! What is to be asked for and when, and where the answers go.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements_api::{Answer, Client, CustomerListing, Error, Operation, Reason};
+use elements_api::{Answer, Client, CustomerId, CustomerListing, Error, Operation, Reason};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Plan;
 use super::capacity::{Capacity, Latency};
 use super::cycle::{Kind, Tally};
 use super::discovery::{Listings, Verdict, with_whom_it_may_have_lost};
 use super::fruitless::Fruitless;
 use super::log::{PollLog, log_cycle_ended};
-use super::schedule::{Asked, Count, Due, Schedule};
+use super::periodic::Periodic;
+use super::schedule::{Asked, Candidate, Count, Due, Schedule};
 use super::selection::WatchList;
+use super::subscriptions::{Part, Subscribed, Wanted, is_probable};
 use super::sweep::Outcome;
+use super::{Plan, Timing};
 use crate::names::count;
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
@@ -29,6 +32,7 @@ pub(super) struct Agenda {
     status: Arc<Status>,
     schedule: Schedule,
     listings: Listings,
+    subscriptions: Periodic,
     log: PollLog,
     created: Instant,
     /// When the interval last began a cycle.
@@ -83,6 +87,7 @@ impl Agenda {
             status,
             schedule: Schedule::new(now),
             listings: Listings::default(),
+            subscriptions: Periodic::default(),
             log: PollLog::default(),
             created: now.monotonic,
             full_cycle: None,
@@ -115,9 +120,15 @@ impl Agenda {
 
     /// When the next early cycle is to begin, if one is.
     pub(super) fn next_early_cycle(&self) -> Option<Instant> {
-        let retries =
-            [self.schedule.next_retry(), self.listings.next_retry(), self.fruitless.retry_at(), self.after_hold];
-        retries.into_iter().flatten().min().filter(|retry_at| *retry_at < self.last_early_request())
+        let subscriptions = self.plan.timing.subscriptions.and_then(|interval| self.subscriptions.next(interval));
+        let causes = [
+            self.schedule.next_retry(),
+            self.listings.next_retry(),
+            subscriptions,
+            self.fruitless.retry_at(),
+            self.after_hold,
+        ];
+        causes.into_iter().flatten().min().filter(|retry_at| *retry_at < self.last_early_request())
     }
 
     /// Before this an early cycle begins its requests: what hangs then does not delay the next full cycle. Where a request
@@ -135,7 +146,7 @@ impl Agenda {
 
     /// What a cycle that begins at `now` has to ask for, in this order.
     pub(super) fn due(&self, now: Instant) -> Due {
-        self.schedule.due(now, self.plan.timing)
+        self.schedule.due(now, self.timing())
     }
 
     /// Whether a cycle that begins at `now` has to ask for the listing of customers.
@@ -143,8 +154,22 @@ impl Agenda {
         self.plan.selection.discovery.is_some() && self.listings.is_due(now, self.plan.timing.interval)
     }
 
+    /// Whose subscriptions a cycle that begins at `now` has to ask for; `None`: nobody's.
+    pub(super) fn subscriptions_due(&self, now: Instant) -> Option<Wanted> {
+        let interval = self.plan.timing.subscriptions?;
+        self.subscriptions.is_due(now, interval).then(|| {
+            let selection = &self.plan.selection;
+            let known = self.store.snapshot();
+            let all = selection.discovery.is_some();
+            let listing = known.listing.as_deref().filter(|_| all).unwrap_or_default();
+            let listed: HashSet<_> = listing.iter().map(|customer| &customer.id).collect();
+            let named = selection.customers.iter().map(|customer| &customer.id).filter(|id| !listed.contains(id));
+            Wanted { all, named: named.cloned().collect() }
+        })
+    }
+
     pub(super) fn has_work(&self, now: Instant) -> bool {
-        self.listing_is_due(now) || !self.due(now).is_empty()
+        self.listing_is_due(now) || self.subscriptions_due(now).is_some() || !self.due(now).is_empty()
     }
 
     /// Goes by this plan from now on.
@@ -157,6 +182,7 @@ impl Agenda {
             // Nothing that one account said holds for another.
             self.schedule = Schedule::new(self.clock.now());
             self.listings = Listings::default();
+            self.subscriptions = Periodic::default();
             self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
             self.status.end_hold();
@@ -164,11 +190,16 @@ impl Agenda {
             self.store.begin_account(account, &Saved::default());
         } else if other_client {
             self.listings.ask_again();
+            self.subscriptions = Periodic::default();
             tries_again = self.try_again();
         } else if before.selection.discovery.is_none() && self.plan.selection.discovery.is_some() {
             self.listings.ask_again();
         }
         self.credentials_refused &= !other_client;
+        if before.selection != self.plan.selection {
+            // There may be somebody whose subscriptions nobody asked for yet.
+            self.subscriptions = Periodic::default();
+        }
         self.store.set_freshness(self.plan.timing.freshness());
         self.watch();
         self.warn_of_capacity();
@@ -230,7 +261,7 @@ impl Agenda {
     /// All that failed is due. Whether anything did.
     fn try_again(&mut self) -> bool {
         self.fruitless.try_again();
-        let listing_failed = self.listings.try_again();
+        let listing_failed = self.listings.try_again() | self.subscriptions.try_again();
         self.schedule.ask_failing_again() || listing_failed
     }
 
@@ -294,6 +325,50 @@ impl Agenda {
         Some(listed)
     }
 
+    /// Takes what asking for subscriptions came to; other targets may be due then. `None` where they were not asked for, and
+    /// stay due.
+    pub(super) fn take_subscriptions(&mut self, outcome: Subscribed) -> Option<Listed> {
+        let Subscribed { answered, failed } = outcome;
+        let interval = self.plan.timing.subscriptions?;
+        let now = self.clock.now();
+        for part in answered {
+            self.log.subscriptions(&part.listing);
+            self.take_part(part, now);
+        }
+        self.watch();
+        self.credentials_refused |= failed.as_ref().is_some_and(Error::refuses_credentials);
+        if failed == Some(Error::NotBegun) {
+            return None;
+        }
+        self.log.subscriptions_failed(failed.as_ref());
+        let asked = self.interval_began(now.monotonic, interval);
+        match failed {
+            None => {
+                self.subscriptions.answered(asked);
+                self.status.subscriptions_listed(now.wall);
+                Some(Listed::Answered)
+            }
+            Some(error) => {
+                self.subscriptions.failed(&error, asked, (now.monotonic, interval));
+                self.status.subscriptions_failed();
+                Some(Listed::Failed)
+            }
+        }
+    }
+
+    /// Whoever has bought something else than before is due, with all products.
+    fn take_part(&mut self, part: Part, now: Now) {
+        for customer in part.take_to(&self.store, now) {
+            let products =
+                self.store.look(|known| Some(known.customers.get(&customer)?.products.keys().copied().collect()));
+            let products: Vec<_> = products.unwrap_or_default();
+            self.log.purchases_changed(customer.clone());
+            for product in products {
+                self.schedule.ask_again(&Target { customer: customer.clone(), product });
+            }
+        }
+    }
+
     /// A cycle of this kind has ended.
     pub(super) fn cycle_ended(&mut self, kind: Kind, tally: &Tally, duration: Duration) {
         let full = (kind == Kind::Full).then(|| {
@@ -334,16 +409,44 @@ impl Agenda {
     /// Watches what the selection and the listing of customers come to.
     fn watch(&mut self) {
         let selection = &self.plan.selection;
-        let listing = self.store.look(|known| known.listing.clone());
-        let WatchList { customers, hidden } = selection.watch_list(listing.as_deref().unwrap_or_default());
+        if self.plan.timing.subscriptions.is_none() {
+            self.store.forget_subscriptions();
+        }
+        let known = self.store.snapshot();
+        let subscribed = |id: &CustomerId| known.subscriptions.as_ref()?.get(id);
+        let organization = |id: &CustomerId| subscribed(id)?.listed.organization.as_deref();
+        let listing = known.listing.as_deref().unwrap_or_default();
+        let WatchList { customers, hidden } = selection.watch_list(listing, organization);
         self.log.hidden(hidden);
         self.store.watch(&customers);
-        let known = self.store.snapshot();
-        let targets = known.targets().map(|(customer, product, target)| {
-            (Target { customer: customer.id.clone(), product }, target.is_dormant())
+        let watched = self.store.snapshot();
+        let targets = watched.targets().map(|(customer, product, target)| Candidate {
+            target: Target { customer: customer.id.clone(), product },
+            dormant: target.is_dormant(),
+            probable: subscribed(&customer.id).is_some_and(|known| is_probable(product, known)),
         });
         self.schedule.set_targets(targets);
         self.status.set_discovery(selection.discovery.is_some());
+        self.status.set_subscriptions(self.plan.timing.subscriptions.is_some());
+    }
+
+    /// As configured, save that a fresh listing of subscriptions tells of most first purchases.
+    fn timing(&self) -> Timing {
+        let now = self.clock.now();
+        let is_told = self.store.look(|known| {
+            let mut subscribed = known.subscriptions.iter().flat_map(|all| all.values());
+            subscribed.any(|listed| listed.counts_for(now, known.freshness).is_some())
+        });
+        let Timing { absent_interval, told_absent_interval, .. } = self.plan.timing;
+        Timing { absent_interval: if is_told { told_absent_interval } else { absent_interval }, ..self.plan.timing }
+    }
+
+    /// When the interval of this length began in which `now` lies: they begin with the full cycles.
+    fn interval_began(&self, now: Instant, interval: Duration) -> Instant {
+        let full_cycle = self.full_cycle.unwrap_or(now);
+        let since = now.saturating_duration_since(full_cycle).as_nanos();
+        let over = since - since % interval.as_nanos().max(1);
+        full_cycle + Duration::from_nanos(u64::try_from(over).unwrap_or_default())
     }
 
     fn warn_of_capacity(&mut self) {
@@ -384,12 +487,12 @@ mod tests {
     use elements_api::testing::{Reply, Vendor};
 
     use super::*;
-    use crate::poll::{Discovery, ProductList, Selection, Timing};
+    use crate::poll::{Discovery, ProductList, Selection};
     use crate::testing::{INTERVAL, product, status};
 
     #[test]
     fn a_listing_that_was_not_asked_for_stays_due_and_says_nothing_of_discovery() {
-        let timing = Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL };
+        let timing = Timing { absent_interval: INTERVAL, ..Timing::every(INTERVAL) };
         let selection = Selection {
             customers: Vec::new(),
             discovery: Some(Discovery::default()),
@@ -401,7 +504,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(agenda.take_listing(Err(Error::NotBegun)), None);
         assert!(agenda.listing_is_due(now));
-        assert_eq!(agenda.status.snapshot().discovery, Some(status::DiscoveryStatus::default()));
+        assert_eq!(agenda.status.snapshot().discovery, Some(status::ListingStatus::default()));
         assert_eq!(agenda.take_listing(Err(Error::ScopeMissing)), Some(Listed::NotPermitted));
         assert!(!agenda.listing_is_due(now));
         assert_eq!(agenda.status.snapshot().discovery.and_then(|discovery| discovery.success), Some(false));

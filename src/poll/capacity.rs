@@ -197,7 +197,7 @@ mod tests {
         settings.requests_per_second = 20.try_into().unwrap();
         settings.max_in_flight = max_in_flight.try_into().unwrap();
         let interval = HOUR / 4;
-        let timing = Timing { interval, stale_after: interval * 3, absent_interval: HOUR * 6 };
+        let timing = Timing { absent_interval: HOUR * 6, ..Timing::every(interval) };
         Capacity::new(targets, dormant, targets, &settings, timing).advice(Duration::from_millis(latency_ms))
     }
 

@@ -1,4 +1,4 @@
-//! One cycle: the listing of customers and the sweep over the targets that are due, side by side.
+//! One cycle: the listings and the sweep over the targets that are due, side by side.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::agenda::{Agenda, Listed, Polled};
+use super::subscriptions::{self, Subscribed};
 use super::sweep::Sweep;
 use super::{LOOK_AROUND, Plan};
 use crate::status::CycleTargets;
@@ -46,6 +47,8 @@ pub(super) struct Cycle {
     swept: bool,
     /// At most one.
     listing: JoinSet<Result<CustomerListing, Error>>,
+    /// At most one.
+    subscriptions: JoinSet<Subscribed>,
     tally: Tally,
 }
 
@@ -60,6 +63,7 @@ pub(super) struct Tally {
     pub(super) left: usize,
     listings: usize,
     failed_listings: usize,
+    failed_subscriptions: usize,
 }
 
 impl Tally {
@@ -78,7 +82,8 @@ impl Tally {
     /// Whether the API answered anything; `None` where nothing was asked.
     pub(super) fn api_up(&self) -> Option<bool> {
         let answered = self.seats + self.absent + self.listings;
-        (answered + self.failed() + self.failed_listings > 0).then_some(answered > 0)
+        let failed = self.failed() + self.failed_listings + self.failed_subscriptions;
+        (answered + failed > 0).then_some(answered > 0)
     }
 
     /// Whether any target was answered; `None` where none was asked, unless nobody knows whom to ask.
@@ -103,6 +108,13 @@ impl Tally {
             Listed::NotPermitted => {}
         }
     }
+
+    const fn count_subscriptions(&mut self, listed: Listed) {
+        match listed {
+            Listed::Answered => self.listings += 1,
+            Listed::Failed | Listed::NotPermitted => self.failed_subscriptions += 1,
+        }
+    }
 }
 
 impl Cycle {
@@ -115,6 +127,7 @@ impl Cycle {
             sweep: Sweep::new(Round::begin(agenda.client(), deadline), agenda.patience()),
             swept: false,
             listing: JoinSet::new(),
+            subscriptions: JoinSet::new(),
             tally: Tally::default(),
         };
         cycle.line_up(agenda);
@@ -125,7 +138,7 @@ impl Cycle {
     pub(super) async fn run(mut self, agenda: &mut Agenda, plans: &mut watch::Receiver<Plan>) {
         let mut looks = interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !(self.swept && self.listing.is_empty()) {
+        while !(self.swept && self.listing.is_empty() && self.subscriptions.is_empty()) {
             tokio::select! {
                 biased;
                 Ok(()) = plans.changed() => {
@@ -137,6 +150,13 @@ impl Cycle {
                     let Ok(listed) = listed else { return pending().await };
                     if let Some(listed) = agenda.take_listing(listed) {
                         self.tally.count_listing(listed);
+                        self.line_up(agenda);
+                    }
+                }
+                Some(subscribed) = self.subscriptions.join_next() => {
+                    let Ok(subscribed) = subscribed else { return pending().await };
+                    if let Some(listed) = agenda.take_subscriptions(subscribed) {
+                        self.tally.count_subscriptions(listed);
                         self.line_up(agenda);
                     }
                 }
@@ -168,6 +188,11 @@ impl Cycle {
             let round = self.sweep.round();
             self.listing.spawn(async move { round.customers().await });
         }
+        if self.subscriptions.is_empty()
+            && let Some(wanted) = agenda.subscriptions_due(now)
+        {
+            self.subscriptions.spawn(subscriptions::ask(self.sweep.round(), wanted));
+        }
     }
 
     /// Requests of targets that stay go on; with another client, their targets are asked for again by that.
@@ -180,6 +205,7 @@ impl Cycle {
         if change.other_client {
             self.sweep = Sweep::new(round, agenda.patience());
             self.listing = JoinSet::new();
+            self.subscriptions = JoinSet::new();
         } else {
             self.sweep.continue_in(round);
         }

@@ -1,4 +1,4 @@
-//! When to ask for the listing of customers, and how far it is believed.
+//! How far the listing of customers is believed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use elements_api::{CustomerId, CustomerListing, Error, ListedCustomer};
 
-use super::schedule::{backoff, may_pass_soon};
+use super::periodic::Periodic;
 
 /// From this many customers on, a sudden loss of more than half of them looks like the vendor's mistake.
 const SUSPICIOUS_FROM: usize = 10;
@@ -16,12 +16,7 @@ const SUSPICIOUS_FROM: usize = 10;
 /// When the last listing was asked for, and what of it was not believed. What was believed is in the store.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
-    /// The start of the full cycle that asked last, or in whose interval it was asked. `None`: a listing is due.
-    asked: Option<Instant>,
-    /// In a row.
-    failures: u32,
-    /// When the last failure may pass before the next full cycle.
-    retry_at: Option<Instant>,
+    turn: Periodic,
     /// How many customers the last listing had lost, where it was not believed.
     held_back: Option<usize>,
 }
@@ -42,19 +37,17 @@ pub(super) enum Verdict {
 
 impl Listings {
     pub(super) fn is_due(&self, now: Instant, interval: Duration) -> bool {
-        self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= interval)
-            || self.retry_at.is_some_and(|retry_at| retry_at <= now)
+        self.turn.is_due(now, interval)
     }
 
     /// When a listing that failed is to be asked for again.
     pub(super) const fn next_retry(&self) -> Option<Instant> {
-        self.retry_at
+        self.turn.next_retry()
     }
 
     /// If the last listing failed, one is due. Whether it did.
     pub(super) fn try_again(&mut self) -> bool {
-        self.asked = self.asked.filter(|_| self.failures == 0);
-        self.failures > 0
+        self.turn.try_again()
     }
 
     /// Another client may see other customers.
@@ -74,17 +67,14 @@ impl Listings {
         if outcome == Err(Error::NotBegun) {
             return Verdict::NotAsked;
         }
-        self.asked = Some(cycle);
         let listing = match outcome {
             Ok(listing) => listing,
             Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                let retry = error.reason().is_some_and(may_pass_soon);
-                self.retry_at = retry.then(|| now + backoff(self.failures, interval));
+                self.turn.failed(&error, cycle, (now, interval));
                 return Verdict::Failed(error);
             }
         };
-        (self.failures, self.retry_at) = (0, None);
+        self.turn.answered(cycle);
         let lost = missing(before, &listing).len();
         let lost_before = self.held_back.take().unwrap_or_default();
         if before.len() >= SUSPICIOUS_FROM && lost > before.len() / 2 && lost > lost_before {

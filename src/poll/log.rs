@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, Seats};
+use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, Seats, SubscriptionListing, UnreadableValue};
 use tracing::{debug, info, warn};
 
 use super::capacity::Capacity;
@@ -37,6 +37,10 @@ pub(super) struct PollLog {
     held_until: Option<SystemTime>,
     discovery_failed: bool,
     lost_rows: usize,
+    subscriptions_failed: bool,
+    lost_subscriptions: usize,
+    unreadable: BTreeSet<&'static str>,
+    purchases_changed: Vec<CustomerId>,
     lists_nobody: bool,
     stale: usize,
 }
@@ -122,6 +126,40 @@ impl PollLog {
         self.lost_rows = rows;
     }
 
+    /// A listing of subscriptions came. A field in which a value could not be read is logged once.
+    pub(super) fn subscriptions(&mut self, listing: &SubscriptionListing) {
+        let rows = listing.lost.as_ref().map_or(0, |lost| lost.count);
+        if let Some(LostRows { first, .. }) = &listing.lost
+            && self.lost_subscriptions != rows
+        {
+            warn!(rows, first, "the listing of subscriptions has rows that name no customer: they are left out");
+        }
+        self.lost_subscriptions = rows;
+        for UnreadableValue { field, value } in &listing.unreadable {
+            if self.unreadable.insert(field) {
+                warn!(field, value, "a field of subscriptions has a value that cannot be read: it is left out");
+            }
+        }
+    }
+
+    /// Subscriptions were asked for, and those of somebody did not come, or all came.
+    pub(super) fn subscriptions_failed(&mut self, error: Option<&Error>) {
+        match error {
+            Some(error) if !self.subscriptions_failed => {
+                warn!(%error, "subscriptions could not be listed: those of before count until they are stale");
+            }
+            Some(error) => debug!(%error, "subscriptions could not be listed again"),
+            None if self.subscriptions_failed => info!("subscriptions are listed again"),
+            None => {}
+        }
+        self.subscriptions_failed = error.is_some();
+    }
+
+    /// A customer has bought something else than before.
+    pub(super) fn purchases_changed(&mut self, customer: CustomerId) {
+        self.purchases_changed.push(customer);
+    }
+
     /// What became of a listing, where `before` was the last one.
     pub(super) fn listing(&mut self, verdict: &Verdict, before: Option<&[ListedCustomer]>) {
         let failed = matches!(verdict, Verdict::Failed(_));
@@ -175,6 +213,12 @@ impl PollLog {
 
     /// Logs what the cycle has changed.
     pub(super) fn changes(&mut self, known: &Snapshot) {
+        let purchases_changed = std::mem::take(&mut self.purchases_changed);
+        if !purchases_changed.is_empty() {
+            let customers: Vec<_> = purchases_changed.iter().map(|id| Named(id, known)).collect();
+            let some = SomeOf(&customers, SOME_NAMES);
+            info!(customers = customers.len(), %some, "subscriptions changed: all products of these customers are asked for now");
+        }
         let seat_changes = std::mem::take(&mut self.seat_changes);
         if seat_changes.len() > MOST_LINES {
             log_many_seat_changes(&seat_changes, known);

@@ -11,8 +11,10 @@ mod discovery;
 mod fruitless;
 mod log;
 mod once;
+mod periodic;
 mod schedule;
 mod selection;
+mod subscriptions;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -46,14 +48,33 @@ pub struct Timing {
     /// When to ask again for a product that nobody listed by name and that the customer never purchased. At least one
     /// interval.
     pub absent_interval: Duration,
+    /// The same while subscriptions are listed, which tell of a first purchase by themselves.
+    pub told_absent_interval: Duration,
+    /// Between two listings of subscriptions. `None`: they are not listed.
+    pub subscriptions: Option<Duration>,
 }
 
 impl Timing {
+    /// As it is where only the interval is configured.
+    pub fn every(interval: Duration) -> Self {
+        let absent = |usual: Duration| usual.max(interval);
+        Self {
+            interval,
+            stale_after: interval.saturating_mul(3),
+            absent_interval: absent(Duration::from_hours(6)),
+            told_absent_interval: absent(Duration::from_hours(24)),
+            subscriptions: None,
+        }
+    }
+
     /// How long answers count, as the store needs to know it.
     pub fn freshness(&self) -> Freshness {
+        let two_of = |interval: Duration| self.stale_after.max(interval.saturating_mul(2));
+        let told = self.subscriptions.map(|_| self.told_absent_interval);
         Freshness {
             stale_after: self.stale_after,
-            dormant_stale_after: self.stale_after.max(self.absent_interval.saturating_mul(2)),
+            dormant_stale_after: two_of(self.absent_interval.max(told.unwrap_or_default())),
+            subscriptions: two_of(self.subscriptions.unwrap_or_default()),
         }
     }
 }

@@ -35,7 +35,7 @@ pub async fn poll_once(
         Some(_) => round.customers().await?.customers,
         None => Vec::new(),
     };
-    let WatchList { customers, hidden } = selection.watch_list(&listing);
+    let WatchList { customers, hidden } = selection.watch_list(&listing, |_| None);
     for customer_id in &hidden {
         warn!(%customer_id, "a discovered customer is not polled: its id is another customer's name");
     }

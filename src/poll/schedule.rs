@@ -25,6 +25,8 @@ pub(super) struct Schedule {
 struct Turn {
     /// Nobody listed its product by name, and it never had a seat.
     dormant: bool,
+    /// A listing of subscriptions says that its customer has it.
+    probable: bool,
     /// Where in every absent interval its turn is while it is dormant, as a fraction of 2^32.
     place: u32,
     /// The start of the full cycle that asked last, or in whose interval it was asked: measured from there, a target is
@@ -47,6 +49,16 @@ struct Trouble {
 
 /// Time since the Unix epoch, as the wall clock stood at the start and as the monotonic clock goes on: nobody sets it.
 type Steady = Duration;
+
+/// A target that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) target: Target,
+    /// Nobody listed its product by name, and it never had a seat.
+    pub(super) dormant: bool,
+    /// A listing of subscriptions says that its customer has it.
+    pub(super) probable: bool,
+}
 
 /// What a cycle has to ask for, in this order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,11 +97,11 @@ impl Schedule {
         Self { turns: BTreeMap::new(), started, throttled: Vec::new(), last_answered: None }
     }
 
-    /// From now on these are the targets, each with whether it is dormant; those that stay keep their turn.
-    pub(super) fn set_targets(&mut self, targets: impl Iterator<Item = (Target, bool)>) {
+    /// From now on these are the targets; those that stay keep their turn.
+    pub(super) fn set_targets(&mut self, targets: impl Iterator<Item = Candidate>) {
         let mut before = std::mem::take(&mut self.turns);
         let mut last: Option<(CustomerId, u32)> = None;
-        let turns = targets.map(|(target, dormant)| {
+        let turns = targets.map(|Candidate { target, dormant, probable }| {
             // The products of a customer lie evenly, and begin where its id says: nobody else moves them.
             let place = match &last {
                 Some((customer, place)) if *customer == target.customer => place.wrapping_add(GOLDEN_STEP),
@@ -102,7 +114,7 @@ impl Schedule {
             if asked_as.is_some_and(|old| old.customer.as_str() != target.customer.as_str()) {
                 turn.asked = None;
             }
-            (target, Turn { dormant, place, ..turn })
+            (target, Turn { dormant, probable, place, ..turn })
         });
         self.turns = turns.collect();
     }
@@ -172,12 +184,15 @@ impl Schedule {
         failing.map(|turn| turn.asked = None).count() > 0
     }
 
-    /// What a cycle that begins at `now` has to ask for. First what was never settled, then what has or had seats or is
+    /// What a cycle that begins at `now` has to ask for. First what was never settled, of that what is probable, then what has or had seats or is
     /// listed by name, then the rest; within each, the longest unsettled.
     pub(super) fn due(&self, now: Instant, timing: Timing) -> Due {
         let steady = self.steady(now);
         let mut due: Vec<_> = self.turns.iter().filter(|(_, turn)| turn.is_due(now, steady, timing)).collect();
-        due.sort_by_key(|(_, turn)| (turn.settled.is_some(), turn.dormant && turn.settled.is_some(), turn.settled));
+        due.sort_by_key(|(_, turn)| {
+            let is_settled = turn.settled.is_some();
+            (is_settled, if is_settled { turn.dormant } else { !turn.probable }, turn.settled)
+        });
         let (slow, targets): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, turn)| turn.is_slow());
         let targets_of = |turns: Vec<(&Target, &Turn)>| turns.into_iter().map(|(target, _)| target.clone()).collect();
         Due { targets: targets_of(targets), slow: targets_of(slow) }
@@ -267,10 +282,16 @@ mod tests {
         interval: Duration::from_mins(2),
         stale_after: Duration::from_mins(6),
         absent_interval: Duration::from_mins(20),
+        told_absent_interval: Duration::from_mins(20),
+        subscriptions: None,
     };
 
     fn target(id: &str) -> Target {
         testing::target(id, 1)
+    }
+
+    fn candidate(target: Target, dormant: bool) -> Candidate {
+        Candidate { target, dormant, probable: false }
     }
 
     /// A schedule, and the moment from which its tests count seconds.
@@ -280,7 +301,7 @@ mod tests {
         fn new(ids: &[&str], dormant: bool) -> Self {
             let now = Now::read();
             let mut schedule = Schedule::new(now);
-            schedule.set_targets(ids.iter().map(|id| (target(id), dormant)));
+            schedule.set_targets(ids.iter().map(|id| candidate(target(id), dormant)));
             Self(schedule, now.monotonic)
         }
 
@@ -347,7 +368,7 @@ mod tests {
         let targets: Vec<_> = (0..20)
             .flat_map(|customer| (1..=10).map(move |product| testing::target(&format!("c{customer}"), product)))
             .collect();
-        schedule.0.set_targets(targets.iter().map(|target| (target.clone(), true)));
+        schedule.0.set_targets(targets.iter().map(|target| candidate(target.clone(), true)));
         let mut asked = [0; 40];
         for (cycle, count) in (0_u64..).zip(&mut asked) {
             let start = cycle * 120;
@@ -370,7 +391,7 @@ mod tests {
         let customers = (0..10).flat_map(|id| (1..=10).map(move |product| testing::target(&format!("c{id}"), product)));
         let ids: Vec<_> = customers.collect();
         let mut schedule = Schedule::new(now);
-        schedule.set_targets(ids.iter().map(|id| (id.clone(), true)));
+        schedule.set_targets(ids.iter().map(|id| candidate(id.clone(), true)));
         let age = |minutes| now.wall - Duration::from_mins(minutes);
         for id in &ids {
             schedule.restored(id, age(1), true);
@@ -430,7 +451,7 @@ mod tests {
     fn targets_that_stay_keep_their_turn_and_new_ones_are_due_at_once() {
         let mut schedule = Scheduled::new(&["a", "b"], false);
         schedule.answered("a", 0);
-        schedule.0.set_targets(["a", "c"].map(|id| (target(id), false)).into_iter());
+        schedule.0.set_targets(["a", "c"].map(|id| candidate(target(id), false)).into_iter());
         assert_eq!(schedule.due(0), ["c"]);
         assert_eq!(schedule.0.count(), Count { targets: 2, dormant: 0, unsettled: 1 });
     }
@@ -450,7 +471,7 @@ mod tests {
         let mut schedule = Scheduled::new(&["A", "b"], true);
         schedule.answered("A", 0);
         schedule.answered("b", 0);
-        schedule.0.set_targets(["a", "b"].map(|id| (target(id), true)).into_iter());
+        schedule.0.set_targets(["a", "b"].map(|id| candidate(target(id), true)).into_iter());
         assert_eq!(schedule.due(1), ["a"]);
     }
 
@@ -477,8 +498,16 @@ mod tests {
     fn what_was_before_the_schedule_was_is_as_long_ago_as_it_was() {
         let now = Now::read();
         let mut schedule = Schedule::new(now + Duration::from_mins(1));
-        schedule.set_targets([(target("a"), false)].into_iter());
+        schedule.set_targets([candidate(target("a"), false)].into_iter());
         schedule.answered(&target("a"), Asked { cycle: now.monotonic, began: now.monotonic }, false);
         assert!(!schedule.due(now.monotonic + TIMING.interval, TIMING).is_empty());
+    }
+
+    #[test]
+    fn of_what_nobody_asked_for_yet_what_was_probably_bought_leads() {
+        let mut schedule = Scheduled::new(&[], false);
+        let candidates = ["a", "b", "c"].map(|id| Candidate { probable: id == "c", ..candidate(target(id), true) });
+        schedule.0.set_targets(candidates.into_iter());
+        assert_eq!(schedule.due(0), ["c", "a", "b"]);
     }
 }

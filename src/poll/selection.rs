@@ -77,14 +77,19 @@ impl WatchList {
 
 impl Selection {
     /// Joins the configuration with the last complete listing: entries of the configuration name, narrow or add. An id
-    /// is as the listing spells it, and a label as the configuration does.
-    pub fn watch_list(&self, listing: &[ListedCustomer]) -> WatchList {
+    /// is as the listing spells it, and a label as the configuration does. Who is not in it may have the name of an
+    /// organization from another listing: `organization_of` tells it.
+    pub fn watch_list<'a>(
+        &self,
+        listing: &'a [ListedCustomer],
+        organization_of: impl Fn(&CustomerId) -> Option<&'a str>,
+    ) -> WatchList {
         let listing = if self.discovery.is_some() { listing } else { &[] };
         let by_id: HashMap<_, _> = listing.iter().map(|listed| (&listed.id, listed)).collect();
         let watch = |id: &CustomerId, name: Option<&str>, products: &ProductList| {
             let label = Label::from(name.unwrap_or(id.as_str()));
             let listed = by_id.get(id);
-            let organization = listed.and_then(|listed| listed.organization.as_deref());
+            let organization = listed.and_then(|listed| listed.organization.as_deref()).or_else(|| organization_of(id));
             let name = organization.map_or_else(|| label.clone(), Label::from);
             let id = listed.map_or(id, |listed| &listed.id).clone();
             WatchedCustomer {
@@ -148,7 +153,8 @@ mod tests {
     fn the_configuration_names_narrows_and_adds_to_what_was_discovered() {
         let selection =
             selection(vec![configured("A", Some("contoso"), Some(&[32])), configured("mine", None, None)], &["c"]);
-        let watched = selection.watch_list(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")]);
+        let watched =
+            selection.watch_list(&[listed("a", "Contoso Ltd"), listed("b", "Fabrikam"), listed("C", "Out")], |_| None);
         assert_eq!(
             shown(&watched),
             [("a", "contoso", "Contoso Ltd", 1), ("mine", "mine", "mine", 2), ("b", "b", "Fabrikam", 2)]
@@ -160,21 +166,31 @@ mod tests {
         let mut selection = selection(vec![configured("a", None, None)], &[]);
         selection.discovery = None;
         assert_eq!(
-            shown(&selection.watch_list(&[listed("a", "Contoso"), listed("b", "Fabrikam")])),
+            shown(&selection.watch_list(&[listed("a", "Contoso"), listed("b", "Fabrikam")], |_| None)),
             [("a", "a", "a", 2)]
         );
     }
 
     #[test]
     fn two_customers_of_one_organization_keep_apart() {
-        let watched = selection(vec![], &[]).watch_list(&[listed("a", "Contoso"), listed("b", "Contoso")]);
+        let watched = selection(vec![], &[]).watch_list(&[listed("a", "Contoso"), listed("b", "Contoso")], |_| None);
         assert_eq!(shown(&watched), [("a", "a", "Contoso", 2), ("b", "b", "Contoso", 2)]);
     }
 
     #[test]
     fn a_discovered_id_that_is_anothers_name_is_hidden_and_reported() {
-        let watched = selection(vec![configured("a", Some("b"), None)], &[]).watch_list(&[listed("b", "Fabrikam")]);
+        let watched =
+            selection(vec![configured("a", Some("b"), None)], &[]).watch_list(&[listed("b", "Fabrikam")], |_| None);
         assert_eq!(shown(&watched).len(), 1);
         assert_eq!(watched.hidden, [id("b")]);
+    }
+
+    #[test]
+    fn another_listing_names_the_organizations_of_whom_this_one_does_not() {
+        let organization = |id: &CustomerId| (id.as_str() == "a").then_some("Contoso Ltd");
+        let mut selection = selection(vec![configured("a", Some("contoso"), None), configured("b", None, None)], &[]);
+        selection.discovery = None;
+        let watched = selection.watch_list(&[], organization);
+        assert_eq!(shown(&watched), [("a", "contoso", "Contoso Ltd", 2), ("b", "b", "b", 2)]);
     }
 }

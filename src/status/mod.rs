@@ -47,7 +47,9 @@ pub struct StatusSnapshot {
     /// Until when the vendor asked for no requests; it may be over.
     pub held_until: Option<SystemTime>,
     /// `None` where discovery is off.
-    pub discovery: Option<DiscoveryStatus>,
+    pub discovery: Option<ListingStatus>,
+    /// `None` where subscriptions are not listed.
+    pub subscriptions: Option<ListingStatus>,
     pub reload: ReloadStatus,
     pub counts: Counts,
 }
@@ -69,9 +71,9 @@ pub struct CycleTargets {
     pub left: usize,
 }
 
-/// How the listings of customers went. What they listed is in the store.
+/// How the listings of one kind went. What they listed is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DiscoveryStatus {
+pub struct ListingStatus {
     /// Of the last attempt; `None` before the first.
     pub success: Option<bool>,
     pub last_success: Option<SystemTime>,
@@ -124,6 +126,7 @@ impl Status {
             api_up: None,
             held_until: None,
             discovery: None,
+            subscriptions: None,
             reload: ReloadStatus { last_success: now, refused: false, web_refused: false },
             counts: Counts::default(),
         };
@@ -190,13 +193,29 @@ impl Status {
 
     /// A complete listing of customers came at `now`.
     pub fn listed(&self, now: SystemTime) {
-        let discovery = DiscoveryStatus { success: Some(true), last_success: Some(now) };
+        let discovery = ListingStatus { success: Some(true), last_success: Some(now) };
         self.change(|now| now.discovery = Some(discovery));
     }
 
     /// A listing of customers was asked for, and did not come completely.
     pub fn listing_failed(&self) {
         self.change(|now| now.discovery.get_or_insert_default().success = Some(false));
+    }
+
+    /// From now on subscriptions are listed, or not; if not, what it came to is forgotten.
+    pub fn set_subscriptions(&self, on: bool) {
+        self.change(|now| now.subscriptions = on.then(|| now.subscriptions.unwrap_or_default()));
+    }
+
+    /// The subscriptions of everybody came at `now`.
+    pub fn subscriptions_listed(&self, now: SystemTime) {
+        let subscriptions = ListingStatus { success: Some(true), last_success: Some(now) };
+        self.change(|now| now.subscriptions = Some(subscriptions));
+    }
+
+    /// Subscriptions were asked for, and those of somebody did not come.
+    pub fn subscriptions_failed(&self) {
+        self.change(|now| now.subscriptions.get_or_insert_default().success = Some(false));
     }
 
     /// The configuration was loaded again at `now`, and has this interval.
@@ -329,11 +348,11 @@ mod tests {
         let status = status();
         assert_eq!(status.snapshot().discovery, None);
         status.set_discovery(true);
-        assert_eq!(status.snapshot().discovery, Some(DiscoveryStatus::default()));
+        assert_eq!(status.snapshot().discovery, Some(ListingStatus::default()));
         status.listed(NOW);
         status.listing_failed();
         status.set_discovery(true);
-        let failed = DiscoveryStatus { success: Some(false), last_success: Some(NOW) };
+        let failed = ListingStatus { success: Some(false), last_success: Some(NOW) };
         assert_eq!(status.snapshot().discovery, Some(failed));
         status.set_discovery(false);
         assert_eq!(status.snapshot().discovery, None);

@@ -6,6 +6,7 @@
 mod now;
 mod record;
 pub mod saved;
+mod subscriptions;
 mod target;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,9 +16,10 @@ use std::time::SystemTime;
 
 pub use now::{Clock, Now};
 pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, KnownTarget, Record, TargetState};
+pub use subscriptions::{KnownSubscriptions, MergedSubscription, SubscriptionLabels, Terms};
 pub use target::{Customer, Label, Target, WatchedCustomer};
 
-use elements_api::{Account, Answer, CustomerId, ListedCustomer, ProductType, Reason};
+use elements_api::{Account, Answer, CustomerId, ListedCustomer, ProductType, Reason, SubscribedCustomer};
 
 use self::saved::Saved;
 
@@ -42,9 +44,11 @@ pub struct Snapshot {
     pub listing: Option<Arc<[ListedCustomer]>>,
     /// Those of its customers that a later listing than the first one brought, and when.
     pub added: BTreeMap<CustomerId, SystemTime>,
+    /// What the last listings of subscriptions said, of whoever they said anything. `None` before there was one.
+    pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
-    /// Rises with every change to `customers`, `added` and `freshness`: two snapshots of one version show the same.
+    /// Rises with every change to `customers`, `added`, `subscriptions` and `freshness`: two snapshots of one version show the same.
     pub version: u64,
 }
 
@@ -90,6 +94,7 @@ impl StoreWriter {
             freshness,
             listing: None,
             added: BTreeMap::new(),
+            subscriptions: None,
             ready: false,
             version: 0,
         };
@@ -109,6 +114,7 @@ impl StoreWriter {
         known.customers.clear();
         known.listing.clone_from(&saved.listing);
         known.added.clone_from(&saved.added);
+        known.subscriptions.clone_from(&saved.subscriptions);
     }
 
     /// From now on answers count for so long.
@@ -193,12 +199,57 @@ impl StoreWriter {
     }
 }
 
+impl StoreWriter {
+    /// A listing of subscriptions came at `now` that is of all who were `asked`. Who is asked and not listed has none.
+    /// Returns whose purchases are others than in the listing before.
+    pub fn set_subscriptions(
+        &self,
+        customers: Vec<SubscribedCustomer>,
+        asked: impl Fn(&CustomerId) -> bool,
+        now: Now,
+    ) -> Vec<CustomerId> {
+        let mut known = self.lock();
+        known.version += 1;
+        let is_first = known.subscriptions.is_none();
+        let all = Arc::make_mut(known.subscriptions.get_or_insert_default());
+        let mut before: BTreeMap<_, _> = all.extract_if(.., |id, _| asked(id)).collect();
+        let mut changed = Vec::new();
+        for listed in customers {
+            let id = listed.id.clone();
+            let now = KnownSubscriptions::new(listed, now.wall, Some(now.monotonic));
+            let before = before.remove(&id);
+            if !is_first && now.differs_in_purchases(before.as_deref()) {
+                changed.push(id.clone());
+            }
+            all.insert(id, Arc::new(now));
+        }
+        let had_some =
+            |(id, known): (CustomerId, Arc<KnownSubscriptions>)| (!known.listed.subscriptions.is_empty()).then_some(id);
+        changed.extend(before.into_iter().filter_map(had_some));
+        changed
+    }
+
+    /// Subscriptions are not listed any more, or no longer of the same account.
+    pub fn forget_subscriptions(&self) {
+        let mut known = self.lock();
+        if known.subscriptions.take().is_some() {
+            known.version += 1;
+        }
+    }
+}
+
 impl Snapshot {
     /// Every target with its customer.
     pub fn targets(&self) -> impl Iterator<Item = (&Customer, ProductType, &KnownTarget)> {
         self.customers
             .values()
             .flat_map(|known| known.products.iter().map(|(product, target)| (&known.customer, *product, target)))
+    }
+
+    /// What a customer has bought, as the last listing said, as long as that counts.
+    pub fn subscriptions_of(&self, customer: &CustomerId, now: Now) -> Option<&KnownSubscriptions> {
+        let known = self.subscriptions.as_ref()?.get(customer)?;
+        known.counts_for(now, self.freshness).map(|_| known.as_ref())
     }
 
     /// How many targets are in each state now. Every state is there.

@@ -52,6 +52,8 @@ pub struct Freshness {
     pub stale_after: Duration,
     /// For a dormant target, which is asked for less often.
     pub dormant_stale_after: Duration,
+    /// For a listing of subscriptions.
+    pub subscriptions: Duration,
 }
 
 /// How a target is. The text is a label value, and so part of the public interface.
@@ -113,18 +115,16 @@ impl Record {
     }
 }
 
-impl Answered {
-    /// How old it is: by the clock that says more, since each may miss time. `None` where that is unknown: it was
-    /// restored, and the clock was set back since.
-    fn age(&self, now: Now) -> Option<Duration> {
-        let by_wall = now.wall.duration_since(self.at);
-        match self.came {
-            Some(came) => Some(now.monotonic.saturating_duration_since(came).max(by_wall.unwrap_or_default())),
-            None => match by_wall {
-                Err(ahead) if ahead.duration() > CLOCK_TOLERANCE => None,
-                by_wall => Some(by_wall.unwrap_or_default()),
-            },
-        }
+/// How old is what came `at` that time, by the monotonic clock when it `came`: by the clock that says more, since each may
+/// miss time. `None` where that is unknown: it was restored, and the clock was set back since.
+pub(super) fn age(at: SystemTime, came: Option<Instant>, now: Now) -> Option<Duration> {
+    let by_wall = now.wall.duration_since(at);
+    match came {
+        Some(came) => Some(now.monotonic.saturating_duration_since(came).max(by_wall.unwrap_or_default())),
+        None => match by_wall {
+            Err(ahead) if ahead.duration() > CLOCK_TOLERANCE => None,
+            by_wall => Some(by_wall.unwrap_or_default()),
+        },
     }
 }
 
@@ -160,7 +160,8 @@ impl KnownTarget {
     /// For how much longer the last answer counts; `None` if it no longer does, or there was none.
     pub fn counts_for(&self, now: Now, freshness: Freshness) -> Option<Duration> {
         let limit = if self.is_dormant() { freshness.dormant_stale_after } else { freshness.stale_after };
-        limit.checked_sub(self.record.answer?.age(now)?)
+        let Answered { at, came, .. } = self.record.answer?;
+        limit.checked_sub(age(at, came, now)?)
     }
 }
 
@@ -169,8 +170,11 @@ mod tests {
     use super::*;
     use crate::testing::{answer, now};
 
-    const FRESHNESS: Freshness =
-        Freshness { stale_after: Duration::from_secs(100), dormant_stale_after: Duration::from_secs(1000) };
+    const FRESHNESS: Freshness = Freshness {
+        stale_after: Duration::from_secs(100),
+        dormant_stale_after: Duration::from_secs(1000),
+        subscriptions: Duration::ZERO,
+    };
 
     fn number(seats: u64) -> Seats {
         Seats::new(seats).unwrap()

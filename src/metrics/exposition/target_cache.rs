@@ -150,6 +150,8 @@ fn foresight(known: &Snapshot) -> Duration {
 
 /// For how long from now on everything that counts now still does.
 fn all_counts_for(known: &Snapshot, now: Now) -> Duration {
-    let left = known.targets().filter_map(|(_, _, target)| target.counts_for(now, known.freshness));
-    left.min().unwrap_or(Duration::MAX)
+    let targets = known.targets().filter_map(|(_, _, target)| target.counts_for(now, known.freshness));
+    let subscriptions = known.subscriptions.iter().flat_map(|all| all.values());
+    let subscriptions = subscriptions.filter_map(|listed| listed.counts_for(now, known.freshness));
+    targets.chain(subscriptions).min().unwrap_or(Duration::MAX)
 }

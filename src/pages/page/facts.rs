@@ -8,7 +8,7 @@ use humantime::format_duration;
 use super::headline::Scene;
 use crate::names::count;
 use crate::pages::format::{Moment, span};
-use crate::status::{Build, Cycle, CycleTargets, DiscoveryStatus, StatusSnapshot};
+use crate::status::{Build, Cycle, CycleTargets, ListingStatus, StatusSnapshot};
 use crate::store::{Freshness, Snapshot};
 
 /// Facts under one heading.
@@ -92,7 +92,7 @@ fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
 
 fn discovery(scene: &Scene<'_>) -> Fact {
     let fact = |text: String| Fact::new("Discovery", text);
-    let Some(DiscoveryStatus { success, last_success }) = scene.status.discovery else {
+    let Some(ListingStatus { success, last_success }) = scene.status.discovery else {
         return fact("off".to_owned());
     };
     let listing = scene.known.listing.as_ref();
@@ -111,7 +111,7 @@ fn configuration(scene: &Scene<'_>) -> Vec<Fact> {
     let counted =
         [count(customers.len(), "customer"), count(products.len(), "product"), count(scene.targets(), "target")];
     let loaded = if reload.is_successful() { "" } else { "the last reload was refused; in force is that of" };
-    let Freshness { stale_after, dormant_stale_after } = *freshness;
+    let Freshness { stale_after, dormant_stale_after, .. } = *freshness;
     let mut stale = format_duration(stale_after).to_string();
     if dormant_stale_after != stale_after {
         stale = format!("{stale}, what was never purchased after {}", format_duration(dormant_stale_after));

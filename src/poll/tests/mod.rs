@@ -2,6 +2,7 @@
 
 mod early;
 mod order;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -20,7 +21,7 @@ use crate::testing::{INTERVAL, answer, clock, customer_id, product, target};
 const DAY: Duration = Duration::from_hours(24);
 
 fn timing() -> Timing {
-    Timing { interval: INTERVAL, stale_after: INTERVAL * 3, absent_interval: INTERVAL }
+    Timing { absent_interval: INTERVAL, ..Timing::every(INTERVAL) }
 }
 
 fn selection(customers: usize) -> Selection {

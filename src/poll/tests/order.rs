@@ -101,7 +101,12 @@ async fn a_quota_is_shared_in_turn() {
 async fn at_half_the_pace_turns_differ_by_at_most_one() {
     let vendor = healthy();
     let client = vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
-    let timing = Timing { interval: Duration::from_secs(45), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let timing = Timing {
+        interval: Duration::from_secs(45),
+        stale_after: INTERVAL,
+        absent_interval: INTERVAL,
+        ..Timing::every(INTERVAL)
+    };
     let _running = Running::start(client, selection(90), timing);
     for _ in 0..40 {
         sleep(Duration::from_secs(37)).await;
@@ -118,7 +123,12 @@ async fn a_hundred_customers_who_are_forbidden_cost_nobody_a_turn() {
     let vendor = Counting::new(|what| (what != "token" && number(what) < 100).then(|| Reply::status(403)));
     let client = vendor.vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
     // At a pace that asks for two thirds of them.
-    let timing = Timing { interval: Duration::from_secs(200), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let timing = Timing {
+        interval: Duration::from_secs(200),
+        stale_after: INTERVAL,
+        absent_interval: INTERVAL,
+        ..Timing::every(INTERVAL)
+    };
     let _running = Running::start(client, selection(300), timing);
     sleep(Duration::from_mins(50)).await;
     let answered = vendor.answered();
@@ -161,7 +171,12 @@ async fn a_request_that_hangs_once_is_made_again_when_nobody_else_waits() {
 async fn what_hung_and_has_no_second_try_in_time_has_failed() {
     let vendor = Counting::new(|what| (what == "c0000/4").then(|| overview(what, 7).after(DAY)));
     let client = vendor.vendor.client(|settings| settings.requests_per_second = NonZeroU32::new(1).unwrap());
-    let timing = Timing { interval: Duration::from_mins(1), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let timing = Timing {
+        interval: Duration::from_mins(1),
+        stale_after: INTERVAL,
+        absent_interval: INTERVAL,
+        ..Timing::every(INTERVAL)
+    };
     let running = Running::start(client, selection(100), timing);
     sleep(Duration::from_secs(89)).await;
     let targets = running.status.snapshot().cycle.unwrap().targets;
@@ -204,7 +219,12 @@ async fn one_slot_is_shared_with_whoever_hung_once() {
         settings.max_in_flight = 1.try_into().unwrap();
         settings.requests_per_second = NonZeroU32::new(1).unwrap();
     });
-    let timing = Timing { interval: Duration::from_mins(2), stale_after: INTERVAL, absent_interval: INTERVAL };
+    let timing = Timing {
+        interval: Duration::from_mins(2),
+        stale_after: INTERVAL,
+        absent_interval: INTERVAL,
+        ..Timing::every(INTERVAL)
+    };
     // The others alone fill every cycle.
     let running = Running::start(client, selection(300), timing);
     sleep(Duration::from_mins(20)).await;

@@ -10,12 +10,13 @@ use std::time::SystemTime;
 use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
 use serde::{Deserialize, Serialize};
 
+use super::subscriptions::{self, RawSubscribed};
 use super::{Saved, Unusable, checksum};
 use crate::rfc3339;
 use crate::store::{Answered, Change, Record, Target};
 
 /// Raised with every change to the format: an exporter reads its own alone.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Result<()> {
     let document = Document {
@@ -26,6 +27,7 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
             .listing
             .as_ref()
             .map(|listing| listing.iter().map(|one| Object(RawCustomer::new(one, saved))).collect()),
+        subscriptions: saved.subscriptions.as_deref().map(subscriptions::write),
         targets: saved.records.iter().map(|record| Object(record.into())).collect(),
     };
     Ok(serde_json::to_writer(to, &document)?)
@@ -47,7 +49,8 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
     }
     let (listing, added) = document.listing.map(read_listing).transpose().map_err(damaged)?.unzip();
     let records = read_targets(document.targets).map_err(damaged)?;
-    Ok(Saved { listing, added: added.unwrap_or_default(), records })
+    let subscriptions = document.subscriptions.map(subscriptions::read).transpose().map_err(damaged)?;
+    Ok(Saved { listing, added: added.unwrap_or_default(), subscriptions: subscriptions.map(Arc::new), records })
 }
 
 /// `at` as a part of a file name.
@@ -68,6 +71,8 @@ struct Document<'a> {
     client_id: Cow<'a, str>,
     #[serde(borrow)]
     listing: Option<Vec<Object<RawCustomer<'a>>>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    subscriptions: Option<Vec<Object<RawSubscribed<'a>>>>,
     #[serde(borrow)]
     targets: Vec<Object<RawTarget<'a>>>,
 }
@@ -162,7 +167,7 @@ impl From<Answer> for RawAnswer {
 }
 
 /// What no exporter would have written. Nothing of the file's text is in it, which may be anything.
-type Flaw = &'static str;
+pub(super) type Flaw = &'static str;
 
 type Listing = (Arc<[ListedCustomer]>, BTreeMap<CustomerId, SystemTime>);
 
@@ -224,11 +229,11 @@ fn read_answer(raw: RawAnswer) -> Result<Answer, Flaw> {
     })
 }
 
-fn customer_id(text: &str) -> Result<CustomerId, Flaw> {
+pub(super) fn customer_id(text: &str) -> Result<CustomerId, Flaw> {
     CustomerId::parse(text).ok_or("it holds a customer id that is none")
 }
 
-fn seats(number: u64) -> Result<Seats, Flaw> {
+pub(super) fn seats(number: u64) -> Result<Seats, Flaw> {
     Seats::new(number).ok_or("it holds a number of seats that is too large")
 }
 
@@ -246,7 +251,7 @@ fn damaged(flaw: Flaw) -> Unusable {
 }
 
 /// RFC 3339 with nanoseconds: readable, and exact, so that no timestamp that is served moves at a restart.
-mod timestamp {
+pub(super) mod timestamp {
     use std::borrow::Cow;
     use std::time::SystemTime;
 
@@ -255,11 +260,11 @@ mod timestamp {
 
     use crate::rfc3339;
 
-    pub(super) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&rfc3339::nanos(*at))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         humantime::parse_rfc3339(&text).map_err(D::Error::custom)
     }
@@ -272,7 +277,7 @@ mod tests {
     use super::*;
     use crate::store::saved::checksum::Summed;
 
-    const GOOD: &str = r#"{"version":2,"base_url":"https://api.example/","client_id":"app","listing":[
+    const GOOD: &str = r#"{"version":3,"base_url":"https://api.example/","client_id":"app","listing":[
         {"id":"a","organization":"Contoso","added":{"at":"2026-11-20T15:30:00Z"}},{"id":"b","organization":null}],"targets":[
         {"customer":"a","product":1,"answered":{"at":"2026-11-22T15:30:00.000000001Z","answer":{"seats":5}},
          "last_seats":5,"change":{"at":"2026-11-21T15:30:00Z","previous":4}},
@@ -328,8 +333,8 @@ mod tests {
             ("2026-11-21T15:30:00Z", "1969-12-31T23:59:59Z"),
             ("2026-11-21T15:30:00Z", "yesterday"),
             (r#"{"at":"2026-11-20T15:30:00Z"}"#, r#"["2026-11-20T15:30:00Z"]"#),
-            (r#""version":2,"#, ""),
-            (r#""version":2"#, r#""version":-1"#),
+            (r#""version":3,"#, ""),
+            (r#""version":3"#, r#""version":-1"#),
             ("Contoso", r"\ud800"),
             // serde alone would take the values of a list for the fields in their order.
             (r#"{"id":"b","organization":null}"#, r#"["b",null]"#),
@@ -380,8 +385,8 @@ mod tests {
 
     #[test]
     fn another_version_is_told_from_damage_whatever_else_it_holds() {
-        let message = refusal(r#"{"version":3,"shards":[{"a":[]}]}"#);
-        assert_eq!(message, "is of another version (its format is 3, and this exporter's 2)");
+        let message = refusal(r#"{"version":4,"shards":[{"a":[]}]}"#);
+        assert_eq!(message, "is of another version (its format is 4, and this exporter's 3)");
     }
 
     #[test]

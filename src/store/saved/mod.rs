@@ -9,6 +9,7 @@ mod checksum;
 mod disk;
 mod format;
 mod paths;
+mod subscriptions;
 
 pub use paths::folder_of;
 
@@ -25,7 +26,7 @@ use elements_api::{Account, CustomerId, ListedCustomer, Seats};
 use self::checksum::Summed;
 use self::disk::{Calls, Disk};
 use crate::names::count;
-use crate::store::{CLOCK_TOLERANCE, Record, Snapshot, Target};
+use crate::store::{CLOCK_TOLERANCE, KnownSubscriptions, Record, Snapshot, Target};
 
 /// A larger file is neither read nor written: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
@@ -37,6 +38,8 @@ pub struct Saved {
     pub listing: Option<Arc<[ListedCustomer]>>,
     /// Those of it that a later listing than the first one brought, and when.
     pub added: BTreeMap<CustomerId, SystemTime>,
+    /// What the last listings of subscriptions said, if there were any.
+    pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
     /// What is [lasting](Record::lasting) of them.
     pub records: BTreeMap<Target, Record>,
 }
@@ -226,7 +229,12 @@ impl From<&Snapshot> for Saved {
             let kept = target.record.lasting();
             (kept != Record::default()).then(|| (Target { customer: customer.id.clone(), product }, kept))
         });
-        Self { listing: known.listing.clone(), added: known.added.clone(), records: records.collect() }
+        Self {
+            listing: known.listing.clone(),
+            added: known.added.clone(),
+            subscriptions: known.subscriptions.clone(),
+            records: records.collect(),
+        }
     }
 }
 
@@ -239,6 +247,12 @@ impl Saved {
                 record.last_seats.get_or_insert(Seats::ZERO);
                 dropped += 1;
             }
+        }
+        if let Some(subscriptions) = &mut self.subscriptions
+            && subscriptions.values().any(|known| known.at > latest)
+        {
+            Arc::make_mut(subscriptions).retain(|_, known| known.at <= latest);
+            dropped += 1;
         }
         if dropped > 0 {
             let dropped = count(dropped, "saved answer");
@@ -278,13 +292,13 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use elements_api::{Answer, Reason};
+    use elements_api::{Answer, Reason, Subscription};
     use rustix::io::Errno;
     use tempfile::TempDir;
 
     use super::*;
     use crate::store::Now;
-    use crate::testing::{answer, listed, store, target, watched};
+    use crate::testing::{answer, listed, store, subscribed, subscription, target, watched};
 
     fn now() -> SystemTime {
         humantime::parse_rfc3339("2026-11-22T15:30:00.123456789Z").unwrap()
@@ -337,6 +351,10 @@ mod tests {
         let everything = Saved {
             added: BTreeMap::from([(target("B", 1).customer, now())]),
             listing: Some(Arc::new([listed("B", Some("Contoso \"\\\n\0\u{202e}\u{1f600}")), listed("a", None)])),
+            subscriptions: Some(Arc::new(BTreeMap::from(
+                [subscribed("B", vec![subscription("Fly", 9), Subscription::default()])]
+                    .map(|listed| (listed.id.clone(), Arc::new(KnownSubscriptions::new(listed, now(), None)))),
+            ))),
             records: BTreeMap::from([
                 (target("a", 1), answers(&[answer(0)])),
                 (target("a", 4), answers(&[answer(5), answer(1 << 53), Answer::NotFound])),
@@ -402,14 +420,14 @@ mod tests {
     #[test]
     fn what_is_of_no_use_is_kept_beside_the_others() {
         let (folder, path) = folder();
-        for content in ["first", "second", "{\"version\":3}"] {
+        for content in ["first", "second", "{\"version\":4}"] {
             fs::write(&path, content).unwrap();
             assert_eq!(open(&path).1, Saved::default());
         }
         let aside = [
             ("state.json.aside-20261122T153000Z-damaged", "first"),
             ("state.json.aside-20261122T153000Z-damaged-2", "second"),
-            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":3}"),
+            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":4}"),
         ];
         for (name, content) in aside {
             assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), content);
