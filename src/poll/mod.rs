@@ -14,6 +14,7 @@ mod once;
 mod periodic;
 mod schedule;
 mod selection;
+mod steady;
 mod subscriptions;
 mod sweep;
 #[cfg(test)]

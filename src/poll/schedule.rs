@@ -1,20 +1,20 @@
 //! Which targets are due, and in which order.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
 
 use elements_api::{CustomerId, Reason};
 use tokio::time::Instant;
 
 use super::Timing;
+use super::steady::{Place, Steady, SteadyClock, since_epoch};
 use crate::store::{Now, Target};
 
 /// When each target was last asked for, and what came of it.
 #[derive(Debug)]
 pub(super) struct Schedule {
     turns: BTreeMap<Target, Turn>,
-    started: Now,
+    clock: SteadyClock,
     /// Of the cycle that runs: who was told that the vendor has enough, and when the request began; and when the last
     /// request began that was answered.
     throttled: Vec<(Target, Steady)>,
@@ -27,8 +27,8 @@ struct Turn {
     dormant: bool,
     /// A listing of subscriptions says that its customer has it.
     probable: bool,
-    /// Where in every absent interval its turn is while it is dormant, as a fraction of 2^32.
-    place: u32,
+    /// Where in every absent interval its turn is while it is dormant.
+    place: Place,
     /// The start of the full cycle that asked last, or in whose interval it was asked: measured from there, a target is
     /// due in every full cycle, however late in the one before its turn came. `None`: it is due.
     asked: Option<Steady>,
@@ -46,9 +46,6 @@ struct Trouble {
     /// When it may pass before the next full cycle.
     retry_at: Option<Instant>,
 }
-
-/// Time since the Unix epoch, as the wall clock stood at the start and as the monotonic clock goes on: nobody sets it.
-type Steady = Duration;
 
 /// A target that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,18 +91,18 @@ impl Due {
 
 impl Schedule {
     pub(super) const fn new(started: Now) -> Self {
-        Self { turns: BTreeMap::new(), started, throttled: Vec::new(), last_answered: None }
+        Self { turns: BTreeMap::new(), clock: SteadyClock { started }, throttled: Vec::new(), last_answered: None }
     }
 
     /// From now on these are the targets; those that stay keep their turn.
     pub(super) fn set_targets(&mut self, targets: impl Iterator<Item = Candidate>) {
         let mut before = std::mem::take(&mut self.turns);
-        let mut last: Option<(CustomerId, u32)> = None;
+        let mut last: Option<(CustomerId, Place)> = None;
         let turns = targets.map(|Candidate { target, dormant, probable }| {
             // The products of a customer lie evenly, and begin where its id says: nobody else moves them.
             let place = match &last {
-                Some((customer, place)) if *customer == target.customer => place.wrapping_add(GOLDEN_STEP),
-                _ => first_place(&target.customer),
+                Some((customer, place)) if *customer == target.customer => place.next(),
+                _ => Place::first(&target.customer),
             };
             last = Some((target.customer.clone(), place));
             let (asked_as, mut turn) =
@@ -166,7 +163,7 @@ impl Schedule {
     /// An earlier run was answered for `target` at that time.
     pub(super) fn restored(&mut self, target: &Target, at: SystemTime, dormant: bool) {
         if let Some(turn) = self.turns.get_mut(target) {
-            let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let at = since_epoch(at);
             *turn = Turn { dormant, asked: Some(at), settled: Some(at), ..*turn };
         }
     }
@@ -215,11 +212,7 @@ impl Schedule {
     }
 
     fn steady(&self, at: Instant) -> Steady {
-        let started = self.started.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        match at.checked_duration_since(self.started.monotonic) {
-            Some(later) => started + later,
-            None => started.saturating_sub(self.started.monotonic.duration_since(at)),
-        }
+        self.clock.at(at)
     }
 }
 
@@ -229,33 +222,17 @@ impl Turn {
         match self.trouble {
             Some(Trouble { retry_at: Some(retry_at), .. }) if retry_at <= now => true,
             None if self.dormant => {
-                self.turns_until(steady, timing.absent_interval) > self.turns_until(asked, timing.absent_interval)
+                let turns = |until| self.place.turns_until(until, timing.absent_interval);
+                turns(steady) > turns(asked)
             }
             _ => steady.saturating_sub(asked) >= timing.interval,
         }
-    }
-
-    /// How many turns a dormant target has had until `at`: one in each absent interval, at its place in that.
-    const fn turns_until(&self, at: Steady, absent_interval: Duration) -> u128 {
-        let place = (absent_interval.as_nanos() * self.place as u128) >> u32::BITS;
-        (at.as_nanos() + place) / absent_interval.as_nanos()
     }
 
     fn is_slow(&self) -> bool {
         self.trouble.is_some_and(|trouble| trouble.hung)
     }
 }
-
-/// Where the turns of a customer begin: anywhere, and always there.
-fn first_place(customer: &CustomerId) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    customer.hash(&mut hasher);
-    // The upper half is as good as the lower one.
-    u32::try_from(hasher.finish() >> u32::BITS).unwrap_or_default()
-}
-
-/// 2^32 divided by the golden ratio: as many steps of it as one likes, wrapped around, lie evenly.
-const GOLDEN_STEP: u32 = 0x9E37_79B9;
 
 /// How long after a failure the first early try begins.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
