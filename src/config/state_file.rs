@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use checked_yaml::value::quoted;
+use checked_yaml::file::shown;
 use checked_yaml::{Field, Key, Problems, Refused, file};
 use elements_api::{CertificateSource, Credential, SecretSource, Settings};
 
@@ -29,7 +29,6 @@ pub(super) fn path(
 }
 
 fn usable(path: &Path, others: Others<'_>) -> Result<(), String> {
-    let shown = |path: &Path| quoted(&path.to_string_lossy());
     if path.exists() && !path.is_file() {
         return Err(format!("{} is not a regular file; name a file that may be replaced", shown(path)));
     }

@@ -182,14 +182,16 @@ fn bad_answers(simulator: &Simulator) -> Vec<Effect> {
     ]
 }
 
-/// Secrets where they do not belong.
+/// Secrets where they do not belong. Where any other file than one of a secret is named, there is a path, which is shown.
 fn wrong_configurations(yaml: &Yaml) -> Vec<String> {
     let secrets = [CLIENT_SECRET, PASSWORD];
     let mut wrong = Vec::new();
     for secret in secrets {
-        for key in ["environment", "timeout", "base_url", "certificate", "ca_file", "client_secret_file", secret] {
+        for key in ["environment", "timeout", "base_url", "certificate", "client_secret_file", secret] {
             wrong.push(yaml.clone().with_api(key, secret).text());
         }
+        let certificate = format!("{{pfx_file: app.pfx, password_file: {secret}}}");
+        wrong.push(yaml.clone().with_api("certificate", certificate).text());
         wrong.push(yaml.clone().with_api("base_url", format!("https://me:{secret}@127.0.0.1")).text());
         wrong.push(format!("api: {secret}\n{}", yaml.rest));
     }

@@ -7,7 +7,7 @@ use bounded_file::{LARGEST, LARGEST_SECRET, read, without_margins};
 
 use crate::error::Problem;
 use crate::field::Field;
-use crate::value::{quoted, text};
+use crate::value::{names_a_user, quoted, quoted_up_to, text};
 
 /// The text of the configuration file at `path`.
 ///
@@ -63,7 +63,10 @@ pub fn path(field: &Field, folder: &Path) -> Result<PathBuf, String> {
 /// The setting is not text, or its file cannot be read.
 pub fn readable(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     let path = path(field, folder)?;
-    read(&path, LARGEST).map(|_| path).map_err(|error| unreadable(field, &error))
+    match read(&path, LARGEST) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
 }
 
 /// The path of a file that holds a secret and nothing else.
@@ -76,7 +79,7 @@ pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     let no_secret = || "is not a secret file: expected one line of UTF-8 text in it".to_owned();
     let bytes = read(&path, LARGEST_SECRET).map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => no_secret(),
-        _ => unreadable(field, &error),
+        _ => unreadable_secret(folder, &error),
     })?;
     let secret = String::from_utf8(bytes).map_err(|_| no_secret())?;
     plain(without_margins(&secret)).map_err(|message| format!("the file {message}"))?;
@@ -98,11 +101,42 @@ pub fn plain(secret: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The message for a file that cannot be read. It repeats an absolute path only: any other text might be the secret
-/// itself, pasted where the path of its file belongs.
-pub fn unreadable(field: &Field, error: &io::Error) -> String {
-    match field {
-        Field::Text(text) if Path::new(text).is_absolute() => format!("cannot read {}: {error}", quoted(text)),
-        _ => format!("cannot read this file (relative to the configuration file's folder): {error}"),
+/// The message for a file that cannot be read, with its path as it was looked for.
+pub fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot read {}: {error}", shown(path))
+}
+
+/// The message for a file of a secret that cannot be read. It never repeats the path: that might be the secret itself,
+/// pasted where the path of its file belongs.
+fn unreadable_secret(folder: &Path, error: &io::Error) -> String {
+    format!("cannot read this file (a relative path begins in {}): {error}", shown(folder))
+}
+
+/// A path for a message: whole, wherever the process was started.
+pub fn shown(path: &Path) -> String {
+    // Linux opens no longer one.
+    const LONGEST: usize = 4096;
+    let raw = path.to_string_lossy();
+    // Made absolute, a URL would not be known as one, nor what of it is secret.
+    if names_a_user(&raw) {
+        return quoted(&raw);
+    }
+    // The empty path is where the process was started, and `absolute` does not take it.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    quoted_up_to(LONGEST, &std::path::absolute(path).as_deref().unwrap_or(path).to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_whole_and_without_the_password_of_a_url() {
+        let here = std::env::current_dir().expect("a folder");
+        assert_eq!(shown(Path::new("")), format!("{here:?}"));
+        assert_eq!(shown(Path::new("a/b")), format!("{:?}", here.join("a/b")));
+        let long = format!("/{}", "folder/".repeat(100));
+        assert_eq!(shown(Path::new(&long)), format!("{long:?}"));
+        assert!(!shown(Path::new("/etc/https://me:hunter2@example.com")).contains("hunter2"));
     }
 }

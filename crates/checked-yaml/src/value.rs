@@ -12,11 +12,15 @@ const MAX_DURATION: Duration = Duration::from_hours(8784);
 
 /// A value that was found, for a message: on one line, cut if it is long, and never with the password of a URL.
 pub fn quoted(text: &str) -> String {
-    const MAX_CHARS: usize = 128;
+    quoted_up_to(128, text)
+}
+
+/// As [`quoted`], with at most `max` characters of it.
+pub fn quoted_up_to(max: usize, text: &str) -> String {
     if names_a_user(text) {
         return "a URL with a user or password".to_owned();
     }
-    match text.char_indices().nth(MAX_CHARS) {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }

@@ -116,7 +116,7 @@ impl Reading<'_, '_> {
         let inline = self.problems.read(&key(name), inline, |field| text(field).map(|pem| pem.as_bytes().to_vec()));
         let read = self.problems.read(&key(file_name), path, |field| {
             let path = file::path(field, folder)?;
-            files.read(&path).map_err(|error| file::unreadable(field, &error))
+            files.read(&path).map_err(|error| file::unreadable(&path, &error))
         });
         Ok(match (inline?, read?) {
             (Some(bytes), _) => Some(Pem { key: key(name), bytes }),
