@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use elements_api::{
-    Answer, Code, CustomerId, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats, SubscribedCustomer,
-    Subscription,
+    Answer, Code, CustomerId, Error, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats,
+    SubscribedCustomer, Subscription,
 };
 
 use crate::status::{Cycle, CycleTargets, Status};
@@ -133,7 +133,7 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     let cycle = Cycle { completed: at(950), duration: Duration::from_millis(1_250), targets };
     status.cycle_ended(Some(cycle), Some(true));
     status.listed(at(10));
-    status.listing_failed();
+    status.listing_failed(Error::ScopeMissing);
     status.subscriptions_listed(at(940));
     status.reload_failed();
     status.request(Operation::Token, Code::Status(200), Duration::from_millis(30));

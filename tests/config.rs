@@ -286,7 +286,15 @@ fn the_example_is_valid_with_all_its_optional_settings() {
 #[test]
 fn the_example_shows_every_key() {
     let example = example();
-    for section in ["", "api:\n  ", "api:\n  certificate:\n    ", "poll:\n  ", "customers:\n- ", "discovery:\n  ", "subscriptions:\n  "] {
+    for section in [
+        "",
+        "api:\n  ",
+        "api:\n  certificate:\n    ",
+        "poll:\n  ",
+        "customers:\n- ",
+        "discovery:\n  ",
+        "subscriptions:\n  ",
+    ] {
         let message = refusal(format!("{section}no_such_key_at_all: 1\n"));
         let (_, known) = message.split_once("known keys are ").expect("a list of keys");
         let known = known.lines().next().expect("a line");

@@ -10,7 +10,7 @@ use prometheus::proto::MetricFamily;
 
 use super::family::{self, Family, count, flag, timestamp};
 use super::process::{Process, ProcessReading};
-use crate::status::{Build, CycleTargets, HttpRequests, Status, StatusSnapshot};
+use crate::status::{Build, CycleTargets, HttpRequests, ListingStatus, Status, StatusSnapshot};
 use crate::store::Store;
 
 /// What changes at any time: counters, the last cycle, discovery, the configuration, the build, the process.
@@ -119,8 +119,9 @@ impl Readings {
             .map(|(operation, taken)| family::API_REQUEST_DURATION.distribution(&[operation.as_str()], taken));
         let retries =
             counts.api_retries.iter().map(|(reason, n)| family::API_RETRIES.sample(&[reason.as_str()], count(*n)));
+        let discovery = discovery.as_ref();
         let discovered = discovery.and(self.listed).map(|customers| count(customers as u64));
-        let (discovery, subscriptions) = (discovery.unwrap_or_default(), subscriptions.unwrap_or_default());
+        let subscriptions = subscriptions.as_ref();
         vec![
             family::API_UP.single(api_up.map(flag)),
             family::API_HOLD_UNTIL.single(self.held_until.map(timestamp)),
@@ -129,11 +130,13 @@ impl Readings {
             family::API_RETRIES.of(retries.collect()),
             family::API_TOKEN_EXPIRY.single(counts.token_expiry.map(timestamp)),
             family::API_CERTIFICATE_EXPIRY.single(counts.client_certificate_expiry.map(timestamp)),
-            family::DISCOVERY_SUCCESS.single(discovery.success.map(flag)),
-            family::DISCOVERY_LAST_SUCCESS.single(discovery.last_success.map(timestamp)),
+            family::DISCOVERY_SUCCESS.single(discovery.and_then(ListingStatus::success).map(flag)),
+            family::DISCOVERY_LAST_SUCCESS
+                .single(discovery.and_then(|discovery| discovery.last_success).map(timestamp)),
             family::DISCOVERY_CUSTOMERS.single(discovered),
-            family::SUBSCRIPTIONS_SUCCESS.single(subscriptions.success.map(flag)),
-            family::SUBSCRIPTIONS_LAST_SUCCESS.single(subscriptions.last_success.map(timestamp)),
+            family::SUBSCRIPTIONS_SUCCESS.single(subscriptions.and_then(ListingStatus::success).map(flag)),
+            family::SUBSCRIPTIONS_LAST_SUCCESS
+                .single(subscriptions.and_then(|listed| listed.last_success).map(timestamp)),
         ]
     }
 

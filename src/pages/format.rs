@@ -52,7 +52,9 @@ pub(super) fn span(duration: Duration) -> String {
 pub(super) const fn why(failure: Option<Reason>) -> &'static str {
     match failure {
         Some(Reason::Auth) => "No access: the client id, its secret or its certificate is not accepted.",
-        Some(Reason::Forbidden) => "Not permitted: the app registration needs elements.license.read.all.",
+        Some(Reason::Forbidden) => {
+            "Not permitted: the app registration needs elements.license.read.all, and a scope with this customer."
+        }
         Some(Reason::BadRequest) => "The API did not understand the question; is the customer's id right?",
         Some(Reason::Throttled) => "Too many requests for the API; a lower requests_per_second helps.",
         Some(Reason::ServerError) => "The API had an error of its own.",

@@ -39,11 +39,13 @@ impl Readiness {
 
 fn reason(known: &Snapshot, status: &Status, now: Now) -> String {
     if known.customers.is_empty() {
-        return match status.snapshot().discovery.and_then(|discovery| discovery.success) {
-            Some(false) => "no customer is known: the last listing of customers failed, and the log says why",
-            _ => "no customer is known yet: the first listing of customers has not come",
-        }
-        .to_owned();
+        let status = status.snapshot();
+        // Whoever asks needs no password, and learns no more than a label says.
+        let failure = status.discovery.as_ref().and_then(|discovery| discovery.failure()?.reason());
+        return match failure {
+            Some(why) => format!("no customer is known: the last listing of customers failed ({})", why.as_str()),
+            None => "no customer is known yet: the first listing of customers has not come".to_owned(),
+        };
     }
     let by_state = known.states(now);
     let number = |state| by_state.get(&state).copied().unwrap_or_default();
@@ -69,7 +71,7 @@ const fn are(number: usize) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use elements_api::Reason;
+    use elements_api::{Error, Reason};
 
     use super::*;
     use crate::store::StoreWriter;
@@ -88,6 +90,12 @@ mod tests {
         assert_eq!(
             readiness(&empty, &status, now(0)).unwrap_err(),
             "no customer is known yet: the first listing of customers has not come"
+        );
+        let failed = testing::status();
+        failed.listing_failed(Error::ScopeMissing);
+        assert_eq!(
+            readiness(&empty, &failed, now(0)).unwrap_err(),
+            "no customer is known: the last listing of customers failed (forbidden)"
         );
         assert_eq!(readiness(&store, &status, now(0)).unwrap_err(), "no answer yet: 2 targets are not polled yet");
         store.record(&target("a", 1), Err(Reason::Auth), now(0));

@@ -17,7 +17,7 @@ pub use build::Build;
 pub use counts::{Counts, Histogram};
 pub use lines_dropped::LinesDropped;
 
-use elements_api::{Code, Observer, Operation, Reason};
+use elements_api::{Code, Error, Observer, Operation, Reason};
 
 /// How the exporter does, for all who change it and all who show it.
 #[derive(Debug)]
@@ -72,11 +72,23 @@ pub struct CycleTargets {
 }
 
 /// How the listings of one kind went. What they listed is in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListingStatus {
-    /// Of the last attempt; `None` before the first.
-    pub success: Option<bool>,
+    /// What the last attempt came to; `None` before the first.
+    pub last: Option<Result<(), Error>>,
     pub last_success: Option<SystemTime>,
+}
+
+impl ListingStatus {
+    /// Whether the last attempt succeeded; `None` before the first.
+    pub fn success(&self) -> Option<bool> {
+        self.last.as_ref().map(Result::is_ok)
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub fn failure(&self) -> Option<&Error> {
+        self.last.as_ref()?.as_ref().err()
+    }
 }
 
 /// How the last reload of the configuration went. The first load counts as one.
@@ -188,34 +200,34 @@ impl Status {
 
     /// From now on discovery is on, or off; off, what it came to is forgotten.
     pub fn set_discovery(&self, on: bool) {
-        self.change(|now| now.discovery = on.then(|| now.discovery.unwrap_or_default()));
+        self.change(|now| now.discovery = on.then(|| now.discovery.take().unwrap_or_default()));
     }
 
     /// A complete listing of customers came at `now`.
     pub fn listed(&self, now: SystemTime) {
-        let discovery = ListingStatus { success: Some(true), last_success: Some(now) };
+        let discovery = ListingStatus { last: Some(Ok(())), last_success: Some(now) };
         self.change(|now| now.discovery = Some(discovery));
     }
 
     /// A listing of customers was asked for, and did not come completely.
-    pub fn listing_failed(&self) {
-        self.change(|now| now.discovery.get_or_insert_default().success = Some(false));
+    pub fn listing_failed(&self, why: Error) {
+        self.change(|now| now.discovery.get_or_insert_default().last = Some(Err(why)));
     }
 
     /// From now on subscriptions are listed, or not; if not, what it came to is forgotten.
     pub fn set_subscriptions(&self, on: bool) {
-        self.change(|now| now.subscriptions = on.then(|| now.subscriptions.unwrap_or_default()));
+        self.change(|now| now.subscriptions = on.then(|| now.subscriptions.take().unwrap_or_default()));
     }
 
     /// The subscriptions of everybody came at `now`.
     pub fn subscriptions_listed(&self, now: SystemTime) {
-        let subscriptions = ListingStatus { success: Some(true), last_success: Some(now) };
+        let subscriptions = ListingStatus { last: Some(Ok(())), last_success: Some(now) };
         self.change(|now| now.subscriptions = Some(subscriptions));
     }
 
     /// Subscriptions were asked for, and those of somebody did not come.
-    pub fn subscriptions_failed(&self) {
-        self.change(|now| now.subscriptions.get_or_insert_default().success = Some(false));
+    pub fn subscriptions_failed(&self, why: Error) {
+        self.change(|now| now.subscriptions.get_or_insert_default().last = Some(Err(why)));
     }
 
     /// The configuration was loaded again at `now`, and has this interval.
@@ -350,9 +362,9 @@ mod tests {
         status.set_discovery(true);
         assert_eq!(status.snapshot().discovery, Some(ListingStatus::default()));
         status.listed(NOW);
-        status.listing_failed();
+        status.listing_failed(Error::ScopeMissing);
         status.set_discovery(true);
-        let failed = ListingStatus { success: Some(false), last_success: Some(NOW) };
+        let failed = ListingStatus { last: Some(Err(Error::ScopeMissing)), last_success: Some(NOW) };
         assert_eq!(status.snapshot().discovery, Some(failed));
         status.set_discovery(false);
         assert_eq!(status.snapshot().discovery, None);

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use humantime::format_duration;
 
 use super::headline::Scene;
+use super::outage::Outage;
 use crate::names::count;
 use crate::pages::format::{Moment, span};
 use crate::status::{Build, Cycle, CycleTargets, ListingStatus, StatusSnapshot};
@@ -73,7 +74,7 @@ fn api(scene: &Scene<'_>) -> Vec<Fact> {
     let StatusSnapshot { api_up, counts, .. } = scene.status;
     let answers = match api_up {
         Some(true) => "answers",
-        Some(false) => "does not answer",
+        Some(false) => Outage::of(scene).state,
         None => "not asked yet",
     };
     let token = match counts.token_expiry {
@@ -92,14 +93,14 @@ fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
 
 fn discovery(scene: &Scene<'_>) -> Fact {
     let fact = |text: String| Fact::new("Discovery", text);
-    let Some(ListingStatus { success, last_success }) = scene.status.discovery else {
+    let Some(discovery @ ListingStatus { last_success, .. }) = &scene.status.discovery else {
         return fact("off".to_owned());
     };
     let listing = scene.known.listing.as_ref();
     let found = listing.map_or_else(|| "no listing yet".to_owned(), |listing| count(listing.len(), "customer"));
-    let text = if success == Some(false) { format!("failed; {found} before") } else { found };
+    let text = if discovery.failure().is_some() { format!("failed; {found} before") } else { found };
     match last_success {
-        Some(at) => fact(format!("{text}, listed")).with(scene.moment(at)),
+        Some(at) => fact(format!("{text}, listed")).with(scene.moment(*at)),
         None => fact(text),
     }
 }

@@ -1,13 +1,15 @@
 //! In one look: is it well?
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use elements_api::Reason;
 
+use super::outage::Outage;
 use crate::names::count;
 use crate::pages::format::{Moment, why};
-use crate::status::StatusSnapshot;
+use crate::status::{ListingStatus, StatusSnapshot};
 use crate::store::{Now, Snapshot, TargetState};
 
 /// What a visitor must know first, and what else is wrong.
@@ -88,6 +90,24 @@ impl Scene<'_> {
         self.by_state.values().sum()
     }
 
+    /// Whether any target was ever answered.
+    fn was_answered(&self) -> bool {
+        self.known.targets().any(|(_, _, target)| target.record.answer.is_some())
+    }
+
+    /// Why targets fail, and how many for each, the most frequent first. `None`: they were not asked for too long.
+    pub(super) fn failures(&self) -> Vec<(Option<Reason>, usize)> {
+        let mut failures: BTreeMap<Option<Reason>, usize> = BTreeMap::new();
+        for (_, _, target) in self.known.targets() {
+            if target.state(self.now, self.known.freshness) == TargetState::Failing {
+                *failures.entry(target.record.failure).or_default() += 1;
+            }
+        }
+        let mut failures: Vec<_> = failures.into_iter().collect();
+        failures.sort_by_key(|(_, targets)| Reverse(*targets));
+        failures
+    }
+
     pub(super) fn moment(&self, at: SystemTime) -> Moment {
         Moment::new(at, self.now.wall)
     }
@@ -109,8 +129,13 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
     if status.api_up == Some(false) {
-        let detail = "The last cycle got no answer at all. What is shown is what was answered before.";
-        find(Mood::Bad, "The API does not answer".to_owned(), detail.to_owned());
+        let Outage { title, detail, .. } = Outage::of(scene);
+        let shown = if scene.was_answered() {
+            "What is shown is what was answered before."
+        } else {
+            "Nothing was answered yet."
+        };
+        find(Mood::Bad, title.to_owned(), format!("{detail} {shown}"));
     }
     if let Some(until) = status.held_until(*now) {
         let title = format!("AvePoint asked for no requests, until {}", scene.moment(until).relative);
@@ -126,9 +151,9 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
             format!("{failing} of {} {}", count(targets, "target"), if failing == 1 { "fails" } else { "fail" });
         find(Mood::Warning, title, "A failing target keeps its last number until that is stale.".to_owned());
     }
-    if status.discovery.is_some_and(|discovery| discovery.success == Some(false)) {
-        let detail = "The customers stay as they were; the log says why.";
-        find(Mood::Warning, "The last listing of customers failed".to_owned(), detail.to_owned());
+    if let Some(why) = status.discovery.as_ref().and_then(ListingStatus::failure) {
+        let detail = format!("The customers stay as they were. {}", sentence(&why.to_string()));
+        find(Mood::Warning, "The last listing of customers failed".to_owned(), detail);
     }
     if !status.reload.is_successful() {
         let detail = "The previous configuration stays in effect; the log says what is wrong with the new one.";
@@ -161,21 +186,12 @@ fn well(scene: &Scene<'_>) -> Finding {
 }
 
 fn causes(scene: &Scene<'_>) -> Vec<(usize, &'static str)> {
-    let freshness = scene.known.freshness;
-    let failing =
-        scene.known.targets().filter(|(_, _, target)| target.state(scene.now, freshness) == TargetState::Failing);
-    let mut counts: BTreeMap<Option<Reason>, usize> = BTreeMap::new();
-    for (_, _, target) in failing {
-        *counts.entry(target.record.failure).or_default() += 1;
-    }
-    let mut causes: Vec<_> = counts.into_iter().map(|(failure, targets)| (targets, why(failure))).collect();
-    causes.sort_by_key(|(targets, _)| std::cmp::Reverse(*targets));
-    causes
+    scene.failures().into_iter().map(|(failure, targets)| (targets, why(failure))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use elements_api::Observer as _;
+    use elements_api::{Error, Observer as _};
 
     use super::*;
     use crate::status::{Cycle, CycleTargets, Status};
@@ -228,8 +244,32 @@ mod tests {
         store.record(&target("a", 4), Err(Reason::Auth), now(900));
         let headline = headline(&store, &ended(false), Some("no answer yet"));
         assert_eq!(headline.first.mood, Mood::Bad);
-        assert_eq!(titles(&headline), ["The API does not answer", "Not ready", "2 of 2 targets fail"]);
+        assert_eq!(titles(&headline), ["The credentials do not work", "Not ready", "2 of 2 targets fail"]);
+        assert!(headline.first.detail.contains("api.client_id"), "what to do: {}", headline.first.detail);
+        assert!(headline.first.detail.ends_with("Nothing was answered yet."), "{}", headline.first.detail);
         assert_eq!(headline.causes, [(2, why(Some(Reason::Auth)))]);
+    }
+
+    #[test]
+    fn what_keeps_answers_away_is_called_by_its_name() {
+        for (reason, title) in [
+            (Reason::Network, "The API does not answer"),
+            (Reason::Forbidden, "The API permits nothing"),
+            (Reason::ServerError, "The API answers with errors alone"),
+        ] {
+            let store = store();
+            store.record(&target("a", 1), seats(1), now(900));
+            store.record(&target("a", 4), Err(reason), now(900));
+            let headline = headline(&store, &ended(false), None);
+            assert_eq!(headline.first.title, title);
+            assert!(headline.first.detail.ends_with("What is shown is what was answered before."));
+        }
+        let status = ended(false);
+        status.listing_failed(Error::ScopeMissing);
+        let headline = headline(&testing::store(), &status, None);
+        assert_eq!(titles(&headline), ["The API permits nothing", "The last listing of customers failed"]);
+        let why = &headline.others[0].detail;
+        assert!(why.ends_with("grant the app registration elements.customers.read.all."), "{why}");
     }
 
     #[test]
@@ -237,7 +277,7 @@ mod tests {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Timeout), now(900));
         let status = status();
-        status.listing_failed();
+        status.listing_failed(Error::ScopeMissing);
         status.reload_failed();
         status.certificate_expires(Some(at(1_000 + 86_400)));
         let headline = headline(&store, &status, None);

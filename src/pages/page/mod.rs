@@ -5,6 +5,7 @@
 
 mod facts;
 mod headline;
+mod outage;
 mod query;
 mod targets;
 
@@ -165,6 +166,8 @@ impl Page<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use elements_api::Reason;
 
     use super::*;
@@ -203,6 +206,17 @@ mod tests {
         for part in ["<h2>Not ready</h2>", "No customer is known yet", "none has ended yet", "No target is known."] {
             assert!(html.contains(part), "{part}\n{html}");
         }
+    }
+
+    #[test]
+    fn a_stale_number_is_shown_and_marked() {
+        let store = testing::store();
+        store.watch(&[watched("a", "contoso", "", &[1, 4])]);
+        store.record(&target("a", 1), seats(17), Now { wall: now(0).wall - Duration::from_hours(9), ..now(0) });
+        store.record(&target("a", 4), seats(5), now(900));
+        let html = html(&store, "");
+        assert!(html.contains("<span class=\"nothing\">17<small>stale</small></span>"), "{html}");
+        assert_eq!(html.matches("<small>stale</small>").count(), 1, "{html}");
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(super) struct Target<'a> {
     pub(super) product: ProductType,
     pub(super) known: &'a KnownTarget,
     pub(super) state: TargetState,
+    /// As last answered.
     pub(super) seats: Option<Seats>,
+    /// Whether that answer is too old to be a number for a graph.
+    pub(super) is_stale: bool,
     /// Of the customer among all by label, and of the product among all by name: what stands first among equals.
     ranks: (usize, usize),
 }
@@ -73,9 +76,10 @@ fn matching(known: &Snapshot, shown: Shown, finds: impl Fn(&str) -> bool, now: N
             }
             let state = target.state(now, known.freshness);
             if shown.shows(target, state) {
-                let seats = target.seats(now, known.freshness);
+                let seats = target.record.answer.and_then(|answered| answered.answer.seats());
+                let is_stale = target.counts_for(now, known.freshness).is_none();
                 let ranks = (customer_rank, rank);
-                targets.push(Target { customer, product: *product, known: target, state, seats, ranks });
+                targets.push(Target { customer, product: *product, known: target, state, seats, is_stale, ranks });
             } else if shown == Shown::Relevant {
                 hidden += 1;
             }

@@ -45,19 +45,22 @@ impl Agenda {
         let cycle = self.full_cycle.unwrap_or(now);
         let verdict = self.listings.judge(before.unwrap_or_default(), outcome, cycle, (now, interval));
         self.log.listing(&verdict, before);
+        let wall = self.clock.now().wall;
         let listed = match verdict {
             Verdict::NotAsked => return None,
-            Verdict::Failed(Error::ScopeMissing) => Listed::NotPermitted,
-            Verdict::Failed(_) => Listed::Failed,
+            Verdict::Failed(error) => {
+                let listed = if error == Error::ScopeMissing { Listed::NotPermitted } else { Listed::Failed };
+                self.status.listing_failed(error);
+                listed
+            }
             Verdict::HeldBack { .. } => Listed::Answered,
             Verdict::Believed(listing) => {
-                self.store.set_listing(listing, self.clock.now().wall);
+                self.store.set_listing(listing, wall);
                 Listed::Answered
             }
         };
-        match listed {
-            Listed::Answered => self.status.listed(self.clock.now().wall),
-            Listed::Failed | Listed::NotPermitted => self.status.listing_failed(),
+        if listed == Listed::Answered {
+            self.status.listed(wall);
         }
         self.watch();
         self.warn_of_capacity();
@@ -89,7 +92,7 @@ impl Agenda {
             }
             Some(error) => {
                 self.subscriptions.failed(&error, asked, (now.monotonic, interval));
-                self.status.subscriptions_failed();
+                self.status.subscriptions_failed(error);
                 Some(Listed::Failed)
             }
         }
@@ -147,6 +150,6 @@ mod tests {
         assert_eq!(agenda.status.snapshot().discovery, Some(status::ListingStatus::default()));
         assert_eq!(agenda.take_listing(Err(Error::ScopeMissing)), Some(Listed::NotPermitted));
         assert!(!agenda.listing_is_due(now));
-        assert_eq!(agenda.status.snapshot().discovery.and_then(|discovery| discovery.success), Some(false));
+        assert_eq!(agenda.status.snapshot().discovery.as_ref().and_then(status::ListingStatus::success), Some(false));
     }
 }

@@ -406,7 +406,7 @@ async fn discovered_customers_are_polled_in_the_same_cycle_and_those_gone_lose_t
     assert_eq!(watched, ["b", "c", "c0000"]);
     assert_eq!(running.record("c").last_seats, Seats::new(7));
     assert_eq!(snapshot.listing.unwrap().len(), 2);
-    assert_eq!(running.status.snapshot().discovery.unwrap().success, Some(true));
+    assert_eq!(running.status.snapshot().discovery.as_ref().unwrap().success(), Some(true));
 }
 
 #[tokio::test(start_paused = true)]
