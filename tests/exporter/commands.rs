@@ -314,6 +314,12 @@ async fn check_live_says_what_is_wrong_in_words() {
     assert!(no_listing.contains("elements.customers.read.all"), "{no_listing}");
     assert!(no_listing.contains("2 customers answer"), "the rest is checked all the same: {no_listing}");
 
+    let simulator = Simulator::start(world()).await.unwrap();
+    simulator.inject(Rule::on(Operation::Overview, Effect::status(StatusCode::FORBIDDEN)).times(1));
+    let Ended { code, stdout, .. } = run(&Folder::new(&Yaml::new(&simulator)), &["check", "--live"]).await;
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("if other customers are answered, include this one in its customer scope"), "{stdout}");
+
     let unknown = live_failure(world(), |yaml| yaml.rest("customers: [{id: c-1}, {id: typo}]\nproducts: all\n")).await;
     assert!(unknown.contains("typo: customer not found"), "{unknown}");
 
@@ -322,5 +328,5 @@ async fn check_live_says_what_is_wrong_in_words() {
     assert!(clock.contains("clock is") && clock.contains("s behind the vendor's"), "{clock}");
 
     let gone = live_failure(world(), |yaml| yaml.with_api("token_url", "http://127.0.0.1:1/connect/token")).await;
-    assert!(gone.contains("could not be reached"), "{gone}");
+    assert!(gone.contains("could not be reached at 127.0.0.1:1: "), "{gone}");
 }

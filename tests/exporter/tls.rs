@@ -290,7 +290,54 @@ async fn the_proxys_password_goes_to_the_proxy_and_into_no_log() {
     assert!(log.contains("proxy"), "{log}");
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     run(&format!("http://reader:hunter2@{closed}"), "avepoint_api_up", 0.0).await;
-    run("http://reader:hunter2@no host:port", "avepoint_api_up", 0.0).await;
+    for arguments in [&["check"][..], &["--web.listen-address", "127.0.0.1:0"]] {
+        let mut command = system.command(&folder, arguments);
+        command.env("HTTPS_PROXY", "http://reader:hunter2@no host:port");
+        let refusal = Ended::beside(command).await.refusal();
+        assert!(refusal.contains("HTTPS_PROXY is not the address of a proxy"), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_is_named() {
+    let system = System::new();
+    let simulator = Simulator::start(world()).await.unwrap();
+    let yaml = |url: &str| Yaml::new(&simulator).with_api("token_url", url).with_api("timeout", "1s");
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    for (url, host) in [
+        ("https://nowhere.invalid/connect/token".to_owned(), "nowhere.invalid".to_owned()),
+        (format!("https://{closed}/connect/token"), closed.to_string()),
+    ] {
+        let live = system.check_live(&Folder::new(&yaml(&url))).await;
+        assert_eq!(live.code, Some(1), "{}", live.text());
+        let named = format!("the identity service could not be reached at {host}: ");
+        assert!(live.stdout.contains(&named), "{}", live.text());
+    }
+
+    let folder = Folder::new(&yaml("https://nowhere.invalid/connect/token"));
+    let mut command = system.command(&folder, &["check", "--live"]);
+    command.env("HTTPS_PROXY", closed.to_string());
+    let live = Ended::beside(command).await;
+    assert!(live.stdout.contains(&format!("at nowhere.invalid: through the proxy {closed}: ")), "{}", live.text());
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_never_answered_is_a_network_failure() {
+    let system = System::new();
+    let simulator = Simulator::start(world()).await.unwrap();
+    // The kernel accepts, and nobody answers.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let base_url = format!("https://{}", silent.local_addr().unwrap());
+    let yaml = Yaml::new(&simulator).with_api("base_url", &base_url).with_api("timeout", "500ms");
+    let folder = Folder::new(&yaml);
+    let live = system.check_live(&folder).await;
+    assert!(live.stdout.contains(": no connection within 450ms"), "{}", live.text());
+    let exporter = system.start(&folder).await;
+    exporter.until("avepoint_api_up", 0.0).await;
+    assert!(exporter.value(NETWORK_FAILURES).await.unwrap() >= 4.0);
+    assert_eq!(exporter.value("avepoint_poll_failures_total{reason=\"timeout\"}").await, Some(0.0));
+    exporter.stop().await;
 }
 
 #[tokio::test]
@@ -323,7 +370,13 @@ async fn no_proxy_is_asked_for_hosts_of_no_proxy() {
         .with_api("ca_file", "company.pem");
     let folder = Folder::new(&yaml);
     folder.write("company.pem", company.pem());
-    for (no_proxy, asks) in [("10.0.0.0/8,example.test", true), ("example.test, 0.0.0.0", false)] {
+    let here = format!("0.0.0.0:{}", simulator.addr().port());
+    for (no_proxy, asks) in [
+        ("10.0.0.0/8,example.test", true),
+        ("example.test, 0.0.0.0", false),
+        ("0.0.0.0:1", true),
+        (here.as_str(), false),
+    ] {
         proxy.asked.lock().unwrap().clear();
         let mut command = system.command(&folder, &["check", "--live"]);
         command.env("HTTPS_PROXY", format!("http://{}", proxy.address)).env("NO_PROXY", no_proxy);
@@ -333,9 +386,11 @@ async fn no_proxy_is_asked_for_hosts_of_no_proxy() {
     }
 
     let (_simulator, folder) = far_away(&company).await;
-    proxy.asked.lock().unwrap().clear();
-    let mut command = system.command(&folder, &["check", "--live"]);
-    command.env("HTTPS_PROXY", format!("http://{}", proxy.address)).env("NO_PROXY", "other.test,.example.test");
-    let live = Ended::beside(command).await;
-    assert_eq!((live.code, proxy.asked()), (Some(1), Vec::new()), "{}", live.text());
+    for no_proxy in ["other.test,.example.test", "*.example.test"] {
+        proxy.asked.lock().unwrap().clear();
+        let mut command = system.command(&folder, &["check", "--live"]);
+        command.env("HTTPS_PROXY", format!("http://{}", proxy.address)).env("NO_PROXY", no_proxy);
+        let live = Ended::beside(command).await;
+        assert_eq!((live.code, proxy.asked()), (Some(1), Vec::new()), "{no_proxy}: {}", live.text());
+    }
 }

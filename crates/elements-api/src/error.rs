@@ -47,10 +47,12 @@ pub enum Error {
     },
 
     /// There was no connection, or it broke.
-    #[error("{} could not be reached: {problem}", what(*.operation))]
+    #[error("{} could not be reached at {host}: {problem}", what(*.operation))]
     Network {
         /// What was asked.
         operation: Operation,
+        /// The host, and its port if that is not the usual one.
+        host: String,
         /// What was wrong with the connection.
         problem: NetworkProblem,
     },
@@ -147,6 +149,15 @@ pub enum SetupError {
         file: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A variable of the environment names a proxy, and its value, which may hold a password, cannot be one.
+    #[error(
+        "the variable {variable} is not the address of a proxy: expected http:// or https://, a host and a port, such as \
+         http://proxy.example.com:3128"
+    )]
+    Proxy {
+        /// The variable.
+        variable: &'static str,
     },
     /// The system has no certificate authorities, most likely.
     #[error("cannot set up HTTPS: {0}; install the system's CA certificates (package ca-certificates)")]
@@ -345,7 +356,10 @@ const fn meaning(operation: Operation, status: u16) -> &'static str {
     match (status, operation) {
         (401, _) => "the token was not accepted",
         (403, Operation::Customers) => "not permitted; grant the app registration elements.customers.read.all",
-        (403, _) => "not permitted; grant the app registration elements.license.read.all",
+        (403, _) => {
+            "not permitted; grant the app registration elements.license.read.all, or, if other customers are answered, \
+             include this one in its customer scope"
+        }
         (404, Operation::Overview) => "no such customer, or no such product of this customer",
         (404, _) => "not found; check api.environment, api.base_url and api.token_url",
         (408, _) => "the server gave up waiting for the request",

@@ -50,6 +50,7 @@ mod model;
 mod object;
 mod observer;
 mod pace;
+mod proxy;
 mod retry;
 mod round;
 mod secret;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::Account;
+use crate::observer::Operation;
 use crate::secret::Secret;
 
 /// How to reach the API, as whom, and how gently.
@@ -47,6 +48,13 @@ impl Settings {
     /// Whose numbers the API gives with these settings.
     pub fn account(&self) -> Account {
         Account { base_url: self.base_url.clone(), client_id: self.client_id.clone() }
+    }
+
+    /// Who is asked, for messages: the host, and its port if that is not the usual one.
+    pub(crate) fn host(&self, operation: Operation) -> String {
+        let url = if operation == Operation::Token { &self.token_url } else { &self.base_url };
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 }
 

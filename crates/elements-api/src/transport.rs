@@ -15,6 +15,7 @@ use rustls::{CertificateError, RootCertStore};
 use url::{Origin, Url};
 
 use crate::error::NetworkProblem;
+use crate::proxy::{Proxy, proxy_to};
 use crate::retry::parse_retry_after;
 use crate::secret::Secret;
 use crate::settings::is_loopback;
@@ -66,15 +67,23 @@ const JSON: &str = "application/json";
 
 /// The transport of the real daemon.
 pub(crate) struct Http {
-    api: Client,
-    identity: Client,
+    api: Reach,
+    identity: Reach,
     identity_origin: Origin,
+}
+
+/// How one of the hosts is reached.
+struct Reach {
+    client: Client,
+    /// The name of the proxy on the way.
+    through: Option<String>,
+    connect_timeout: Duration,
 }
 
 impl Http {
     /// # Errors
     ///
-    /// `ca_file` cannot be read as PEM certificates, or the system has no roots.
+    /// `ca_file` cannot be read as PEM certificates, the system has no roots, or a variable names a proxy that is none.
     pub(crate) fn new(settings: &Settings) -> Result<Self, SetupError> {
         let roots = match &settings.ca_file {
             Some(file) => roots(file).map_err(|problem| SetupError::CaFile { file: file.clone(), problem })?,
@@ -85,17 +94,17 @@ impl Http {
             bounded_file::read(Path::new(&file), bounded_file::LARGEST).map_err(problem)?;
         }
         Ok(Self {
-            api: client(&settings.base_url, &roots, settings)?,
-            identity: client(&settings.token_url, &roots, settings)?,
+            api: Reach::new(&settings.base_url, &roots, settings)?,
+            identity: Reach::new(&settings.token_url, &roots, settings)?,
             identity_origin: settings.token_url.origin(),
         })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, SendError> {
         let Request { url, bearer, body } = request;
-        let client = if url.origin() == self.identity_origin { &self.identity } else { &self.api };
+        let reach = if url.origin() == self.identity_origin { &self.identity } else { &self.api };
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let mut builder = client.request(method, url).header(header::ACCEPT, JSON);
+        let mut builder = reach.client.request(method, url).header(header::ACCEPT, JSON);
         if let Some(token) = bearer {
             builder = builder.bearer_auth(token.expose());
         }
@@ -107,7 +116,7 @@ impl Http {
             // The vendor asks for it with every request of the API, also where there is no body.
             None => builder.header(header::CONTENT_TYPE, JSON),
         };
-        let mut answer = builder.send().await.map_err(network)?;
+        let mut answer = builder.send().await.map_err(|error| reach.network(error))?;
         let date = text(answer.headers(), "date").and_then(|date| httpdate::parse_http_date(date).ok());
         let mut response = Response {
             status: answer.status().as_u16(),
@@ -118,7 +127,7 @@ impl Http {
             date,
             body: Vec::new(),
         };
-        while let Some(chunk) = answer.chunk().await.map_err(network)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| reach.network(error))? {
             if response.body.len() + chunk.len() > LARGEST_BODY {
                 return Err(SendError::TooLarge { status: response.status, request_id: response.request_id });
             }
@@ -152,7 +161,38 @@ fn roots(path: &Path) -> Result<Vec<Certificate>, String> {
     }
 }
 
-fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Client, SetupError> {
+impl Reach {
+    fn new(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Self, SetupError> {
+        // What hangs before the request is sent is a trouble of the network: that is noticed before the time is over.
+        let connect_timeout = settings.timeout.mul_f64(0.9);
+        // Nothing of this machine is reached through another.
+        let proxy = if is_loopback(url) { None } else { proxy_to(url, &|name| std::env::var_os(name))? };
+        let (proxy, through) = proxy.map(|Proxy { proxy, name }| (proxy, name)).unzip();
+        let client = client(url, roots, proxy, (settings, connect_timeout))?;
+        Ok(Self { client, through, connect_timeout })
+    }
+
+    fn network(&self, error: reqwest::Error) -> SendError {
+        let problem = if error.is_connect() && error.is_timeout() {
+            NetworkProblem::Other(format!("no connection within {}", humantime::format_duration(self.connect_timeout)))
+        } else {
+            network(error)
+        };
+        SendError::Network(match (problem, &self.through) {
+            (NetworkProblem::Other(problem), Some(proxy)) => {
+                NetworkProblem::Other(format!("through the proxy {proxy}: {problem}"))
+            }
+            (problem, _) => problem,
+        })
+    }
+}
+
+fn client(
+    url: &Url,
+    roots: &[Certificate],
+    proxy: Option<reqwest::Proxy>,
+    (settings, connect_timeout): (&Settings, Duration),
+) -> Result<Client, SetupError> {
     let builder = Client::builder()
         .user_agent(settings.user_agent)
         .redirect(redirect::Policy::none())
@@ -160,7 +200,9 @@ fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Clien
         .referer(false)
         .http1_only()
         .tls_version_min(tls::Version::TLS_1_2)
-        .connect_timeout(settings.timeout)
+        .connect_timeout(connect_timeout)
+        // The environment has been read.
+        .no_proxy()
         .pool_max_idle_per_host(settings.max_in_flight.get());
     let builder = if url.scheme() == "http" {
         // Nothing will be encrypted, and so the system needs no roots.
@@ -168,7 +210,10 @@ fn client(url: &Url, roots: &[Certificate], settings: &Settings) -> Result<Clien
     } else {
         builder.tls_certs_merge(roots.iter().cloned())
     };
-    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    };
     builder.build().map_err(|error| SetupError::Client(in_full(&error)))
 }
 
@@ -182,21 +227,21 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn network(error: reqwest::Error) -> SendError {
+fn network(error: reqwest::Error) -> NetworkProblem {
     let error = error.without_url();
     let mut source: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = source {
         if let Some(rustls::Error::InvalidCertificate(problem)) = tls_error(cause) {
-            return SendError::Network(match problem {
+            return match problem {
                 // The latter is an authority with the name of one that is known.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => NetworkProblem::UnknownAuthority,
                 other => NetworkProblem::Untrusted(brief(&other.to_string())),
-            });
+            };
         }
         source = cause.source();
     }
     // The outermost says no more than that sending failed.
-    SendError::Network(NetworkProblem::Other(brief(&in_full(error.source().unwrap_or(&error)))))
+    NetworkProblem::Other(brief(&in_full(error.source().unwrap_or(&error))))
 }
 
 /// A TLS error travels inside I/O errors, which do not name what is in them as their source.

@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `settings.ca_file` cannot be used, or the system has no CA certificates.
+    /// `settings.ca_file` cannot be used, the system has no CA certificates, or a variable names a proxy that is none.
     pub fn new(settings: Settings, observer: Arc<dyn Observer>) -> Result<Self, SetupError> {
         let transport = Http::new(&settings)?;
         let ca_file = CaFile::read(&settings);
@@ -194,7 +194,9 @@ impl Client {
                 response.date.inspect(|date| self.note_clock(*date));
                 complete(operation, response)
             }
-            Ok(Err(SendError::Network(problem))) => Err(Error::Network { operation, problem }),
+            Ok(Err(SendError::Network(problem))) => {
+                Err(Error::Network { operation, host: self.settings.host(operation), problem })
+            }
             Ok(Err(SendError::TooLarge { request_id, .. })) => {
                 Err(Error::BadResponse { operation, problem: BadResponse::TooLarge, request_id })
             }
