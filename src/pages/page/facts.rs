@@ -97,8 +97,12 @@ fn discovery(scene: &Scene<'_>) -> Fact {
         return fact("off".to_owned());
     };
     let listing = scene.known.listing.as_ref();
-    let found = listing.map_or_else(|| "no listing yet".to_owned(), |listing| count(listing.len(), "customer"));
-    let text = if discovery.failure().is_some() { format!("failed; {found} before") } else { found };
+    let found = listing.map(|listing| count(listing.len(), "customer"));
+    let text = match (discovery.failure(), found) {
+        (None, found) => found.unwrap_or_else(|| "no listing yet".to_owned()),
+        (Some(_), None) => "failed; none came before".to_owned(),
+        (Some(_), Some(found)) => format!("failed; {found} before"),
+    };
     match last_success {
         Some(at) => fact(format!("{text}, listed")).with(scene.moment(*at)),
         None => fact(text),
@@ -134,7 +138,7 @@ fn build() -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
-    use elements_api::Observer as _;
+    use elements_api::{Error, Observer as _};
 
     use super::*;
     use crate::status::Status;
@@ -180,6 +184,8 @@ mod tests {
         for fact in ["Last cycle: none has ended yet", "Next cycle: at once", "Token: none", "Discovery: off"] {
             assert!(before.contains(fact), "{fact}\n{before}");
         }
+        status.listing_failed(Error::ScopeMissing);
+        assert!(text(&store, &status).contains("Discovery: failed; none came before"));
         status.cycle_began(at(700));
         status.token_expires(Some(at(990)));
         assert!(text(&store, &status).contains("Next cycle: runs now, began 5 min ago"));
