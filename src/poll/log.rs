@@ -108,7 +108,7 @@ impl PollLog {
             for id in hidden.iter().take(MOST_LINES) {
                 warn!(
                     customer_id = %id,
-                    "a discovered customer is not shown: its id is another customer's name; rename that one"
+                    "a discovered customer is not shown: its id is the name of another customer; rename that one"
                 );
             }
             self.hidden = hidden;

@@ -37,7 +37,7 @@ pub async fn poll_once(
     };
     let WatchList { customers, hidden } = selection.watch_list(&listing, |_| None);
     for customer_id in &hidden {
-        warn!(%customer_id, "a discovered customer is not polled: its id is another customer's name");
+        warn!(%customer_id, "a discovered customer is not polled: its id is the name of another customer");
     }
     let store = StoreWriter::new(freshness);
     store.watch(&customers);

@@ -256,7 +256,7 @@ impl Saved {
         }
         if dropped > 0 {
             let dropped = count(dropped, "saved answer");
-            tracing::warn!("dropped {dropped} dated in the future: is this machine's clock right?");
+            tracing::warn!("dropped {dropped} dated in the future: is the clock of this machine right?");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::promql::Names;
 use super::rules::{alerts, known_metrics, rules};
 use super::{RULE_FILES, promtool};
 use crate::harness::document::Document;
-use crate::harness::{read, root};
+use crate::harness::read;
 
 const RUNBOOKS: &str = "docs/runbooks.md";
 
@@ -90,16 +90,6 @@ fn its_prometheus_configuration_loads_the_rules_that_are_shipped() {
     assert!(said.contains(&format!("{} rules found", alerts().len())), "{said}");
 }
 
-#[test]
-fn every_log_line_that_it_quotes_exists() {
-    let (text, sources) = (read(RUNBOOKS).replace('\n', " "), sources());
-    let quoted: Vec<_> = text.split("log line `").skip(1).map(|rest| rest.split('`').next().expect("an end")).collect();
-    assert!(quoted.len() > 5, "{quoted:?}");
-    for line in quoted {
-        assert!(sources.contains(&format!("\"{line}")), "the log line {line:?}");
-    }
-}
-
 /// The sections about alerts: each title, and the text below it.
 fn sections(text: &str) -> Vec<(String, String)> {
     let (_, text) = text.split_once("\n## The alerts\n").expect("a part about the alerts");
@@ -110,20 +100,4 @@ fn sections(text: &str) -> Vec<(String, String)> {
 
 fn document() -> Document {
     Document::at(RUNBOOKS)
-}
-
-/// The text of all that is in `src` and `crates`.
-fn sources() -> String {
-    let mut folders = vec![root().join("src"), root().join("crates")];
-    let mut text = String::new();
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable").path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text += &fs::read_to_string(path).expect("readable");
-            }
-        }
-    }
-    text
 }

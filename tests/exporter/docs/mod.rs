@@ -4,6 +4,7 @@ mod capacity;
 mod commands;
 mod configurations;
 mod demo;
+mod log_lines;
 mod references;
 mod tables;
 mod vendor;
