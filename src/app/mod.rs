@@ -1,5 +1,6 @@
 //! The only place where the parts are wired together.
 
+mod followed;
 mod keeper;
 mod reload;
 mod supervisor;
@@ -16,9 +17,9 @@ pub use self::reload::{LoadError, Source};
 pub use self::supervisor::TaskEnded;
 
 use elements_api::Client;
-use exporter_web::settle::Settling;
 use exporter_web::{BindError, Server, ServerConfig};
 
+use self::followed::Followed;
 use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
 use self::supervisor::Supervisor;
@@ -34,7 +35,7 @@ use crate::store::{Clock, Store};
 #[derive(Debug)]
 pub struct Launch {
     pub source: Source,
-    /// Load the configuration again when its file changes.
+    /// Load the configuration again when its file changes, or one that it names.
     pub auto_reload: bool,
     pub web: ServerConfig,
     pub telemetry_path: TelemetryPath,
@@ -77,14 +78,14 @@ impl App {
         // Files may be on a disk that does not answer, which must not keep a signal from ending the process.
         let loading = off_runtime(move || {
             // Read before it is loaded: what changes in between is seen as a change.
-            let file_text = auto_reload.then(|| source.text()).flatten().map(Settling::new);
+            let followed = auto_reload.then(|| Followed::new(&source)).flatten();
             let config = source.load()?;
             let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
             let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
             let (keeper, saved) = Keeper::open(&config)?;
-            Ok::<_, Error>((source, file_text, config, status, client, keeper, saved))
+            Ok::<_, Error>((source, followed, config, status, client, keeper, saved))
         });
-        let (source, file_text, config, status, client, keeper, saved) = loading.await?;
+        let (source, followed, config, status, client, keeper, saved) = loading.await?;
         let keeper = Arc::new(Mutex::new(keeper));
         let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
         let (plans, plan_changes) = watch::channel(plan);
@@ -96,7 +97,7 @@ impl App {
         let observer = WebObserver::new(&sources, telemetry_path.clone());
         let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
         let server = Server::bind(web, routes, observer).await?;
-        let reloader = Reloader { source, file_text, plans, keeper: keeper.clone(), status: status.clone(), requests };
+        let reloader = Reloader { source, followed, plans, keeper: keeper.clone(), status: status.clone(), requests };
         Ok(Self { server, poller, keeper, reloader, store, status })
     }
 

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use elements_api::{Client, CredentialError, check_credential};
-use exporter_web::settle::{Settling, looks};
+use exporter_web::settle::looks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::Error;
+use super::followed::Followed;
 use super::keeper::Keeper;
 use crate::config::{self, Config};
 use crate::off_runtime::off_runtime;
@@ -57,22 +58,14 @@ impl Source {
             Self::Fixed(config) => Ok((config.as_ref().clone(), Vec::new())),
         }
     }
-
-    /// The text of the file; `None` where there is none, or it cannot be read just now.
-    pub(super) fn text(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::File(path) => bounded_file::read(path, bounded_file::LARGEST).ok(),
-            Self::Fixed(_) => None,
-        }
-    }
 }
 
 /// Loads the configuration again when it is asked to.
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) source: Source,
-    /// What the file held when it was last loaded; `None` where its changes are not looked for.
-    pub(super) file_text: Option<Settling<Vec<u8>>>,
+    /// `None` where changes are not looked for.
+    pub(super) followed: Option<Followed>,
     pub(super) plans: watch::Sender<Plan>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
     pub(super) status: Arc<Status>,
@@ -92,7 +85,7 @@ impl Reloader {
                     let _ = self.reload().await;
                 }
                 Some(request) = self.requests.recv() => request.answer(&self.reload().await),
-                _ = looks.tick(), if self.file_text.is_some() => {
+                _ = looks.tick(), if self.followed.is_some() => {
                     if self.has_changed().await {
                         let _ = self.reload().await;
                     }
@@ -102,13 +95,14 @@ impl Reloader {
     }
 
     async fn has_changed(&mut self) -> bool {
-        let source = self.source.clone();
-        let (Some(text), Some(known)) = (off_runtime(move || source.text()).await, &mut self.file_text) else {
-            return false;
-        };
-        let Some(settled) = known.look(text).cloned() else { return false };
-        *known = Settling::new(settled);
-        true
+        let Some(mut followed) = self.followed.take() else { return false };
+        let (followed, has_changed) = off_runtime(move || {
+            let has_changed = followed.has_changed();
+            (followed, has_changed)
+        })
+        .await;
+        self.followed = Some(followed);
+        has_changed
     }
 
     async fn reload(&mut self) -> Result<(), String> {

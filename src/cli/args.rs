@@ -28,7 +28,7 @@ pub struct Options {
     #[arg(long = "config.file", value_name = "FILE", default_value = "exporter.yaml", global = true)]
     pub config_file: PathBuf,
 
-    /// Load the configuration again when its file changes.
+    /// Load the configuration again when its file changes, or one that it names.
     #[arg(long = "config.enable-auto-reload", global = true)]
     pub auto_reload: bool,
 

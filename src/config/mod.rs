@@ -81,7 +81,7 @@ impl Config {
         let document = parse::<document::Document>(&text, &["api"], &mut problems)
             .and_then(|document| document.ok_or_else(|| problems.add(&Key::root(), EMPTY)));
         let config = document.and_then(|document| {
-            let folder = path.parent().unwrap_or(Path::new(""));
+            let folder = folder_of(path);
             let selection = selection::selection(&document, &mut problems);
             let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
             let around = Surroundings { configuration: path, folder, variable };
@@ -94,6 +94,18 @@ impl Config {
         });
         let found = and(&problems);
         problems.accept(path, config).map(|config| (config, found))
+    }
+
+    /// The files that `text`, the configuration at `path`, names to be read, whether it is accepted or not; none where
+    /// its shape is not that of a configuration.
+    pub fn named_files(path: &Path, text: Vec<u8>) -> Vec<PathBuf> {
+        let Ok(text) = file::decode(Ok(text)) else { return Vec::new() };
+        let document = parse::<document::Document>(&text, &["api"], &mut Problems::of(&text));
+        let Ok(Some(document::Document { api: Some(api), .. })) = document else { return Vec::new() };
+        let certificate = api.certificate.unwrap_or_default();
+        let document::Certificate { pfx_file, password_file, cert_file, key_file } = &certificate;
+        let named = [&api.client_secret_file, &api.ca_file, pfx_file, password_file, cert_file, key_file];
+        named.into_iter().filter_map(|field| file::path(field, folder_of(path)).ok()).collect()
     }
 
     /// How much is watched.
@@ -113,6 +125,11 @@ impl Config {
 /// A variable of the process's environment. What is not Unicode gets a replacement character, and is refused for it.
 fn of_process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Where the relative paths of the configuration at `path` begin.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 const EMPTY: &str = "holds no settings; the exporter.yaml that comes with the source shows them all";

@@ -74,6 +74,19 @@ async fn a_changed_file_is_loaded_by_itself_with_auto_reload() {
 }
 
 #[tokio::test]
+async fn a_refused_configuration_is_tried_again_when_the_file_that_it_names_appears() {
+    let (_simulator, folder, yaml, exporter) = running(&["--config.enable-auto-reload"]).await;
+    let secret = World::default().client_secret.unwrap();
+    folder.configure(&yaml.with_api("client_secret", "").with_api("client_secret_file", "secret").rest(&two()));
+    exporter.until(SUCCESSFUL, 0.0).await;
+    folder.write("secret", secret);
+    exporter.until(&second(), 300.0).await;
+    assert_eq!(exporter.value(SUCCESSFUL).await, Some(1.0));
+    assert_eq!(exporter.log_lines("was not reloaded").len(), 1, "it was refused once");
+    exporter.stop().await;
+}
+
+#[tokio::test]
 async fn the_swap_of_a_config_map_is_seen() {
     let simulator = Simulator::start(world()).await.unwrap();
     let yaml = Yaml::new(&simulator).with_poll("interval", "1h").rest(ONE);

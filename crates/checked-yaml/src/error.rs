@@ -1,5 +1,6 @@
 //! Everything that is wrong with a file, in words that say what would be right.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::field::Field;
@@ -32,8 +33,7 @@ pub struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
-/// The problems found so far in one text.
-#[derive(Debug)]
+/// The problems found so far in one text. Its `Debug` hides the text, which may hold secrets.
 pub struct Problems<'t> {
     text: &'t str,
     found: Vec<Problem>,
@@ -174,6 +174,12 @@ impl<'t> Problems<'t> {
     }
 }
 
+impl fmt::Debug for Problems<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problems").field("found", &self.found).field("omitted", &self.omitted).finish_non_exhaustive()
+    }
+}
+
 impl Error {
     /// Of a file that could not even be read.
     pub fn of(file: &Path, problem: Problem) -> Self {
@@ -199,7 +205,7 @@ fn shown(file: &Path, problems: &[Problem], omitted: usize) -> Vec<String> {
     lines
 }
 
-fn line(file: &impl std::fmt::Display, Problem { line, key, message }: &Problem) -> String {
+fn line(file: &impl fmt::Display, Problem { line, key, message }: &Problem) -> String {
     let place = line.map_or_else(String::new, |line| format!(":{line}"));
     let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
     format!("{file}{place}: {key}{message}")
@@ -235,6 +241,14 @@ mod tests {
             ]
         );
         assert!(problems.accept(Path::new("x.yaml"), Ok(())).is_ok());
+    }
+
+    #[test]
+    fn the_text_is_not_shown() {
+        let mut problems = Problems::of("client_secret: hunter2\n");
+        problems.add(&Key::of("client_secret"), "is wrong");
+        let shown = format!("{problems:?}");
+        assert!(shown.contains("is wrong") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -64,8 +64,15 @@ pub(crate) struct RateLimit {
 }
 
 /// The users in the order of the file, and one more than once where the file says so.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Users(pub(crate) Vec<(String, Field)>);
+
+/// A password may have slipped to where a name belongs.
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} users", self.0.len())
+    }
+}
 
 impl<'de> Deserialize<'de> for Users {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

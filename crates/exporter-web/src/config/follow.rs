@@ -1,47 +1,15 @@
-//! The files of the web configuration, and how changes of them are found.
+//! How changes of the web configuration's files are found.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use bounded_file::LARGEST;
 use checked_yaml::Error;
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
 use super::{Protection, WebConfig};
-use crate::settle::{Settling, looks};
-
-/// A digest of each file that was read, `None` where that failed. Their contents may be secrets.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Files(BTreeMap<PathBuf, Option<Vec<u8>>>);
-
-impl Files {
-    pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let bytes = bounded_file::read(path, LARGEST);
-        let seen = bytes.as_ref().ok().map(|bytes| digest(&SHA256, bytes).as_ref().to_vec());
-        self.0.insert(path.to_owned(), seen);
-        bytes
-    }
-
-    /// Whether what both hold is the same in both.
-    fn agrees_with(&self, other: &Self) -> bool {
-        self.0.iter().all(|(path, seen)| other.0.get(path).is_none_or(|other| other == seen))
-    }
-
-    /// The same files as they are now.
-    fn again(&self) -> Self {
-        let mut files = Self::default();
-        for path in self.0.keys() {
-            // Whatever keeps it from being read may have kept it before, and is remembered either way.
-            let _ = files.read(path);
-        }
-        files
-    }
-}
+use crate::settle::{Files, Settling, looks};
 
 /// A web configuration file that is followed as it changes.
 #[derive(Debug)]

@@ -22,8 +22,9 @@ pub(crate) use rate_limit::RateLimit;
 pub(crate) use users::Users;
 
 use checked_yaml::{Error, Problems, file as text, parse};
-use follow::Files;
 use tls::Tls;
+
+use crate::settle::Files;
 
 /// What a web configuration file says. The default is what holds without one: no TLS, and nobody has to sign in.
 #[derive(Debug, Default)]

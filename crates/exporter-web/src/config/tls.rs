@@ -14,7 +14,7 @@ use rustls::{Error, RootCertStore, ServerConfig, SupportedCipherSuite, Supported
 
 use super::client_certificates::{Clients, Policy};
 use super::document;
-use super::follow::Files;
+use crate::settle::Files;
 
 /// How to speak TLS.
 #[derive(Debug)]
