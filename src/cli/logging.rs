@@ -35,20 +35,26 @@ impl Log {
     }
 
     /// Writes what still waits, and then `last_word`; gives both up where nobody reads.
-    pub(super) fn finish(self, last_word: Option<String>) {
+    pub(super) fn finish(self, last_word: Option<&str>) {
         let (done, is_done) = channel();
+        let word = last_word.map(str::to_owned);
         let finishing = thread::Builder::new().spawn(move || {
             drop(self.writer);
-            if let Some(word) = last_word {
-                // There is nobody left to tell.
-                let _ = writeln!(stderr(), "{word}");
-            }
+            let () = word.as_deref().map_or((), say);
             let _ = done.send(());
         });
-        if finishing.is_ok() {
-            let _ = is_done.recv_timeout(LAST_WAIT);
+        match finishing {
+            Ok(_) => _ = is_done.recv_timeout(LAST_WAIT),
+            // That there is no thread may be what it has to say.
+            Err(_) => last_word.map_or((), say),
         }
     }
+}
+
+/// Writes to stderr past the log, which need not be there.
+pub(super) fn say(word: &str) {
+    // Where it fails, there is nobody left to tell.
+    let _ = writeln!(stderr(), "{word}");
 }
 
 /// stderr, and how many lines it did not take: a full disk behind it, or a pipe that nobody reads any more.

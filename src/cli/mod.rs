@@ -9,19 +9,16 @@ mod logging;
 mod output;
 mod panics;
 mod poll;
+mod runtime;
 mod signals;
 
-use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -34,6 +31,7 @@ use elements_api::{Client, Round};
 use exporter_web::ServerConfig;
 
 use self::logging::Log;
+use self::runtime::{TOO_FEW_THREADS, daemon_on_runtime, on_runtime};
 use crate::app::{self, App, Source};
 use crate::config::Config;
 use crate::status::Build;
@@ -50,24 +48,42 @@ enum Outcome {
 /// failed, 2 misused.
 pub fn main() -> ExitCode {
     let Arguments { options, command } = Arguments::parse();
-    let log = logging::start(options.log_level, options.log_format);
     panics::log_and_remember();
-    let (code, last_word) = match panics::unless_any(|| run(&options, command.as_ref(), &log)) {
+    let log = match start_log(&options) {
+        Ok(log) => log,
+        Err(error) => {
+            logging::say(&last_word(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let (code, word) = match panics::unless_any(|| run(&options, command.as_ref(), &log)) {
         Ok(Outcome::Done) => (ExitCode::SUCCESS, None),
         Ok(Outcome::Failed) => (ExitCode::FAILURE, None),
         // Whoever reads the output has enough of it, as `head` has.
         Err(error) if is_broken_pipe(&error) => (ExitCode::SUCCESS, None),
-        // It is for a person, and so no line of the log.
-        Err(error) => (ExitCode::FAILURE, Some(format!("avepoint-exporter: {error:#}"))),
+        Err(error) => (ExitCode::FAILURE, Some(last_word(&error))),
     };
-    log.finish(last_word);
+    log.finish(word.as_deref());
     code
+}
+
+/// The log, where the system gives a thread for it and for all else.
+fn start_log(options: &Options) -> Result<Log> {
+    panics::unless_any(|| {
+        runtime::has_threads()?;
+        Ok(logging::start(options.log_level, options.log_format))
+    })
+}
+
+/// Why the process fails. It is for a person, and so no line of the log.
+fn last_word(error: &anyhow::Error) -> String {
+    format!("avepoint-exporter: {error:#}")
 }
 
 fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcome> {
     let source = Source::File(options.config_file.clone());
     if !matches!(command, None | Some(Command::Demo)) {
-        signals::end_at_the_first()?;
+        signals::end_at_the_first().context(TOO_FEW_THREADS)?;
     }
     match command {
         None => daemon_on_runtime(serve(options, source, log)),
@@ -123,14 +139,14 @@ async fn bind(
 
 /// Cancelled by SIGTERM, SIGINT or a panic, after which the daemon still answers what was asked, and saves what it knows.
 /// A second signal ends it at once.
-fn on_stop() -> io::Result<CancellationToken> {
+fn on_stop() -> Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let stop = |stopping: CancellationToken, why| {
         info!("stopping: {why}");
         stopping.cancel();
     };
     let stopping = shutdown.clone();
-    signals::at_the_first(move |signal| stop(stopping, signal))?;
+    signals::at_the_first(move |signal| stop(stopping, signal)).context(TOO_FEW_THREADS)?;
     let stopping = shutdown.clone();
     tokio::spawn(async move {
         panics::first().await;
@@ -150,32 +166,6 @@ fn on_hang_up() -> io::Result<mpsc::Receiver<()>> {
         }
     });
     Ok(wishes)
-}
-
-/// More threads would answer nobody sooner. A machine with many cores would run into a limit of threads (systemd's
-/// `TasksMax=`, a container's pids) with one for each.
-const MOST_WORKERS: usize = 8;
-
-/// Does the work of a command, which the first panic ends at once.
-fn on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
-    daemon_on_runtime(async {
-        tokio::select! {
-            biased;
-            panic = panics::first() => Err(panic),
-            outcome = work => outcome,
-        }
-    })
-}
-
-/// Does work that stops by itself at the first panic, in good order.
-fn daemon_on_runtime(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
-    let outcome = panics::unless_any(|| runtime.block_on(work));
-    // A thread may wait for a file on a disk that does not answer: the process ends all the same.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome
 }
 
 /// A round of requests for a command that takes its time.

@@ -66,7 +66,8 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::cli::{Outcome, daemon_on_runtime, on_runtime, on_stop};
+    use crate::cli::runtime::{daemon_on_runtime, on_runtime};
+    use crate::cli::{Outcome, on_stop};
     use crate::poll::{ConfiguredCustomer, Plan, Poller, ProductList, Selection, Timing, poll_once};
     use crate::store::saved::Saved;
     use crate::testing::{INTERVAL, clock, customer_id, freshness, product, status};

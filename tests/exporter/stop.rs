@@ -1,11 +1,16 @@
 //! Signals, and the ends that nobody asked for.
 
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use elements_sim::{Effect, Operation, Rule, Simulator, World};
 use hyper::StatusCode;
+use rustix::process::getuid;
 
-use crate::harness::{Exporter, Folder, Yaml, eventually, world};
+use crate::harness::{Exporter, Folder, Yaml, binary, eventually, world};
 
 #[tokio::test]
 async fn a_signal_stops_it_in_time_even_while_a_request_hangs() {
@@ -65,4 +70,37 @@ async fn a_second_signal_ends_it_at_once() {
     eventually("it stops", || async { reqwest::get(&healthy).await.is_err().then_some(()) }).await;
     exporter.signal("INT");
     assert_eq!(exporter.ended().await.code(), Some(1), "0 would say that all was done");
+}
+
+/// The limit holds for all processes of a user, so it takes one that has no others. A user who may not become another has
+/// more than the limit already, and gets no thread at all.
+#[test]
+fn a_machine_that_gives_too_few_threads_is_told_of_and_ends_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = folder.path().join("exporter");
+    fs::copy(binary().get_program(), &exporter).unwrap();
+    fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let user = (1_000_000 + process::id()).to_string();
+    let as_user: &[&str] =
+        if getuid().is_root() { &["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"] } else { &[] };
+    for limit in 1..20 {
+        let mut command = Command::new("timeout");
+        command.arg("20").args(as_user).arg("prlimit").arg(format!("--nproc={limit}")).arg(&exporter);
+        command.args(["demo", "--web.listen-address", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut last = String::new();
+        if lines.any(|line| {
+            last = line;
+            last.contains("listening")
+        }) {
+            assert!(limit > 1, "one thread is not enough");
+            assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+            assert_eq!(child.wait().unwrap().code(), Some(0), "it serves with {limit} threads");
+            return;
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(1), "with {limit} threads: {last}");
+        assert!(last.starts_with("avepoint-exporter: ") && last.contains("thread"), "with {limit} threads: {last}");
+    }
+    assert!(!getuid().is_root(), "it takes fewer threads than that");
 }

@@ -51,6 +51,7 @@ mod object;
 mod observer;
 mod pace;
 mod proxy;
+mod resolver;
 mod retry;
 mod round;
 mod secret;

@@ -16,6 +16,7 @@ use url::{Origin, Url};
 
 use crate::error::NetworkProblem;
 use crate::proxy::{Proxy, proxy_to};
+use crate::resolver::Resolver;
 use crate::retry::parse_retry_after;
 use crate::secret::Secret;
 use crate::settings::is_loopback;
@@ -199,6 +200,7 @@ fn client(
         .retry(retry::never())
         .referer(false)
         .http1_only()
+        .dns_resolver(Resolver)
         .tls_version_min(tls::Version::TLS_1_2)
         .connect_timeout(connect_timeout)
         // The environment has been read.
