@@ -1,5 +1,6 @@
 //! What the unit tests share: times, customers, answers, and a scene in which everything has something to say.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use elements_api::{
 };
 
 use crate::status::{Cycle, CycleTargets, Status};
-use crate::store::{Clock, Customer, Freshness, Label, Now, StoreWriter, Target, WatchedCustomer};
+use crate::store::{Clock, Customer, ExpectedFile, Freshness, Label, Now, StoreWriter, Target, WatchedCustomer};
 
 pub(crate) const INTERVAL: Duration = Duration::from_mins(15);
 
@@ -64,7 +65,12 @@ pub(crate) fn target(id: &str, number: u32) -> Target {
 
 pub(crate) fn watched(id: &str, label: &str, name: &str, products: &[u32]) -> WatchedCustomer {
     let customer = Customer { id: customer_id(id), label: Label::from(label), name: Label::from(name) };
-    WatchedCustomer { customer, products: products.iter().copied().map(product).collect(), listed: true }
+    WatchedCustomer {
+        customer,
+        products: products.iter().copied().map(product).collect(),
+        listed: true,
+        expected: BTreeMap::new(),
+    }
 }
 
 pub(crate) fn listed(id: &str, organization: Option<&str>) -> ListedCustomer {
@@ -113,10 +119,13 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     let store = store();
     store.set_listing([listed("11111111-aaaa", None)].into(), at(5));
     store.set_listing(["11111111-aaaa", "22222222-bbbb"].map(|id| listed(id, None)).into(), at(10));
+    let contoso = watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]);
+    let expected = BTreeMap::from([(product(2048), Seats::new(25).unwrap()), (product(16_777_216), Seats::ZERO)]);
     store.watch(&[
-        watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]),
+        WatchedCustomer { expected, ..contoso },
         watched("22222222-bbbb", "22222222-bbbb", "22222222-bbbb", &[7, 1, 2048]),
     ]);
+    store.set_expected_file(Some(ExpectedFile { success: true, unmatched: Some(3) }));
     store.record(&target("11111111-aaaa", 2048), seats(25), now(100));
     store.record(&target("11111111-aaaa", 2048), seats(30), now(1_000));
     store.record(&target("11111111-aaaa", 16_777_216), Ok(Answer::NotFound), now(200));

@@ -70,7 +70,7 @@ fn every_good_file_is_accepted_and_hides_its_secrets() {
 
 #[test]
 fn what_a_file_leaves_out_has_its_documented_default() {
-    let Config { api, poll, state_file, selection } = good("smallest.yaml");
+    let Config { api, poll, state_file, selection, expected_seats_file } = good("smallest.yaml");
     assert_eq!(api.base_url.as_str(), "https://graph.avepointonlineservices.com/");
     assert_eq!(api.token_url.as_str(), "https://identity.avepointonlineservices.com/connect/token");
     assert_eq!(api.client_id, "1");
@@ -82,13 +82,13 @@ fn what_a_file_leaves_out_has_its_documented_default() {
     assert_eq!(poll.interval, Duration::from_mins(15));
     assert_eq!(poll.stale_after, Duration::from_mins(45));
     assert_eq!(poll.absent_interval, Duration::from_hours(6));
-    assert_eq!(state_file, None);
+    assert_eq!((state_file, expected_seats_file), (None, None));
     assert_eq!((&selection.products, selection.products.products().len()), (&ProductList::All, 22));
 }
 
 #[test]
 fn every_setting_of_a_file_is_heard() {
-    let Config { api, poll, state_file, selection } = good("everything.yaml");
+    let Config { api, poll, state_file, selection, expected_seats_file } = good("everything.yaml");
     let text = PathBuf::from("tests/config/good/../files/text");
     assert_eq!(api.base_url.as_str(), "https://graph-us.avepointonlineservices.com/");
     assert_eq!(api.token_url.as_str(), "http://127.0.0.1:8080/connect/token");
@@ -101,6 +101,7 @@ fn every_setting_of_a_file_is_heard() {
     assert_eq!(poll.stale_after, Duration::from_hours(2));
     assert_eq!(poll.absent_interval, Duration::from_hours(24));
     assert_eq!(state_file, Some(PathBuf::from("tests/config/good/state.json")));
+    assert_eq!(expected_seats_file, Some(PathBuf::from("tests/config/good/no-such-file.csv")));
     let [contoso, all, common] = &selection.customers[..] else { panic!("three customers") };
     let listed = |numbers: &[u32]| {
         ProductList::Listed(numbers.iter().map(|number| ProductType::new(*number).expect("a number")).collect())

@@ -13,7 +13,7 @@ const MODULES: &[(&str, &str)] = &[
     ("cli", "app config metrics names off_runtime pages poll rfc3339 status store table"),
     ("app", "config metrics off_runtime pages poll status store"),
     ("config", "poll store"),
-    ("poll", "names rfc3339 status store"),
+    ("poll", "names off_runtime rfc3339 status store"),
     ("pages", "metrics names off_runtime rfc3339 status store table"),
     ("metrics", "off_runtime status store"),
     ("store", "names rfc3339"),
@@ -32,7 +32,7 @@ const CRATES: &[(&str, &str)] = &[
     ("elements_sim", "cli"),
     ("checked_yaml", "config"),
     ("serde_yaml", "cli"),
-    ("exporter_web", "cli app pages"),
+    ("exporter_web", "cli app pages poll"),
 ];
 
 /// Each crate of the workspace, with the others that it may depend on. The simulator has none: a shared wire type would

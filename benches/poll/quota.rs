@@ -128,7 +128,7 @@ impl Account {
             // It goes on as the paused one does.
             let clock = Clock::with(move || wall + started.elapsed());
             let status = Arc::new(Status::new(config.poll.interval, wall, None));
-            let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
+            let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll, expected: None };
             // The poller listens for another plan for as long as it runs.
             let (_plans, plans) = watch::channel(plan);
             let poller = Poller::new(plans, &Saved::default(), status, clock);

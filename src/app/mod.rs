@@ -26,7 +26,7 @@ use self::supervisor::Supervisor;
 use crate::metrics::exposition::Exposition;
 use crate::off_runtime::off_runtime;
 use crate::pages::{self, Routes, Sources, TelemetryPath, WebObserver};
-use crate::poll::{Plan, Poller};
+use crate::poll::{ExpectedSeatsFile, Plan, Poller};
 use crate::status::{LinesDropped, Status};
 use crate::store::saved;
 use crate::store::{Clock, Store};
@@ -83,11 +83,12 @@ impl App {
             let status = Arc::new(Status::new(config.poll.interval, SystemTime::now(), log_lines_dropped));
             let client = Arc::new(Client::new(config.api.clone(), status.clone())?);
             let (keeper, saved) = Keeper::open(&config)?;
-            Ok::<_, Error>((source, followed, config, status, client, keeper, saved))
+            let expected = config.expected_seats_file.as_deref().map(ExpectedSeatsFile::read);
+            Ok::<_, Error>((source, followed, config, expected, status, client, keeper, saved))
         });
-        let (source, followed, config, status, client, keeper, saved) = loading.await?;
+        let (source, followed, config, expected, status, client, keeper, saved) = loading.await?;
         let keeper = Arc::new(Mutex::new(keeper));
-        let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll };
+        let plan = Plan { client, selection: Arc::new(config.selection), timing: config.poll, expected };
         let (plans, plan_changes) = watch::channel(plan);
         let poller = Poller::new(plan_changes, &saved, status.clone(), Clock::system());
         let store = poller.store();

@@ -16,7 +16,7 @@ use super::keeper::Keeper;
 use crate::config::{self, Config};
 use crate::off_runtime::off_runtime;
 use crate::pages;
-use crate::poll::Plan;
+use crate::poll::{ExpectedSeatsFile, Plan};
 use crate::status::Status;
 
 /// Where the configuration comes from.
@@ -129,11 +129,13 @@ impl Reloader {
             let config = source.load()?;
             let client = next_client(&before, &config, status)?;
             keeper.lock().unwrap_or_else(PoisonError::into_inner).follow(&config)?;
-            Ok::<_, Error>((config, client))
+            let expected = config.expected_seats_file.as_deref().map(ExpectedSeatsFile::read);
+            Ok::<_, Error>((config, client, expected))
         });
-        let (config, client) = loading.await?;
+        let (config, client, expected) = loading.await?;
         let interval = config.poll.interval;
-        self.plans.send_replace(Plan { client, selection: Arc::new(config.selection), timing: config.poll });
+        let (selection, timing) = (Arc::new(config.selection), config.poll);
+        self.plans.send_replace(Plan { client, selection, timing, expected });
         self.status.reloaded(interval, SystemTime::now());
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::{Options, Outcome, client};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
 use crate::names::{SomeOf, count};
-use crate::poll::{Capacity, TYPICAL_LATENCY, WatchList};
+use crate::poll::{Capacity, ExpectedSeatsFile, TYPICAL_LATENCY, WatchList};
 use crate::rfc3339;
 use crate::store::{CLOCK_TOLERANCE, WatchedCustomer};
 
@@ -29,7 +29,9 @@ pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
     say(&format!("ok: {}", counted(summary)))?;
     say_web(web_config.as_ref())?;
     doubts.iter().try_for_each(|doubt| warn(doubt))?;
-    warn_of_capacity(&config, &config.selection.watch_list(&[], |_| None))?;
+    let mut watched = config.selection.watch_list(&[], |_| None);
+    expect(&config, &mut watched, config.selection.discovery.is_none())?;
+    warn_of_capacity(&config, &watched)?;
     Ok(Outcome::Done)
 }
 
@@ -78,7 +80,8 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
         }
         listing = customers;
     }
-    let watched = config.selection.watch_list(&listing, |_| None);
+    let mut watched = config.selection.watch_list(&listing, |_| None);
+    expect(&config, &mut watched, true)?;
     for id in &watched.hidden {
         report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
     }
@@ -203,6 +206,23 @@ fn counted(summary: Summary) -> String {
     let more = if discovery { ", and what discovery adds" } else { "" };
     let counted = [count(customers, "customer"), count(products, "product"), count(targets, "target")];
     format!("{}{more}", counted.join(", "))
+}
+
+/// Expects what the expected seats file says, and warns where that is nothing: the exporter runs all the same.
+fn expect(config: &Config, watched: &mut WatchList, all_customers_are_known: bool) -> Result<()> {
+    let Some(path) = &config.expected_seats_file else { return Ok(()) };
+    match ExpectedSeatsFile::read(path).rows() {
+        Err(error) => warn(&format!("expected_seats_file: {error}")),
+        Ok(rows) => {
+            let unmatched = watched.expect(rows);
+            if unmatched.rows == 0 || !all_customers_are_known {
+                return Ok(());
+            }
+            let (rows, names) = (count(unmatched.rows, "row"), Vec::from_iter(&unmatched.names));
+            let names = SomeOf(&names, MOST_NAMES);
+            warn(&format!("expected_seats_file: ignores {rows} of unknown customers or products: {names}"))
+        }
+    }
 }
 
 fn warn_of_capacity(config: &Config, watched: &WatchList) -> Result<()> {

@@ -71,7 +71,7 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
     });
     let products = ProductList::All;
     let selection = Selection { customers: customers.collect(), discovery: Some(Discovery::default()), products };
-    Ok(Config { api, poll, state_file: None, selection })
+    Ok(Config { api, poll, state_file: None, selection, expected_seats_file: None })
 }
 
 #[cfg(test)]

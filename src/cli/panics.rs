@@ -155,7 +155,8 @@ mod tests {
             on_runtime(async {
                 let client = faulty_vendor().client(|_| {});
                 let timing = Timing { absent_interval: INTERVAL, ..Timing::every(INTERVAL) };
-                let (_plans, plans) = watch::channel(Plan { client, selection: Arc::new(selection()), timing });
+                let (_plans, plans) =
+                    watch::channel(Plan { client, selection: Arc::new(selection()), timing, expected: None });
                 Poller::new(plans, &Saved::default(), Arc::new(status()), clock()).run(CancellationToken::new()).await;
                 Ok(Outcome::Done)
             })
@@ -168,7 +169,7 @@ mod tests {
             on_runtime(async {
                 let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
                 let round = Round::begin(&faulty_vendor().client(|_| {}), deadline);
-                poll_once(round, &selection(), freshness(), |_, _| {}).await?;
+                poll_once(round, &selection(), None, freshness(), |_, _| {}).await?;
                 Ok(Outcome::Done)
             })
         });

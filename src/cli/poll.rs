@@ -12,7 +12,8 @@ use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
 use crate::metrics::exposition;
-use crate::poll::{PolledOnce, poll_once};
+use crate::off_runtime::off_runtime;
+use crate::poll::{ExpectedSeatsFile, PolledOnce, poll_once};
 use crate::store::{Now, Snapshot, Target, TargetState};
 use crate::table::Cell;
 
@@ -20,7 +21,9 @@ use crate::table::Cell;
 pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> {
     let config = source.load()?;
     let bar = progress();
-    let polling = poll_once(round(&config)?, &config.selection, config.poll.freshness(), |done, all| {
+    let file = config.expected_seats_file.clone();
+    let expected = off_runtime(move || file.as_deref().map(ExpectedSeatsFile::read)).await;
+    let polling = poll_once(round(&config)?, &config.selection, expected, config.poll.freshness(), |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });

@@ -14,6 +14,7 @@ pub(super) struct Document {
     pub(super) discovery: Option<Discovery>,
     pub(super) products: Field,
     pub(super) subscriptions: Option<Subscriptions>,
+    pub(super) expected_seats_file: Field,
 }
 
 #[derive(Debug, Default, Deserialize)]

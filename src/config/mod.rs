@@ -3,6 +3,7 @@
 mod api;
 mod document;
 mod doubts;
+mod expected;
 mod selection;
 mod state_file;
 mod timing;
@@ -28,6 +29,8 @@ pub struct Config {
     /// Where the answers are kept over a restart, if anywhere.
     pub state_file: Option<PathBuf>,
     pub selection: poll::Selection,
+    /// Where it stands which seats are expected, if anywhere.
+    pub expected_seats_file: Option<PathBuf>,
 }
 
 /// How much a configuration watches, without what discovery adds.
@@ -88,9 +91,20 @@ impl Config {
             let api = api::settings(&document.api.unwrap_or_default(), discovery, around, &mut problems);
             let poll =
                 timing::timing(&document.poll.unwrap_or_default(), document.subscriptions.as_ref(), &mut problems);
-            let others = state_file::Others { configuration: path, api: api.as_ref().ok() };
+            let expected = expected::path(&document.expected_seats_file, folder, &mut problems);
+            let others = state_file::Others {
+                configuration: path,
+                api: api.as_ref().ok(),
+                expected_seats: expected.as_ref().ok().and_then(Option::as_deref),
+            };
             let state_file = state_file::path(&document.state_file, folder, others, &mut problems);
-            Ok(Self { api: api?, poll: poll?, state_file: state_file?, selection: selection? })
+            Ok(Self {
+                api: api?,
+                poll: poll?,
+                state_file: state_file?,
+                selection: selection?,
+                expected_seats_file: expected?,
+            })
         });
         let found = and(&problems);
         problems.accept(path, config).map(|config| (config, found))

@@ -14,6 +14,7 @@ use crate::store::saved::folder_of;
 pub(super) struct Others<'o> {
     pub(super) configuration: &'o Path,
     pub(super) api: Option<&'o Settings>,
+    pub(super) expected_seats: Option<&'o Path>,
 }
 
 pub(super) fn path(
@@ -46,6 +47,7 @@ fn usable(path: &Path, others: Others<'_>) -> Result<(), String> {
 impl<'o> Others<'o> {
     fn named(self) -> Vec<(&'static str, &'o Path)> {
         let mut named = vec![("the configuration file", self.configuration)];
+        named.extend(self.expected_seats.map(|path| ("expected_seats_file", path)));
         let Some(api) = self.api else { return named };
         named.extend(api.ca_file.as_deref().map(|path| ("api.ca_file", path)));
         match &api.credential {

@@ -60,6 +60,14 @@ catalogue! {
          the customer has no such product is an answer, too.";
     POLL_LAST_SUCCESS = Gauge "avepoint_poll_last_success_timestamp_seconds" ["customer", "product"]
         "Unix time in seconds at which AvePoint's API last answered a background poll of this target.";
+    EXPECTED_USER_SEATS = Gauge "avepoint_expected_user_seats" ["customer", "product"]
+        "User seats that this customer is expected to have purchased, as the expected seats file says; absent without one.";
+    EXPECTED_FILE_SUCCESS = Gauge "avepoint_expected_seats_file_success" []
+        "1 if the expected seats file could be read when it was last looked at, 0 if not and what it said before still \
+         counts; absent without one.";
+    EXPECTED_ROWS_UNMATCHED = Gauge "avepoint_expected_seats_rows_unmatched" []
+        "Number of rows of the expected seats file that are ignored, since their customer or product is unknown; absent \
+         without one, and with discovery until there is a listing of customers.";
     CUSTOMER_INFO = Gauge "avepoint_customer_info" ["customer", "customer_id", "name"]
         "1 for each customer that is polled in the background; name is the organization from AvePoint's listing, else \
          the configured name, else the id.";

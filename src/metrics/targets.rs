@@ -105,12 +105,15 @@ enum Source {
     Whole(fn(&Family, &Snapshot, Now) -> Vec<Metric>),
 }
 
-const SOURCES: [(Family, Source); 21] = [
+const SOURCES: [(Family, Source); 24] = [
     (family::PURCHASED_USER_SEATS, Source::Targets(|target, now, fresh| Some(target.seats(now, fresh)?.as_sample()))),
     (family::SEATS_PREVIOUS, Source::Targets(|target, _, _| Some(target.record.change?.previous.as_sample()))),
     (family::SEATS_LAST_CHANGE, Source::Targets(|target, _, _| Some(timestamp(target.record.change?.at)))),
     (family::POLL_SUCCESS, Source::Targets(poll_success)),
     (family::POLL_LAST_SUCCESS, Source::Targets(|target, _, _| Some(timestamp(target.record.answer?.at)))),
+    (family::EXPECTED_USER_SEATS, Source::Targets(|target, _, _| Some(target.expected?.as_sample()))),
+    (family::EXPECTED_FILE_SUCCESS, Source::Whole(expected_file_success)),
+    (family::EXPECTED_ROWS_UNMATCHED, Source::Whole(expected_rows_unmatched)),
     (family::CUSTOMER_INFO, Source::Whole(customers)),
     (family::CUSTOMER_PURCHASED_PRODUCTS, Source::Whole(purchased_products)),
     (family::CUSTOMER_FAILING_PRODUCTS, Source::Whole(failing_products)),
@@ -140,6 +143,15 @@ fn poll_success(target: &KnownTarget, now: Now, freshness: Freshness) -> Option<
         TargetState::Failing => Some(flag(false)),
         TargetState::Pending => None,
     }
+}
+
+fn expected_file_success(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {
+    known.expected_file.map(|file| family.sample(&[], flag(file.success))).into_iter().collect()
+}
+
+fn expected_rows_unmatched(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {
+    let unmatched = known.expected_file.and_then(|file| file.unmatched);
+    unmatched.map(|rows| family.sample(&[], count(rows as u64))).into_iter().collect()
 }
 
 fn customers(family: &Family, known: &Snapshot, _: Now) -> Vec<Metric> {

@@ -73,8 +73,15 @@ fn is_name(text: &str) -> bool {
 #[test]
 fn a_family_that_does_not_apply_is_absent() {
     let text = text(&at_start());
-    for absent in ["avepoint_discovery", "certificate", "token_expiry", "cycle_duration", "avepoint_api_up", "_info{c"]
-    {
+    for absent in [
+        "avepoint_discovery",
+        "avepoint_expected",
+        "certificate",
+        "token_expiry",
+        "cycle_duration",
+        "avepoint_api_up",
+        "_info{c",
+    ] {
         assert!(!text.contains(absent), "{absent}\n{text}");
     }
 }

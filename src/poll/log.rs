@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 use super::capacity::Capacity;
 use super::cycle::{Kind, Tally};
 use super::discovery::{Verdict, missing};
+use super::expected::Unmatched;
 use crate::names::SomeOf;
 use crate::rfc3339;
 use crate::store::{KnownTarget, Label, Now, Record, Snapshot, Target, TargetState};
@@ -34,6 +35,7 @@ pub(super) struct PollLog {
     cycles_with_left: u32,
     hidden: Vec<CustomerId>,
     unknown: BTreeSet<CustomerId>,
+    unmatched: Unmatched,
     held_until: Option<SystemTime>,
     discovery_failed: bool,
     lost_rows: usize,
@@ -113,6 +115,19 @@ impl PollLog {
             }
             self.hidden = hidden;
         }
+    }
+
+    /// Rows of expected seats that belong to nobody are logged once, until there are names among them that were not. Returns
+    /// how many there are.
+    pub(super) fn unmatched(&mut self, unmatched: Unmatched) -> usize {
+        let rows = unmatched.rows;
+        let new: Vec<_> = unmatched.names.difference(&self.unmatched.names).collect();
+        if !new.is_empty() {
+            let some = SomeOf(&new, SOME_NAMES);
+            warn!(rows, %some, "the expected seats have rows of unknown customers or products: they are ignored");
+        }
+        self.unmatched = unmatched;
+        rows
     }
 
     /// Rows of a listing that name no customer are logged once, until there are more or fewer.

@@ -8,6 +8,7 @@ mod agenda;
 mod capacity;
 mod cycle;
 mod discovery;
+mod expected;
 mod fruitless;
 mod log;
 mod once;
@@ -28,6 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use capacity::{Capacity, TYPICAL_LATENCY};
+pub use expected::{ExpectedRow, ExpectedSeatsFile, Unmatched};
 pub use once::{PolledOnce, poll_once};
 pub use selection::{ConfiguredCustomer, Discovery, ProductList, Selection, WatchList};
 
@@ -86,6 +88,8 @@ pub struct Plan {
     pub client: Arc<Client>,
     pub selection: Arc<Selection>,
     pub timing: Timing,
+    /// What the file says by which seats are expected, as it was when the plan was made.
+    pub expected: Option<ExpectedSeatsFile>,
 }
 
 /// The background poller, the only one who writes the store.
@@ -137,6 +141,9 @@ impl Poller {
                 _ = look_around.tick() => agenda.look_around().await.then_some(Kind::Early),
             };
             let Some(kind) = kind else { continue };
+            if kind != Kind::Part {
+                agenda.look_at_expected().await;
+            }
             let start = agenda.cycle_began(kind);
             let deadline = if kind == Kind::Full { agenda.next_cycle() } else { agenda.last_early_request() };
             Cycle::begin(kind, agenda, start, deadline).run(agenda, plans).await;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use elements_api::{Error, Round};
 use tracing::warn;
 
+use super::expected::{Expected, ExpectedSeatsFile};
+use super::log::PollLog;
 use super::schedule::Due;
-use super::selection::{Selection, WatchList};
+use super::selection::Selection;
 use super::sweep::{Outcome, Sweep};
 use crate::store::{Freshness, Now, Snapshot, StoreWriter, Target};
 
@@ -20,7 +22,7 @@ pub struct PolledOnce {
     pub errors: BTreeMap<Target, Error>,
 }
 
-/// Polls every target of `selection` once. `progress` hears how many targets are done, and of how many.
+/// Polls every target of `selection` once, and what seats are `expected` of. `progress` hears how many targets are done, and of how many.
 ///
 /// # Errors
 ///
@@ -28,6 +30,7 @@ pub struct PolledOnce {
 pub async fn poll_once(
     round: Arc<Round>,
     selection: &Selection,
+    expected: Option<ExpectedSeatsFile>,
     freshness: Freshness,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<PolledOnce, Error> {
@@ -35,12 +38,13 @@ pub async fn poll_once(
         Some(_) => round.customers().await?.customers,
         None => Vec::new(),
     };
-    let WatchList { customers, hidden } = selection.watch_list(&listing, |_| None);
-    for customer_id in &hidden {
+    let mut watched = selection.watch_list(&listing, |_| None);
+    let store = StoreWriter::new(freshness);
+    store.set_expected_file(Expected::by(expected).expect(&mut watched, Some(&mut PollLog::default())));
+    for customer_id in &watched.hidden {
         warn!(%customer_id, "a discovered customer is not polled: its id is the name of another customer");
     }
-    let store = StoreWriter::new(freshness);
-    store.watch(&customers);
+    store.watch(&watched.customers);
 
     let known = store.snapshot();
     let targets = known.targets().map(|(customer, product, _)| Target { customer: customer.id.clone(), product });

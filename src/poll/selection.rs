@@ -1,6 +1,6 @@
 //! Which customers and products are watched: what is configured, and what discovery adds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use elements_api::{CATALOG, CustomerId, ListedCustomer, ProductType};
 
@@ -71,7 +71,8 @@ impl WatchList {
 
     /// Those of them that are dormant until they turn out to have seats.
     pub fn dormant_targets(&self) -> usize {
-        self.customers.iter().filter(|watched| !watched.listed).map(|watched| watched.products.len()).sum()
+        let all = self.customers.iter().filter(|watched| !watched.listed);
+        all.map(|watched| watched.products.len() - watched.expected.len()).sum()
     }
 }
 
@@ -96,6 +97,7 @@ impl Selection {
                 customer: Customer { id, label, name },
                 products: products.products(),
                 listed: *products != ProductList::All,
+                expected: BTreeMap::new(),
             }
         };
         let mut customers: Vec<_> = self

@@ -3,6 +3,7 @@
 //! One [writer](StoreWriter), the poller's, and many readers. A reader takes a [`Snapshot`], which costs one pointer per
 //! customer and holds nobody up: customers are shared until one of them changes, and copied then.
 
+mod expected;
 mod now;
 mod record;
 pub mod saved;
@@ -14,6 +15,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+pub use expected::ExpectedFile;
 pub use now::{Clock, Now};
 pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, KnownTarget, Record, TargetState};
 pub use subscriptions::{KnownSubscriptions, MergedSubscription, SubscriptionLabels, Terms};
@@ -46,9 +48,12 @@ pub struct Snapshot {
     pub added: BTreeMap<CustomerId, SystemTime>,
     /// What the last listings of subscriptions said, of whoever they said anything. `None` before there was one.
     pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
+    /// Of the file that says which seats are expected; `None` without one.
+    pub expected_file: Option<ExpectedFile>,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
     pub ready: bool,
-    /// Rises with every change to `customers`, `added`, `subscriptions` and `freshness`: two snapshots of one version show the same.
+    /// Rises with every change to `customers`, `added`, `subscriptions`, `expected_file` and `freshness`: two
+    /// snapshots of one version show the same.
     pub version: u64,
 }
 
@@ -95,6 +100,7 @@ impl StoreWriter {
             listing: None,
             added: BTreeMap::new(),
             subscriptions: None,
+            expected_file: None,
             ready: false,
             version: 0,
         };
@@ -126,6 +132,15 @@ impl StoreWriter {
         }
     }
 
+    /// From now on this is so of the file of expected seats.
+    pub fn set_expected_file(&self, file: Option<ExpectedFile>) {
+        let mut known = self.lock();
+        if known.expected_file != file {
+            known.version += 1;
+            known.expected_file = file;
+        }
+    }
+
     /// From now on these are watched: those that were before keep what is known of them, the others go.
     pub fn watch(&self, watched: &[WatchedCustomer]) {
         let mut known = self.lock();
@@ -133,7 +148,7 @@ impl StoreWriter {
         let mut before = std::mem::take(&mut known.customers);
         known.customers = watched
             .iter()
-            .map(|WatchedCustomer { customer, products, listed }| {
+            .map(|WatchedCustomer { customer, products, listed, expected }| {
                 let was = before.remove_entry(&customer.id);
                 let is_respelled = was.as_ref().is_some_and(|(id, _)| id.as_str() != customer.id.as_str());
                 let record = |product| {
@@ -141,7 +156,11 @@ impl StoreWriter {
                     // That there is nothing was answered by another spelling of the id, and may be true of that alone.
                     (record.had_seats() || !is_respelled).then_some(record)
                 };
-                let target = |product| KnownTarget { listed: *listed, record: record(product).unwrap_or_default() };
+                let target = |product| {
+                    let expected = expected.get(product).copied();
+                    let listed = *listed || expected.is_some();
+                    KnownTarget { listed, expected, record: record(product).unwrap_or_default() }
+                };
                 let products = products.iter().map(|product| (*product, target(product)));
                 let entry = KnownCustomer { customer: customer.clone(), products: products.collect() };
                 (customer.id.clone(), Arc::new(entry))
@@ -298,6 +317,18 @@ mod tests {
         assert_eq!(seats(&store, "a", 1), None);
         assert_eq!(seats(&store, "b", 1), None);
         assert_eq!(store.snapshot().targets().count(), 2);
+    }
+
+    #[test]
+    fn what_is_expected_counts_as_listed_until_it_is_not() {
+        let store = store();
+        let all = WatchedCustomer { listed: false, ..customer("a", &[1, 4]) };
+        let expected = BTreeMap::from([(target("a", 4).product, Seats::ZERO)]);
+        store.watch(&[WatchedCustomer { expected, ..all.clone() }]);
+        let shown = || store.snapshot().targets().map(|(_, _, t)| (t.is_dormant(), t.expected)).collect::<Vec<_>>();
+        assert_eq!(shown(), [(true, None), (false, Some(Seats::ZERO))]);
+        store.watch(&[all]);
+        assert_eq!(shown(), [(true, None), (true, None)]);
     }
 
     #[test]

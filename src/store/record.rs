@@ -13,8 +13,10 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 /// A target that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownTarget {
-    /// Somebody listed its product by name or number, and did not write `all`.
+    /// Somebody listed its product by name or number, and did not write `all`; or expects seats of it.
     pub listed: bool,
+    /// So many seats are expected, such as by who bills them.
+    pub expected: Option<Seats>,
     pub record: Record,
 }
 
@@ -190,12 +192,16 @@ mod tests {
     }
 
     fn listed(outcomes: &[(u64, Result<Answer, Reason>)]) -> KnownTarget {
-        KnownTarget { listed: true, record: record(outcomes) }
+        KnownTarget { listed: true, expected: None, record: record(outcomes) }
     }
 
     fn restored(answer: Answer, at: u64) -> KnownTarget {
         let answer = Some(Answered { answer, at: now(at).wall, came: None });
-        KnownTarget { listed: true, record: Record { answer, last_seats: Some(number(5)), ..Record::default() } }
+        KnownTarget {
+            listed: true,
+            expected: None,
+            record: Record { answer, last_seats: Some(number(5)), ..Record::default() },
+        }
     }
 
     #[test]
@@ -229,7 +235,8 @@ mod tests {
 
     #[test]
     fn what_had_seats_once_is_never_dormant_again() {
-        let dormant = |outcomes: &[_]| KnownTarget { listed: false, record: record(outcomes) }.is_dormant();
+        let dormant =
+            |outcomes: &[_]| KnownTarget { listed: false, expected: None, record: record(outcomes) }.is_dormant();
         assert!(dormant(&[]));
         assert!(dormant(&[(1, Ok(answer(0))), (2, Ok(Answer::NotFound)), (3, Err(Reason::Forbidden))]));
         assert!(!dormant(&[(1, Ok(answer(5)))]));

@@ -1,9 +1,10 @@
 //! What is watched, as the metrics show it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use elements_api::{CustomerId, ProductType};
+use elements_api::{CustomerId, ProductType, Seats};
 
 /// What is polled: one product of one customer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,8 @@ pub struct WatchedCustomer {
     pub products: Vec<ProductType>,
     /// Somebody listed them by name or number, and did not write `all`.
     pub listed: bool,
+    /// The seats that somebody expects of some of them, which is as good as listing these.
+    pub expected: BTreeMap<ProductType, Seats>,
 }
 
 /// Text of at most [`Label::MAX_BYTES`] bytes, which is what one label value may cost, on one line.

@@ -142,7 +142,7 @@ mod tests {
             products: ProductList::Listed(vec![product(4)]),
         };
         let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
-        let plan = Plan { client, selection: Arc::new(selection), timing };
+        let plan = Plan { client, selection: Arc::new(selection), timing, expected: None };
         let mut agenda = Agenda::new(plan, &Saved::default(), Arc::new(status()), Clock::system());
         let now = Instant::now();
         assert_eq!(agenda.take_listing(Err(Error::NotBegun)), None);

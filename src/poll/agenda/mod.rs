@@ -12,11 +12,11 @@ use tracing::{info, warn};
 use super::capacity::{Capacity, Latency};
 use super::cycle::{Kind, Tally};
 use super::discovery::Listings;
+use super::expected::Expected;
 use super::fruitless::Fruitless;
 use super::log::{PollLog, log_cycle_ended};
 use super::periodic::Periodic;
 use super::schedule::{Asked, Candidate, Count, Due, Schedule};
-use super::selection::WatchList;
 use super::subscriptions::is_probable;
 use super::sweep::Outcome;
 use super::{Plan, Timing};
@@ -34,6 +34,7 @@ pub(super) struct Agenda {
     schedule: Schedule,
     listings: Listings,
     subscriptions: Periodic,
+    expected: Expected,
     log: PollLog,
     created: Instant,
     /// When the interval last began a cycle.
@@ -82,6 +83,7 @@ impl Agenda {
         let now = clock.now();
         let store = StoreWriter::new(plan.timing.freshness());
         store.begin_account(plan.client.settings().account(), saved);
+        let expected = Expected::by(plan.expected.clone());
         let mut agenda = Self {
             plan,
             store,
@@ -89,6 +91,7 @@ impl Agenda {
             schedule: Schedule::new(now),
             listings: Listings::default(),
             subscriptions: Periodic::default(),
+            expected,
             log: PollLog::default(),
             created: now.monotonic,
             full_cycle: None,
@@ -182,6 +185,7 @@ impl Agenda {
             // There may be somebody whose subscriptions nobody asked for yet.
             self.subscriptions = Periodic::default();
         }
+        self.expected.adopt(self.plan.expected.clone());
         self.store.set_freshness(self.plan.timing.freshness());
         self.watch();
         self.warn_of_capacity();
@@ -206,6 +210,14 @@ impl Agenda {
             self.try_again();
         }
         now.monotonic
+    }
+
+    /// Looks whether other seats are expected.
+    pub(super) async fn look_at_expected(&mut self) {
+        if self.expected.look().await {
+            self.watch();
+            self.warn_of_capacity();
+        }
     }
 
     /// Looks for what may have put an end to a trouble: credentials that were replaced, or a clock that was set. Whether a
@@ -311,7 +323,7 @@ impl Agenda {
         }
     }
 
-    /// Watches what the selection and the listing of customers come to.
+    /// Watches what the selection, the listing of customers and the expected seats come to.
     fn watch(&mut self) {
         let selection = &self.plan.selection;
         if self.plan.timing.subscriptions.is_none() {
@@ -321,9 +333,13 @@ impl Agenda {
         let subscribed = |id: &CustomerId| known.subscriptions.as_ref()?.get(id);
         let organization = |id: &CustomerId| subscribed(id)?.listed.organization.as_deref();
         let listing = known.listing.as_deref().unwrap_or_default();
-        let WatchList { customers, hidden } = selection.watch_list(listing, organization);
-        self.log.hidden(hidden);
-        self.store.watch(&customers);
+        let mut watched = selection.watch_list(listing, organization);
+        // Before a listing nobody is unknown.
+        let all_are_known = selection.discovery.is_none() || known.listing.is_some();
+        let file = self.expected.expect(&mut watched, all_are_known.then_some(&mut self.log));
+        self.log.hidden(watched.hidden);
+        self.store.watch(&watched.customers);
+        self.store.set_expected_file(file);
         let watched = self.store.snapshot();
         let targets = watched.targets().map(|(customer, product, target)| Candidate {
             target: Target { customer: customer.id.clone(), product },

@@ -67,7 +67,7 @@ impl Running {
         clock: Clock,
         status: Arc<Status>,
     ) -> Self {
-        let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing });
+        let (plans, receiver) = watch::channel(Plan { client, selection: Arc::new(selection), timing, expected: None });
         let poller = Poller::new(receiver, saved, status.clone(), clock.clone());
         let (store, shutdown) = (poller.store(), CancellationToken::new());
         let task = tokio::spawn(poller.run(shutdown.clone()));

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use avepoint_exporter::config::Config;
+use avepoint_exporter::poll::ExpectedSeatsFile;
 use exporter_web::WebConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -16,8 +17,16 @@ use crate::harness::{Ended, binary, printed, root, tool};
 
 #[test]
 fn every_block_is_of_a_kind_that_is_tested() {
-    const KINDS: &[&str] =
-        &["sh", "text", "promql", "yaml exporter.yaml", "yaml web.yml", "yaml prometheus.yml", "yaml grafana.yaml"];
+    const KINDS: &[&str] = &[
+        "sh",
+        "text",
+        "promql",
+        "yaml exporter.yaml",
+        "yaml web.yml",
+        "yaml prometheus.yml",
+        "yaml grafana.yaml",
+        "csv expected.csv",
+    ];
     for document in Document::all() {
         for block in document.blocks() {
             assert!(KINDS.contains(&block.kind.as_str()), "{}: a block of the kind {:?}", document.path, block.kind);
@@ -37,6 +46,19 @@ fn the_exporter_accepts_every_exporter_yaml() {
             fs::write(folder.path().join(file.trim()), "x").unwrap();
         }
         Config::load_with(&path, &|_| None).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
+fn the_exporter_reads_all_expected_seats() {
+    let files = blocks_of_all("csv expected.csv");
+    assert!(!files.is_empty());
+    for text in files {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("expected.csv");
+        fs::write(&path, &text).unwrap();
+        let file = ExpectedSeatsFile::read(&path);
+        assert!(file.rows().is_ok_and(|rows| !rows.is_empty()), "{file:?}");
     }
 }
 
