@@ -4,11 +4,16 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use humantime::{format_rfc3339_nanos, format_rfc3339_seconds};
+use humantime::{format_rfc3339_micros, format_rfc3339_nanos, format_rfc3339_seconds};
 
 /// To the second.
 pub fn seconds(at: SystemTime) -> impl Display {
     format_rfc3339_seconds(writable(at))
+}
+
+/// To the microsecond.
+pub fn micros(at: SystemTime) -> impl Display {
+    format_rfc3339_micros(writable(at))
 }
 
 /// Exactly.

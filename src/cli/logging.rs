@@ -5,16 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt, registry};
+use tracing_subscriber::{Layer, Registry, fmt, registry};
 
 use super::args::{LogFormat, LogLevel};
+use crate::rfc3339;
 use crate::status::LinesDropped;
 
 /// The log of this process. Nothing waits for its reader: lines that it does not take in time are dropped and counted.
@@ -74,6 +80,52 @@ impl Write for Counting {
     }
 }
 
+/// Writes lines in `format`.
+fn layer<W>(format: LogFormat, to: W, clock: fn() -> SystemTime) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    match format {
+        LogFormat::Logfmt => tracing_logfmt::builder()
+            .with_timestamp(false)
+            .layer()
+            .map_event_format(|format| Timed { format, clock: Timestamp(clock) })
+            .with_writer(to)
+            .boxed(),
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_timer(Timestamp(clock)).with_writer(to).boxed(),
+    }
+}
+
+/// When a line was written. The libraries' own clocks panic past the year 9999, and one that panics while a panic is logged
+/// aborts the process.
+struct Timestamp(fn() -> SystemTime);
+
+impl FormatTime for Timestamp {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", rfc3339::micros((self.0)()))
+    }
+}
+
+/// A line of logfmt that begins with its time.
+struct Timed<F> {
+    format: F,
+    clock: Timestamp,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Timed<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
+        to.write_str("ts=")?;
+        self.clock.format_time(&mut to)?;
+        to.write_char(' ')?;
+        self.format.format_event(context, to, event)
+    }
+}
+
 /// The crates of this workspace that log.
 const OURS: [&str; 2] = [env!("CARGO_CRATE_NAME"), "exporter_web"];
 
@@ -102,10 +154,40 @@ pub(super) fn start(level: LogLevel, format: LogFormat) -> Log {
         // It warns of what a client does wrong, as often as the client does it.
         .with_target("h2", level.min(LevelFilter::ERROR))
         .with_default(level.min(LevelFilter::WARN));
-    let layer = match format {
-        LogFormat::Logfmt => tracing_logfmt::builder().layer().with_writer(stderr).boxed(),
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(stderr).boxed(),
-    };
+    let layer = layer(format, stderr, SystemTime::now);
     registry().with(layer.with_filter(filter)).init();
     Log { writer, lines_dropped }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Mutex;
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn line(format: LogFormat, clock: fn() -> SystemTime) -> String {
+        let (mut lines, log) = io::pipe().unwrap();
+        let log = registry().with(layer(format, Mutex::new(log), clock));
+        tracing::subscriber::with_default(log, || tracing::warn!(answer = 42, "what a clock"));
+        let mut line = String::new();
+        lines.read_to_string(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn a_line_is_written_whatever_the_clock_says() {
+        let clocks: [(fn() -> SystemTime, _); 3] = [
+            (|| UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789), "2023-11-14T22:13:20.123456Z"),
+            (|| UNIX_EPOCH + Duration::from_secs(1 << 40), "9999-12-31T23:59:59.000000Z"),
+            (|| UNIX_EPOCH - Duration::from_secs(1 << 40), "1970-01-01T00:00:00.000000Z"),
+        ];
+        for (clock, time) in clocks {
+            let logfmt = line(LogFormat::Logfmt, clock);
+            assert!(logfmt.starts_with(&format!("ts={time} level=warn ")), "{logfmt}");
+            let json = line(LogFormat::Json, clock);
+            assert!(json.starts_with(&format!("{{\"timestamp\":\"{time}\",\"level\":\"WARN\"")), "{json}");
+        }
+    }
 }

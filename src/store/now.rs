@@ -34,7 +34,9 @@ impl Add<Duration> for Now {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self { wall: self.wall + duration, monotonic: self.monotonic + duration }
+        // A clock may be set so far ahead that there is no such moment.
+        let wall = self.wall.checked_add(duration).unwrap_or(self.wall);
+        Self { wall, monotonic: self.monotonic + duration }
     }
 }
 

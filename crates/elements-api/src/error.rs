@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::Reason;
 use crate::observer::Operation;
+use crate::wall_clock;
 
 /// A request without an answer. Its text is for a person; [`reason`](Error::reason) is for a label.
 ///
@@ -210,7 +211,7 @@ pub enum CredentialError {
         key: PathBuf,
     },
     /// The certificate's time is over.
-    #[error("the certificate in {} expired at {}: renew it", .file.display(), humantime::format_rfc3339_seconds(*.since))]
+    #[error("the certificate in {} expired at {}: renew it", .file.display(), wall_clock::shown(*.since))]
     Expired {
         /// The file of the certificate.
         file: PathBuf,
@@ -221,7 +222,7 @@ pub enum CredentialError {
     #[error(
         "the certificate in {} is not valid before {}: is this machine's clock right?",
         .file.display(),
-        humantime::format_rfc3339_seconds(*.from)
+        wall_clock::shown(*.from)
     )]
     NotYetValid {
         /// The file of the certificate.

@@ -61,6 +61,7 @@ mod subscription;
 pub mod testing;
 mod token;
 mod transport;
+mod wall_clock;
 mod wire;
 
 pub use catalog::{CATALOG, Product, ProductType, UnknownProduct};

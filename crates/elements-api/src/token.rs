@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::error::{BadResponse, Error, OAuthError};
 use crate::model::CustomerId;
 use crate::secret::Secret;
+use crate::wall_clock;
 use crate::wire;
 
 const LICENSE_SCOPE: &str = "elements.license.read.all";
@@ -56,7 +57,7 @@ impl Token {
             renew_at: begun + lifetime.saturating_sub(LONGEST_MARGIN.min(lifetime / 5)),
             usable_until: begun + lifetime,
         };
-        Ok((token, SystemTime::now() + lifetime.saturating_sub(begun.elapsed())))
+        Ok((token, wall_clock::from_now(lifetime.saturating_sub(begun.elapsed()))))
     }
 
     pub(crate) fn is_fresh(&self) -> bool {

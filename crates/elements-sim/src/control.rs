@@ -179,7 +179,9 @@ impl State {
     /// The server's clock.
     pub(crate) fn now(&self) -> SystemTime {
         let skew = Duration::from_secs(self.world.clock_skew.unsigned_abs());
-        if self.world.clock_skew < 0 { SystemTime::now() - skew } else { SystemTime::now() + skew }
+        let now = SystemTime::now();
+        let skewed = if self.world.clock_skew < 0 { now.checked_sub(skew) } else { now.checked_add(skew) };
+        skewed.unwrap_or(now)
     }
 }
 

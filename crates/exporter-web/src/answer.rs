@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as _;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Denial, Guard};
 use crate::config::Agreed;
+use crate::date::date;
 use crate::origin::Origin;
 use crate::{Body, Observer, Service, WebConfig, plain_text};
 
@@ -104,6 +106,7 @@ impl<S: Service> Handler<S> {
         if let Some(length) = length {
             headers.insert(CONTENT_LENGTH, length.into());
         }
+        headers.insert(DATE, date(SystemTime::now()));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in &self.config().headers {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::HOST;
 use http::{Request, Response, StatusCode, Version};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::config::Agreed;
+use crate::date::while_dated;
 use crate::origin::Origin;
 use crate::phase::{Phase, PhaseClock, TimedStream};
 use crate::{Body, Handler, Limits, Service, http2, plain_text};
@@ -79,13 +81,13 @@ impl<S: Service> Connection<S> {
             biased;
             () = stopping.cancelled() => None,
             () = handler.no_longer_admits(agreed.as_ref()) => None,
-            ended = connection.as_mut() => Some(ended),
+            ended = while_dated(connection.as_mut(), SystemTime::now) => Some(ended),
         };
         let ended = if let Some(ended) = ended {
             ended
         } else {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            while_dated(connection.as_mut(), SystemTime::now).await
         };
         if let Err(error) = ended {
             debug!(%error, "a connection broke");

@@ -9,6 +9,7 @@ mod body;
 mod config;
 mod connection;
 mod connections;
+mod date;
 mod error;
 mod http2;
 mod limits;

@@ -118,7 +118,7 @@ impl StateFile {
             }
             Saved::default()
         });
-        saved.drop_answers_after(now + CLOCK_TOLERANCE);
+        saved.drop_answers_after(now.checked_add(CLOCK_TOLERANCE).unwrap_or(now));
         Ok((file, saved))
     }
 

@@ -19,6 +19,7 @@ use crate::pace::Pace;
 use crate::retry::GivesWay;
 use crate::token::{Scope, Tokens, token_refused};
 use crate::transport::{Http, Request, Response, SendError, Transport};
+use crate::wall_clock;
 use crate::{Settings, SetupError, retry};
 
 /// A client of the vendor's API, to be shared: its limits hold for all requests together, and so does its token.
@@ -129,7 +130,7 @@ impl Client {
             if reason == Reason::Throttled {
                 self.pace.hold(again);
                 if error.retry_after().is_some() {
-                    self.observer.held_back(SystemTime::now() + again.saturating_duration_since(Instant::now()));
+                    self.observer.held_back(wall_clock::from_now(again.saturating_duration_since(Instant::now())));
                 }
             }
             if number >= self.settings.max_retries || again >= deadline || !way.may_retry(reason) {
