@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::excerpt::Excerpt;
 use crate::model::Reason;
 use crate::observer::Operation;
 use crate::wall_clock;
@@ -162,7 +163,7 @@ pub enum SetupError {
     },
     /// The system has no certificate authorities, most likely.
     #[error("cannot set up HTTPS: {0}; install the system's CA certificates (package ca-certificates)")]
-    Client(String),
+    Client(Excerpt),
 }
 
 /// Why no token could even be asked for.
@@ -300,10 +301,10 @@ pub enum NetworkProblem {
     UnknownAuthority,
     /// The server's certificate is refused for another cause.
     #[error("the TLS certificate is not trusted: {0}")]
-    Untrusted(String),
+    Untrusted(Excerpt),
     /// Anything else: no such host, no route, refused, reset.
     #[error("{0}")]
-    Other(String),
+    Other(Excerpt),
 }
 
 /// Why an answer cannot be used.
@@ -338,7 +339,7 @@ pub enum BadResponse {
     },
     /// The pages of a listing contradict each other or the documentation.
     #[error("{0}")]
-    Listing(String),
+    Listing(Excerpt),
 }
 
 /// How the text names what was asked.

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use crate::error::BadResponse;
+use crate::excerpt::Excerpt;
 use crate::model::{CustomerId, ListedCustomer};
 use crate::subscription::{SubscribedCustomer, Tenant};
 
@@ -139,7 +140,8 @@ impl<R: Row> Listing<R> {
     /// vendor's list changed in the middle, or its paging does not work as documented.
     pub(crate) fn add(&mut self, page: Page<R>) -> Result<bool, BadResponse> {
         let asked = self.next_page();
-        let reject = |problem: String| Err(BadResponse::Listing(problem));
+        let contradiction = |problem: String| BadResponse::Listing(Excerpt::of(problem));
+        let reject = |problem| Err(contradiction(problem));
         if page.index != asked {
             return reject(format!("page {asked} was asked for, but page {} came", page.index));
         }
@@ -155,7 +157,7 @@ impl<R: Row> Listing<R> {
             return reject(format!("page {asked} holds {rows} {}s, more than {}", R::NAMES, self.page_size));
         }
         for row in page.rows {
-            self.add_row(row, asked).map_err(BadResponse::Listing)?;
+            self.add_row(row, asked).map_err(contradiction)?;
         }
         let lost = page.lost.len();
         if let Some(first) = page.lost.into_iter().next() {

@@ -15,6 +15,7 @@ use rustls::{CertificateError, RootCertStore};
 use url::{Origin, Url};
 
 use crate::error::NetworkProblem;
+use crate::excerpt::Excerpt;
 use crate::proxy::{Proxy, proxy_to};
 use crate::resolver::Resolver;
 use crate::retry::parse_retry_after;
@@ -91,7 +92,8 @@ impl Http {
             None => Vec::new(),
         };
         if let Some(file) = std::env::var_os(SYSTEM_ROOTS) {
-            let problem = |error| SetupError::Client(format!("the file that {SYSTEM_ROOTS} names: {error}"));
+            let problem =
+                |error| SetupError::Client(Excerpt::of(format_args!("the file that {SYSTEM_ROOTS} names: {error}")));
             bounded_file::read(Path::new(&file), bounded_file::LARGEST).map_err(problem)?;
         }
         Ok(Self {
@@ -175,13 +177,13 @@ impl Reach {
 
     fn network(&self, error: reqwest::Error) -> SendError {
         let problem = if error.is_connect() && error.is_timeout() {
-            NetworkProblem::Other(format!("no connection within {}", humantime::format_duration(self.connect_timeout)))
+            NetworkProblem::Other(Excerpt::of(format!("no connection within {}", humantime::format_duration(self.connect_timeout)))
         } else {
             network(error)
         };
         SendError::Network(match (problem, &self.through) {
             (NetworkProblem::Other(problem), Some(proxy)) => {
-                NetworkProblem::Other(format!("through the proxy {proxy}: {problem}"))
+                NetworkProblem::Other(Excerpt::of(format!("through the proxy {proxy}: {problem}")))
             }
             (problem, _) => problem,
         })
@@ -216,7 +218,7 @@ fn client(
         Some(proxy) => builder.proxy(proxy),
         None => builder,
     };
-    builder.build().map_err(|error| SetupError::Client(in_full(&error)))
+    builder.build().map_err(|error| SetupError::Client(Excerpt::of(in_full(&error))))
 }
 
 /// Only plain characters, and not many: it goes into logs.
@@ -237,13 +239,13 @@ fn network(error: reqwest::Error) -> NetworkProblem {
             return match problem {
                 // The latter is an authority with the name of one that is known.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => NetworkProblem::UnknownAuthority,
-                other => NetworkProblem::Untrusted(brief(&other.to_string())),
+                other => NetworkProblem::Untrusted(Excerpt::of(other)),
             };
         }
         source = cause.source();
     }
     // The outermost says no more than that sending failed.
-    NetworkProblem::Other(brief(&in_full(error.source().unwrap_or(&error))))
+    NetworkProblem::Other(Excerpt::of(in_full(error.source().unwrap_or(&error))))
 }
 
 /// A TLS error travels inside I/O errors, which do not name what is in them as their source.
@@ -268,20 +270,6 @@ fn in_full(error: &dyn StdError) -> String {
     text
 }
 
-/// What others have written a part of, such as a certificate with thousands of names: one line that is not too long.
-fn brief(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let mut brief = String::new();
-    for c in text.chars() {
-        if brief.len() >= LONGEST {
-            brief.push('…');
-            break;
-        }
-        if c.is_control() { brief.extend(c.escape_unicode()) } else { brief.push(c) }
-    }
-    brief
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -289,15 +277,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-
-    #[test]
-    fn what_a_certificate_says_is_repeated_in_part_on_one_line() {
-        let names = (0..3_000).map(|n| format!("\"name-{n}.example.com\"")).collect::<Vec<_>>().join(", ");
-        let text = brief(&format!("not valid for name \u{1b}[31m\n; certificate is only valid for {names}"));
-        assert!(text.starts_with("not valid for name \\u{1b}[31m\\u{a}; certificate"), "{text}");
-        assert!(text.ends_with('…') && text.len() < 510, "{}", text.len());
-        assert_eq!(brief("connection refused"), "connection refused");
-    }
 
     /// The head of what is sent for a request with this body.
     async fn sent(body: Option<Body>) -> String {

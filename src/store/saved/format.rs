@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use elements_api::{Account, Answer, CustomerId, ListedCustomer, Object, ProductType, Seats};
+use elements_api::{Account, Answer, CustomerId, Excerpt, ListedCustomer, Object, ProductType, Seats};
 use serde::{Deserialize, Serialize};
 
 use super::subscriptions::{self, RawSubscribed};
@@ -44,7 +44,8 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
     let bytes = checksum::verified(bytes).ok_or_else(|| damaged("its checksum is not that of what it holds"))?;
     let Object(document): Object<Document<'_>> = parse(bytes)?;
     if document.base_url != account.base_url.as_str() || document.client_id != account.client_id {
-        let (base_url, client_id) = (document.base_url.into_owned(), document.client_id.into_owned());
+        let quoted = |text: &str| Excerpt::of(format_args!("{text:?}"));
+        let (base_url, client_id) = (quoted(&document.base_url), quoted(&document.client_id));
         return Err(Unusable::OtherAccount { base_url, client_id });
     }
     let (listing, added) = document.listing.map(read_listing).transpose().map_err(damaged)?.unzip();
@@ -394,6 +395,7 @@ mod tests {
         let message = refusal(GOOD.replace("app", "other\u{202e}"));
         assert_eq!(message, r#"is of another account (client id "other\u{202e}" at "https://api.example/")"#);
         assert!(refusal(GOOD.replace("api.example", "api.test")).starts_with("is of another account"));
+        assert!(refusal(GOOD.replace("app", &"a".repeat(1 << 20))).len() < 1000, "however much it holds");
     }
 
     #[test]

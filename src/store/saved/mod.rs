@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use elements_api::{Account, CustomerId, ListedCustomer, Seats};
+use elements_api::{Account, CustomerId, Excerpt, ListedCustomer, Seats};
 
 use self::checksum::Summed;
 use self::disk::{Calls, Disk};
@@ -270,8 +270,8 @@ enum Unusable {
     Damaged(String),
     #[error("is of another version (its format is {0}, and this exporter's {version})", version = format::VERSION)]
     OtherVersion(u64),
-    #[error("is of another account (client id {client_id:?} at {base_url:?})")]
-    OtherAccount { base_url: String, client_id: String },
+    #[error("is of another account (client id {client_id} at {base_url})")]
+    OtherAccount { base_url: Excerpt, client_id: Excerpt },
 }
 
 impl Unusable {

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::catalog::ProductType;
 use crate::error::BadResponse;
+use crate::excerpt::Excerpt;
 use crate::listing::Page;
 use crate::model::{Answer, CustomerId, ListedCustomer, Seats};
 use crate::object::Object;
@@ -108,7 +109,7 @@ fn page<R>(body: &[u8], mut read: impl FnMut(&RawValue) -> Result<R, String>) ->
         json(body, "an object with data (a list) and metadata (pageIndex, totalCount)")?;
     let (index, total) = (page_index.0, total_count.0);
     if data.is_none() && total > 0 {
-        return Err(BadResponse::Listing(format!("the total is {total}, but the data is null")));
+        return Err(BadResponse::Listing(Excerpt::of(format_args!("the total is {total}, but the data is null"))));
     }
     let mut page = Page { rows: Vec::new(), lost: Vec::new(), index, total };
     for (number, row) in (1..).zip(data.unwrap_or_default()) {
