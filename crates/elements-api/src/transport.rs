@@ -177,7 +177,10 @@ impl Reach {
 
     fn network(&self, error: reqwest::Error) -> SendError {
         let problem = if error.is_connect() && error.is_timeout() {
-            NetworkProblem::Other(Excerpt::of(format!("no connection within {}", humantime::format_duration(self.connect_timeout)))
+            NetworkProblem::Other(Excerpt::of(format!(
+                "no connection within {}",
+                humantime::format_duration(self.connect_timeout)
+            )))
         } else {
             network(error)
         };
