@@ -25,6 +25,7 @@ mod deploy;
 mod discovery;
 mod docs;
 mod end_to_end;
+mod expected;
 mod harness;
 mod image;
 mod logs;
