@@ -11,15 +11,20 @@ use crate::harness::{eventually, http, printed, read, root, tool};
 
 const FILE: &str = "deploy/compose/alertmanager.yml";
 
-/// News of seats, customers and certificates, which are no consequence of anything else.
-const ALWAYS_SENT: [&str; 7] = [
+/// News of seats, customers, contracts, bills and certificates, which are no consequence of anything else.
+const ALWAYS_SENT: [&str; 12] = [
     "AvePointClientCertificateExpiresWithin7Days",
     "AvePointCustomerAdded",
     "AvePointCustomerLeft",
+    "AvePointExpectedSeatsDiffer",
+    "AvePointExpectedSeatsMissing",
     "AvePointExporterAbsent",
     "AvePointSeatsDecreased",
+    "AvePointSeatsExceeded",
     "AvePointSeatsIncreased",
     "AvePointSeatsVanished",
+    "AvePointSubscriptionEnded",
+    "AvePointSubscriptionEndsWithin7Days",
 ];
 
 #[test]
@@ -83,10 +88,11 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_sent() {
 }
 
 #[tokio::test]
-async fn news_and_trouble_of_many_customers_are_one_message_each_and_each_change_of_seats_is_its_own() {
+async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_endings_and_each_change_of_seats() {
     let judge = Judge::start();
     let alert = |name, severity, customer| {
-        let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a"});
+        let ends = if customer == "c-3" { "2027-01-31" } else { "2026-12-31" };
+        let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a", "ends": ends});
         json!({ "labels": labels })
     };
     let sent: Vec<_> = ["c-1", "c-2", "c-3"]
@@ -95,7 +101,11 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_and_each_change
             [
                 alert("AvePointCustomerAdded", "info", customer),
                 alert("AvePointCustomerFailing", "warning", customer),
+                alert("AvePointExpectedSeatsDiffer", "warning", customer),
                 alert("AvePointSeatsDecreased", "warning", customer),
+                alert("AvePointSubscriptionEndsWithin30Days", "warning", customer),
+                alert("AvePointSubscriptionEndsWithin7Days", "critical", customer),
+                alert("AvePointSubscriptionEndsWithin90Days", "info", customer),
             ]
         })
         .collect();
@@ -112,8 +122,12 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_and_each_change
     .await;
     let group = |name: &str, alerts| (name.to_owned(), alerts);
     let decreased = || group("AvePointSeatsDecreased", 1);
-    let customers = [group("AvePointCustomerAdded", 3), group("AvePointCustomerFailing", 3)];
-    assert_eq!(groups, [&customers[..], &[decreased(), decreased(), decreased()]].concat());
+    let customers = ["CustomerAdded", "CustomerFailing", "ExpectedSeatsDiffer"].map(|name| {
+        group(&format!("AvePoint{name}"), 3)
+    });
+    let days = ["30", "7", "90"].map(|days| format!("AvePointSubscriptionEndsWithin{days}Days"));
+    let days: Vec<_> = days.iter().flat_map(|name| [group(name, 1), group(name, 2)]).collect();
+    assert_eq!(groups, [&customers[..], &[decreased(), decreased(), decreased()], &days].concat());
 }
 
 /// The names that one matcher is about: `alertname="A"`, or `alertname=~"A(b|c)"`.
@@ -136,8 +150,8 @@ async fn one_cause_is_one_message_and_silences_only_its_own_exporter() {
         (
             "AvePointApiDown",
             Some("a"),
-            &["CustomerFailing/a", "Throttled/a", "CyclesTooShort/a"],
-            &["SeatsVanished/a", "ReloadFailed/a"],
+            &["CustomerFailing/a", "Throttled/a", "CyclesTooShort/a", "SubscriptionsFailing/a", "TenantsFailing/a"],
+            &["SeatsVanished/a", "ReloadFailed/a", "SubscriptionEndsWithin30Days/a"],
         ),
         ("AvePointNothingPolled", Some("a"), &["DiscoveryFailing/a"], &["DiscoveryFailing/b", "CustomerLeft/a"]),
         ("AvePointThrottled", Some("a"), &["CyclesTooShort/a"], &["CyclesTooShort/b", "CustomerFailing/a"]),
@@ -146,6 +160,12 @@ async fn one_cause_is_one_message_and_silences_only_its_own_exporter() {
             Some("a"),
             &["ClientCertificateExpiresWithin30Days/a"],
             &["ClientCertificateExpiresWithin30Days/b"],
+        ),
+        (
+            "AvePointSubscriptionEndsWithin7Days",
+            Some("a"),
+            &["SubscriptionEndsWithin30Days/a"],
+            &["SubscriptionEndsWithin30Days/b", "SubscriptionEnded/a"],
         ),
     ] {
         let judge = Judge::start();
