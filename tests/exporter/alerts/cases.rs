@@ -8,6 +8,7 @@ use serde_yaml::Value;
 
 use super::rules::alerts;
 use super::{RULE_FILES, promtool};
+use crate::harness::document::Document;
 use crate::harness::root;
 
 /// What the unit tests show of an alert.
@@ -50,6 +51,14 @@ fn every_case_is_tried_with_all_rules() {
             assert!(asked.iter().sum::<usize>() > 0, "{}: {:?} asks nothing", file.display(), test["name"]);
         }
     }
+}
+
+#[test]
+fn the_readmes_query_for_the_first_of_the_month_is_the_one_that_is_tried() {
+    let tests = yaml(&root().join("tests/exporter/alerts/month.yaml"));
+    let tried = tests["tests"][0]["promql_expr_test"][0]["expr"].as_str().expect("an expression").trim();
+    let queries = Document::at("README.md").blocks_of("promql");
+    assert!(queries.iter().any(|query| query.trim() == tried), "{tried}");
 }
 
 fn shown() -> BTreeMap<String, Shown> {

@@ -92,7 +92,8 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_
     let judge = Judge::start();
     let alert = |name, severity, customer| {
         let ends = if customer == "c-3" { "2027-01-31" } else { "2026-12-31" };
-        let labels = json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a", "ends": ends});
+        let labels =
+            json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a", "ends": ends});
         json!({ "labels": labels })
     };
     let sent: Vec<_> = ["c-1", "c-2", "c-3"]
@@ -122,9 +123,8 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_
     .await;
     let group = |name: &str, alerts| (name.to_owned(), alerts);
     let decreased = || group("AvePointSeatsDecreased", 1);
-    let customers = ["CustomerAdded", "CustomerFailing", "ExpectedSeatsDiffer"].map(|name| {
-        group(&format!("AvePoint{name}"), 3)
-    });
+    let customers =
+        ["CustomerAdded", "CustomerFailing", "ExpectedSeatsDiffer"].map(|name| group(&format!("AvePoint{name}"), 3));
     let days = ["30", "7", "90"].map(|days| format!("AvePointSubscriptionEndsWithin{days}Days"));
     let days: Vec<_> = days.iter().flat_map(|name| [group(name, 1), group(name, 2)]).collect();
     assert_eq!(groups, [&customers[..], &[decreased(), decreased(), decreased()], &days].concat());
