@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use avepoint_exporter::metrics::{CATALOGUE, Kind};
+use elements_api::{Platform, ProductType};
 use serde_yaml::Value;
 
 use super::promql::Names;
@@ -140,6 +141,24 @@ fn every_alert_says_how_urgent_it_is_what_happened_and_where_to_read_on() {
         assert!(!summary.trim_end().ends_with('.'), "{alert}: the summary is a headline");
         assert!(description.ends_with('.') && description.len() > 80, "{alert}: the description is sentences");
         assert_eq!(rule.annotations["runbook_url"], format!("{runbooks}{}", alert.to_lowercase()), "{alert}");
+    }
+}
+
+#[test]
+fn the_people_of_each_platform_are_set_against_the_seats_of_its_backup_product() {
+    let rules = rules();
+    let people = rules.iter().find(|rule| rule.name() == "avepoint:tenant_assigned_user_seats:sum").expect("a rule");
+    let expression = people.expr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let product = |platform| match platform {
+        Platform::Microsoft365 => 2048,
+        Platform::Salesforce => 32,
+        Platform::Google => 33_554_432,
+        Platform::Dynamics365 => 131_072,
+    };
+    for platform in Platform::ALL {
+        let product = ProductType::new(product(platform)).expect("not 0").label();
+        let pair = format!("{{platform=\"{platform}\"}}, \"product\", \"{product}\"");
+        assert!(expression.contains(&pair), "{pair} in {expression}");
     }
 }
 
