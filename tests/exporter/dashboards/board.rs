@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::harness::read;
 
 pub const SEATS: &str = "seats.json";
+pub const RENEWALS: &str = "renewals.json";
 pub const HEALTH: &str = "exporter-health.json";
 
 /// A dashboard.
@@ -16,8 +17,8 @@ pub struct Board {
 }
 
 impl Board {
-    pub fn all() -> [Self; 2] {
-        [SEATS, HEALTH].map(Self::read)
+    pub fn all() -> [Self; 3] {
+        [SEATS, RENEWALS, HEALTH].map(Self::read)
     }
 
     pub fn read(file: &'static str) -> Self {

@@ -66,6 +66,8 @@ impl Choices {
 
     fn value(&self, reference: &str) -> String {
         match reference {
+            // A group of PromQL's `label_replace`.
+            _ if reference.starts_with(|c: char| c.is_ascii_digit()) => format!("${reference}"),
             "__range" => format!("{}s", self.range.as_secs()),
             "__rate_interval" => format!("{}s", self.rate_interval.as_secs()),
             "__from" => format!("{}", self.from() * 1000),

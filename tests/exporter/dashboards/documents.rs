@@ -35,7 +35,13 @@ fn it_describes_every_variable_and_no_other() {
 #[test]
 fn it_says_how_to_import_them_and_why_there_are_no_pictures() {
     let document = document().text;
-    for part in ["dashboards/seats.json", "dashboards/exporter-health.json", "apiVersion: 1", "a running Grafana"] {
+    for part in [
+        "dashboards/seats.json",
+        "dashboards/renewals.json",
+        "dashboards/exporter-health.json",
+        "apiVersion: 1",
+        "a running Grafana",
+    ] {
         assert!(document.contains(part), "{part}");
     }
 }

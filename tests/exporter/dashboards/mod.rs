@@ -10,5 +10,6 @@ mod links;
 mod live;
 mod metrics;
 mod moved;
+mod renewals;
 mod scene;
 mod structure;

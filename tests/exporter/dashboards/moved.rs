@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::board::{Board, HEALTH, SEATS};
+use super::board::{Board, HEALTH, RENEWALS, SEATS};
 use super::choices::Choices;
 use super::history::{DAY, HOUR, History, MINUTE, now};
 use super::scene::{ask, options, quiet};
@@ -29,6 +29,14 @@ fn crowd(at: i64) -> History {
         exporter("old:1", "contoso", names, at - 8 * HOUR..=at - 3 * MINUTE);
         exporter("new:1", "contoso", names, at - 4 * MINUTE..=until);
         exporter("twin:1", "c-1", ["Contoso", "c-1"], at - 8 * HOUR..=until);
+        for (instance, customer, during) in [
+            ("old:1", "contoso", at - 8 * HOUR..=at - 3 * MINUTE),
+            ("new:1", "contoso", at - 4 * MINUTE..=until),
+            ("twin:1", "c-1", at - 8 * HOUR..=until),
+        ] {
+            let here = format!("job=\"{job}\",instance=\"{instance}\",customer=\"{customer}\"");
+            renew(&mut past, &here, at + 40 * DAY, during);
+        }
     }
     process(&mut past, "job=\"avepoint\",instance=\"proxy:1\"", at - 8 * HOUR..=at + 2 * HOUR);
     past
@@ -70,6 +78,23 @@ fn poll(past: &mut History, here: &str, contoso: (&str, [&str; 2], i64), during:
     }
     past.gauge(&format!("avepoint_exporter_build_info{{{here},version=\"1\",revision=\"r\"}}"), 1, during.clone());
     process(past, here, during);
+}
+
+/// What one exporter says of a customer's contract, tenant and bill.
+fn renew(past: &mut History, here: &str, ends: i64, during: RangeInclusive<i64>) {
+    let subscription = "subscribed_service=\"Backup\",subscription=\"\",package=\"Standard\",source=\"\"";
+    let tenant = "platform=\"microsoft_365\",customer_tenant_id=\"t-1\",customer_tenant=\"contoso.example\"";
+    let target = format!("product=\"{M365}\"");
+    for (family, labels, value) in [
+        ("avepoint_subscription_info", &*format!("{subscription},payment_type=\"Prepaid\""), 1),
+        ("avepoint_subscription_contract_end_timestamp_seconds", subscription, ends),
+        ("avepoint_subscription_purchased_user_seats", subscription, 28),
+        ("avepoint_tenant_assigned_user_seats", tenant, 31),
+        ("avepoint_tenant_available_user_seats", tenant, 31),
+        ("avepoint_expected_user_seats", &*target, 24),
+    ] {
+        past.gauge(&format!("{family}{{{here},{labels}}}"), value, during.clone());
+    }
 }
 
 /// What every program has that Prometheus scrapes.
@@ -138,6 +163,35 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
             seats.sort_by(f64::total_cmp);
             assert_eq!(seats, values, "{title} {letter}, {} s after the change", moment - at);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_contract_and_a_tenant_count_once_too() {
+    let (_folder, prometheus, at) = crowded().await;
+    let board = Board::read(RENEWALS);
+    for moment in [at - HOUR, at - MINUTE, at, at + MINUTE, at + HOUR - MINUTE] {
+        let choices = Choices::all(&board, &[], moment);
+        for (title, letter, value) in [
+            ("Ended", "A", 0.0),
+            ("Ends in 30 d", "A", 0.0),
+            ("Ends in 90 d", "A", 1.0),
+            ("Seats, 90 d", "A", 28.0),
+            ("Who is short", "A", 1.0),
+            ("What ends when", "C", 28.0),
+            ("Assigned against purchased", "A", 31.0),
+            ("Assigned against purchased", "D", -6.0),
+            ("Every subscription", "A", 1.0),
+        ] {
+            let found = ask(&prometheus, &board.query(title, letter), &choices).await;
+            let values: Vec<_> = found.iter().map(|series| series.value).collect();
+            assert_eq!(values, [value], "{title} {letter}, {} s after the change", moment - at);
+        }
+        let months = ask(&prometheus, &board.query("Endings by month", "A"), &choices).await;
+        let seats = months.iter().map(|month| month.value).filter(|seats| *seats > 0.0);
+        assert_eq!(seats.collect::<Vec<_>>(), [28.0]);
+        let months = ask(&prometheus, &board.query("Endings by month", "B"), &choices).await;
+        assert_eq!(months.iter().map(|month| month.value).collect::<Vec<_>>(), [1.0]);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use elements_sim::{Customer, Effect, Operation, Rule, Simulator, World};
+use elements_sim::{Customer, Day, Effect, Operation, Rule, Simulator, Subscription, World};
 use hyper::StatusCode;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ impl Scene {
     pub async fn start() -> Self {
         let identity = Identity::new();
         let customers = [
-            Customer::new("c-1", CONTOSO).product(M365, 25).product(FLY, 7),
+            Customer::new("c-1", CONTOSO).product(M365, 25).product(FLY, 7).subscription(everything()),
             Customer::new("c-2", "Fabrikam").product(M365, 300),
             Customer::new("c-4", "Adventure Works").product(FLY, 9),
         ];
@@ -49,9 +49,11 @@ impl Scene {
             .with_api("certificate", "{cert_file: app.crt, key_file: app.key}")
             .with_api("max_retries", 1)
             .with_poll("stale_after", "1h")
-            .rest("customers: [{id: c-1, name: contoso}]\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n");
+            .rest("customers: [{id: c-1, name: contoso}]\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n")
+            .and("subscriptions: {enabled: true}\nexpected_seats_file: expected.csv\n");
         let folder = Folder::new(&yaml);
         identity.write_pem(&folder);
+        folder.write("expected.csv", "customer,product,seats\ncontoso,2048,20\nnobody,2048,5\n");
         past().write(&folder);
         let exporter = Exporter::start(&folder).await;
         let prometheus = scraping(&folder, exporter.address());
@@ -79,6 +81,28 @@ impl Scene {
         self.exporter.stop().await;
         self.prometheus
     }
+}
+
+/// A subscription that says something in every field.
+fn everything() -> Subscription {
+    let fields = [
+        ("subscriptionModel", "Action and store"),
+        ("purchasedUserSeats", "12"),
+        ("purchasedUnits", "1"),
+        ("microsoftLicenseAssigned", "124"),
+        ("microsoftLicenseAvailable", "133"),
+        ("purchasedCapacity", "1024 GB"),
+        ("consumedStorage", "1.42 GB"),
+        ("storage", "AvePoint storage (Microsoft Azure Blob)"),
+        ("retention", "Retain data for 1 month"),
+        ("source", "AvePoint pooled subscription"),
+        ("paymentType", "Prepaid"),
+        ("package", "Standard"),
+        ("change", "12"),
+        ("subscriptionName", "Branch offices"),
+    ];
+    let row = Subscription::new("Opus").expires(Day::from_now(20)).contract_ends(Day::from_now(50));
+    fields.into_iter().fold(row, |row, (field, says)| row.field(field, says))
 }
 
 /// What an exporter of another name, and a customer of another name, had until three hours ago.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::board::{Board, each_object, keys, list, text};
+use super::board::{Board, RENEWALS, each_object, keys, list, text};
 
 /// Grafana 11 writes 39, Grafana 12 writes 41 and 42.
 const SCHEMAS: std::ops::RangeInclusive<u64> = 39..=42;
@@ -18,7 +18,8 @@ fn a_current_grafana_can_import_them() {
         let (file, json) = (board.file, &board.json);
         assert!(SCHEMAS.contains(&json["schemaVersion"].as_u64().unwrap()), "{file}");
         assert!(json["id"].is_null(), "{file}: Grafana gives the id");
-        assert_eq!(json["timezone"], "browser", "{file}");
+        // Contracts end on a day, wherever it is read.
+        assert_eq!(json["timezone"], if file == RENEWALS { "utc" } else { "browser" }, "{file}");
         assert_eq!(json["tags"], json!(["avepoint"]), "{file}");
         assert_eq!(format!("{}.json", text(&json["uid"]).strip_prefix("avepoint-").unwrap()), file);
         for key in ["refresh", "description", "title"] {
@@ -149,9 +150,9 @@ fn every_variable_is_used_and_every_used_one_is_defined() {
         let mut used = BTreeSet::new();
         for part in board.text.split('$').skip(1) {
             let reference = part.strip_prefix('{').unwrap_or(part);
-            // `$__all` is a choice, and no variable.
+            // `$__all` is a choice, and `$1` a group of PromQL's `label_replace`.
             let end = reference.find(|c: char| !(c.is_ascii_alphanumeric() || "_.".contains(c))).unwrap();
-            if reference[..end] != *"__all" {
+            if reference[..end] != *"__all" && !reference.starts_with(|c: char| c.is_ascii_digit()) {
                 used.insert(&reference[..end]);
             }
         }

@@ -1,5 +1,6 @@
 //! The objects of `deploy/kubernetes`, as kustomize builds them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -227,15 +228,19 @@ fn the_shipped_secret_is_a_placeholder() {
 }
 
 #[test]
-fn the_dashboards_are_one_config_map_for_grafanas_sidecar() {
-    let objects = Objects::built(&root().join("dashboards"));
-    let map = objects.one("ConfigMap");
-    assert_eq!(objects.0.len(), 1);
-    assert_eq!(complaint(&serde_json::to_value(map).unwrap()), None);
-    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
-    let names: Vec<_> = ending("dashboards", ".json").into_iter().collect();
-    assert_eq!(objects.keys("ConfigMap", "avepoint-exporter-dashboards"), names);
-    // `kubectl apply` keeps a copy in an annotation, which may have so many bytes.
-    let size = serde_json::to_string(map).unwrap().len();
-    assert!(size < 262_144, "{size} bytes: say in dashboards/kustomization.yaml to use --server-side");
+fn each_dashboard_is_a_config_map_for_grafanas_sidecar() {
+    let mut files = BTreeSet::new();
+    for map in Objects::built(&root().join("dashboards")).0 {
+        let [(file, _)] = &map["data"].as_mapping().unwrap().iter().collect::<Vec<_>>()[..] else { panic!("one file") };
+        let file = text(file);
+        assert_eq!(complaint(&serde_json::to_value(&map).unwrap()), None, "{file}");
+        assert_eq!(map["kind"], "ConfigMap", "{file}");
+        assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1", "{file}");
+        assert_eq!(format!("{}.json", text(&map["metadata"]["name"])), format!("avepoint-exporter-dashboard-{file}"));
+        // `kubectl apply` keeps a copy in an annotation, which may have so many bytes.
+        let size = serde_json::to_string(&map).unwrap().len();
+        assert!(size < 262_144, "{file}: {size} bytes: say in dashboards/kustomization.yaml to use --server-side");
+        files.insert(file);
+    }
+    assert_eq!(files, ending("dashboards", ".json"));
 }
