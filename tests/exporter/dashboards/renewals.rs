@@ -161,7 +161,10 @@ async fn what_a_running_exporter_lists_and_compares_is_shown() {
     assert_eq!(rows("Every subscription", "I", "subscription").await, [("Branch offices".to_owned(), 1.024e12)].into());
     let differs = rows("What differs from the bill", "C", "product").await;
     assert_eq!(differs, [(M365.to_owned(), 10.0), ("Fly".to_owned(), 7.0)].into());
+    assert_eq!(rows("Assigned against purchased", "D", "platform").await, [("microsoft_365".to_owned(), -3.0)].into());
     for (title, value) in [
+        ("Who is short", 1.0),
+        ("Platforms that fail", 0.0),
         ("Bill differs", 2.0),
         ("Listing of subscriptions", 1.0),
         ("File of expected seats", 1.0),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use elements_sim::{Customer, Day, Effect, Operation, Rule, Simulator, Subscription, World};
+use elements_sim::{Customer, Day, Effect, Operation, Platform, Rule, Simulator, Subscription, Tenant, World};
 use hyper::StatusCode;
 use serde_json::Value;
 
@@ -33,7 +33,11 @@ impl Scene {
     pub async fn start() -> Self {
         let identity = Identity::new();
         let customers = [
-            Customer::new("c-1", CONTOSO).product(M365, 25).product(FLY, 7).subscription(everything()),
+            Customer::new("c-1", CONTOSO)
+                .product(M365, 25)
+                .product(FLY, 7)
+                .subscription(everything())
+                .tenant(Platform::Microsoft365, Tenant::new("t-1", "contoso.example").available(40).assigned(33)),
             Customer::new("c-2", "Fabrikam").product(M365, 300),
             Customer::new("c-4", "Adventure Works").product(FLY, 9),
         ];
@@ -50,7 +54,7 @@ impl Scene {
             .with_api("max_retries", 1)
             .with_poll("stale_after", "1h")
             .rest("customers: [{id: c-1, name: contoso}]\ndiscovery: {enabled: true}\nproducts: [2048, Fly]\n")
-            .and("subscriptions: {enabled: true}\nexpected_seats_file: expected.csv\n");
+            .and("subscriptions: {enabled: true}\ntenants: {platforms: [microsoft_365]}\nexpected_seats_file: expected.csv\n");
         let folder = Folder::new(&yaml);
         identity.write_pem(&folder);
         folder.write("expected.csv", "customer,product,seats\ncontoso,2048,20\nnobody,2048,5\n");
@@ -67,6 +71,7 @@ impl Scene {
         simulator.inject(fails().product(FLY));
         prometheus.until(&format!("avepoint_purchased_user_seats_previous{m365}"), "25").await;
         prometheus.until("avepoint_poll_targets{state=\"failing\"}", "2").await;
+        prometheus.until("avepoint_tenant_assigned_user_seats", "33").await;
         // A rate needs two samples, and what failed must have failed in both.
         prometheus.until("count_over_time(avepoint_poll_targets{state=\"failing\"}[1m]) > bool 3", "1").await;
         Self { _simulator: simulator, _folder: folder, exporter, prometheus }
