@@ -1,9 +1,12 @@
 //! Tables for a spreadsheet or a program: CSV (RFC 4180) and JSON.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use elements_api::Seats;
 use serde::{Serialize, Serializer};
+
+use crate::rfc3339;
 
 /// One cell of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -11,14 +14,27 @@ use serde::{Serialize, Serializer};
 pub enum Cell {
     Text(String),
     Number(i64),
+    #[serde(serialize_with = "as_rfc3339")]
+    Time(SystemTime),
     /// No value, which is not 0 and not an empty text.
     Nothing,
 }
 
 impl From<Seats> for Cell {
     fn from(seats: Seats) -> Self {
-        // No number of seats comes near 2^63.
-        Self::Number(seats.get().cast_signed())
+        seats.get().into()
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<SystemTime> for Cell {
+    fn from(at: SystemTime) -> Self {
+        Self::Time(at)
     }
 }
 
@@ -49,9 +65,10 @@ impl From<&str> for Cell {
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Text that a spreadsheet would take for a formula gets a leading quote; an empty cell is an empty field.
+    /// Text that a spreadsheet would take for a formula gets a leading quote; an empty cell is an empty field; times are as
+    /// spreadsheets read them, in UTC.
     Csv,
-    /// An array of objects, one a line. Text stays as it is; an empty cell is null.
+    /// An array of objects, one a line. Text stays as it is; an empty cell is null; times are in RFC 3339.
     Json,
 }
 
@@ -135,8 +152,18 @@ fn field(cell: Cell) -> String {
     match cell {
         Cell::Text(text) => no_formula(&text),
         Cell::Number(number) => number.to_string(),
+        Cell::Time(at) => for_spreadsheets(at),
         Cell::Nothing => String::new(),
     }
+}
+
+fn as_rfc3339<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&rfc3339::seconds(*at))
+}
+
+/// Such as `2026-11-25 19:54:49`, in UTC: a spreadsheet takes the form of RFC 3339 for text.
+fn for_spreadsheets(at: SystemTime) -> String {
+    rfc3339::seconds(at).to_string().replace('T', " ").replace('Z', "")
 }
 
 /// Spreadsheets read a cell that begins with one of these, or with its full-width form, as a formula.
@@ -176,6 +203,14 @@ mod tests {
         let rows = [[Cell::from("=1+1\n"), Cell::Nothing], [Cell::from("b"), Cell::Number(1)]];
         let json = written(Form::Json, rows);
         assert_eq!(json, "[\n{\"name\":\"=1+1\\n\",\"seats\":null},\n{\"name\":\"b\",\"seats\":1}\n]\n");
+    }
+
+    #[test]
+    fn a_time_is_written_as_its_reader_has_it() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_636_489);
+        let rows = || [[Cell::from("a"), Cell::from(at)]];
+        assert_eq!(written(Form::Csv, rows()), "name,seats\na,2026-11-25 19:54:49\n");
+        assert_eq!(written(Form::Json, rows()), "[\n{\"name\":\"a\",\"seats\":\"2026-11-25T19:54:49Z\"}\n]\n");
     }
 
     #[test]

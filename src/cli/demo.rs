@@ -64,7 +64,8 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
         max_retries: 3,
         discovery: true,
     };
-    let poll = poll::Timing { absent_interval: INTERVAL * 4, ..poll::Timing::every(INTERVAL) };
+    let poll =
+        poll::Timing { absent_interval: INTERVAL * 4, subscriptions: Some(INTERVAL), ..poll::Timing::every(INTERVAL) };
     let customers = world.customers.iter().filter_map(|customer| {
         let name = customer.organization.to_lowercase().replace(' ', "-");
         Some(ConfiguredCustomer { id: CustomerId::parse(&customer.id)?, name: Some(name), products: None })

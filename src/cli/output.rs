@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::args::Output;
+use crate::rfc3339;
 use crate::table::{self, Cell, Form};
 
 /// Writes `rows` under the names of `columns`.
@@ -22,6 +23,7 @@ pub(super) fn write<const N: usize>(
                 table.add_row(row.map(|cell| match cell {
                     Cell::Text(text) => comfy_table::Cell::new(printable(&text)),
                     Cell::Number(number) => comfy_table::Cell::new(number).set_alignment(CellAlignment::Right),
+                    Cell::Time(at) => comfy_table::Cell::new(rfc3339::seconds(at)),
                     Cell::Nothing => comfy_table::Cell::new("-"),
                 }));
             }

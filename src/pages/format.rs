@@ -23,18 +23,29 @@ impl Moment {
             Ok(age) => format!("{} ago", roughly(age)),
             Err(ahead) => format!("in {}", roughly(ahead.duration())),
         };
-        Self { exact: exact(at), relative }
+        Self { exact: rfc3339::seconds(at).to_string(), relative }
     }
 
     /// The exact time, with a place where a line may break.
     pub(super) fn readable(&self) -> String {
         self.exact.replacen('T', " ", 1)
     }
+
+    /// Its day in UTC, such as `2026-11-25`.
+    pub(super) fn day(&self) -> &str {
+        self.exact.split_once('T').map_or(&self.exact, |(day, _)| day)
+    }
 }
 
-/// RFC 3339 in UTC, to the second.
-pub(super) fn exact(at: SystemTime) -> String {
-    rfc3339::seconds(at).to_string()
+/// A size in the unit in which it has few digits; `GB` is 10⁹ bytes.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB")];
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| bytes >= *unit).unwrap_or((1_000_000, "MB"));
+    let fraction = format!("{:02}", bytes % unit / (unit / 100));
+    match fraction.trim_end_matches('0') {
+        "" => format!("{} {name}", bytes / unit),
+        fraction => format!("{}.{fraction} {name}", bytes / unit),
+    }
 }
 
 /// A duration, no finer than a person would say it.
@@ -63,6 +74,12 @@ pub(super) const fn why(failure: Option<Reason>) -> &'static str {
         Some(Reason::BadResponse) => "The answer was not one that the API documents.",
         None => "Not asked for so long that its last answer no longer counts.",
     }
+}
+
+/// What an error says, as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).chain(['.']).collect()
 }
 
 fn roughly(duration: Duration) -> String {
@@ -100,10 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_odd_to_be_written() {
-        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
-        assert_eq!(exact(far), "9999-12-31T23:59:59Z");
-        assert_eq!(exact(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+    fn a_size_has_two_digits_after_the_point_at_most() {
+        for (number, text) in [
+            (0, "0 MB"),
+            (250_000, "0.25 MB"),
+            (1_000_000_000, "1 GB"),
+            (388_500_000_000, "388.5 GB"),
+            (1_024_000_000_000, "1.02 TB"),
+        ] {
+            assert_eq!(bytes(number), text);
+        }
     }
 
     #[test]

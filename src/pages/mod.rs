@@ -1,13 +1,18 @@
-//! What is answered: the metrics, the status page, the downloads, and how the exporter does.
+//! What is answered: the metrics, the pages, the downloads, and how the exporter does.
 
 mod downloads;
+mod finding;
 mod format;
+mod found;
 mod observer;
-mod page;
+mod query;
 mod readiness;
 mod reload;
 mod route;
 pub(crate) mod routes;
+mod status;
+mod style;
+mod subscriptions;
 mod telemetry_path;
 
 use std::sync::Arc;

@@ -11,15 +11,21 @@ pub(super) enum Route {
     Reload,
     SeatsCsv,
     SeatsJson,
+    Subscriptions,
+    SubscriptionsCsv,
+    SubscriptionsJson,
     Other,
 }
 
 impl Route {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Metrics,
         Self::Page,
         Self::SeatsCsv,
         Self::SeatsJson,
+        Self::Subscriptions,
+        Self::SubscriptionsCsv,
+        Self::SubscriptionsJson,
         Self::Healthy,
         Self::Ready,
         Self::Reload,
@@ -31,6 +37,9 @@ impl Route {
             "/" => Self::Page,
             "/seats.csv" => Self::SeatsCsv,
             "/seats.json" => Self::SeatsJson,
+            "/subscriptions" => Self::Subscriptions,
+            "/subscriptions.csv" => Self::SubscriptionsCsv,
+            "/subscriptions.json" => Self::SubscriptionsJson,
             "/-/healthy" => Self::Healthy,
             "/-/ready" => Self::Ready,
             "/-/reload" => Self::Reload,
@@ -47,6 +56,9 @@ impl Route {
             Self::Page => "/",
             Self::SeatsCsv => "/seats.csv",
             Self::SeatsJson => "/seats.json",
+            Self::Subscriptions => "/subscriptions",
+            Self::SubscriptionsCsv => "/subscriptions.csv",
+            Self::SubscriptionsJson => "/subscriptions.json",
             Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::Reload => "/-/reload",
@@ -57,9 +69,15 @@ impl Route {
     /// The methods that it answers, as `Allow` has them. `None`: there is nothing that any method could do.
     pub(super) const fn allow(self) -> Option<&'static str> {
         match self {
-            Self::Metrics | Self::Page | Self::SeatsCsv | Self::SeatsJson | Self::Healthy | Self::Ready => {
-                Some("GET, HEAD")
-            }
+            Self::Metrics
+            | Self::Page
+            | Self::SeatsCsv
+            | Self::SeatsJson
+            | Self::Subscriptions
+            | Self::SubscriptionsCsv
+            | Self::SubscriptionsJson
+            | Self::Healthy
+            | Self::Ready => Some("GET, HEAD"),
             Self::Reload => Some("POST, PUT"),
             Self::Other => None,
         }

@@ -24,7 +24,8 @@ pub enum TelemetryPathError {
 
 /// Whether another route than the metrics has this path, or may have it in a later version.
 pub fn reserved(path: &str) -> bool {
-    matches!(path, "/" | "/seats.csv" | "/seats.json" | "/-") || path.starts_with("/-/")
+    let pages = ["/", "/seats.csv", "/seats.json", "/subscriptions", "/subscriptions.csv", "/subscriptions.json", "/-"];
+    pages.contains(&path) || path.starts_with("/-/")
 }
 
 impl TelemetryPath {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use exporter_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY,
@@ -10,15 +11,15 @@ use exporter_web::http::{Request, Response, StatusCode};
 use exporter_web::{Body, Service, plain_text};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-use super::downloads::download;
-use super::page::{PAGE_MAY, page};
 use super::readiness::Readiness;
 use super::route::Route;
-use super::{Sources, TelemetryPath};
+use super::style::PAGE_MAY;
+use super::{Sources, TelemetryPath, downloads, status, subscriptions};
 use crate::metrics::exposition::{Encoding, Format, Rendered};
 use crate::off_runtime::off_runtime;
 use crate::pages::{NotReloaded, ReloadHandle};
-use crate::store::Now;
+use crate::status::Status;
+use crate::store::{Now, Snapshot, Store};
 use crate::table::Form;
 
 /// Everything that can be asked.
@@ -60,21 +61,20 @@ impl Service for Routes {
         let query = request.uri().query().unwrap_or_default();
         match route {
             Route::Metrics => metrics(sources, request.headers()).await,
-            Route::Page => match self.pages.permit() {
-                Some(permit) => {
-                    let query = query.to_owned();
-                    let rendering = self.rendering.clone();
-                    status_page(sources.clone(), telemetry_path.clone(), query, rendering, permit).await
-                }
-                None => too_many(),
-            },
-            Route::SeatsCsv => self.downloads.permit().map_or_else(too_many, |permit| {
-                let content_type = "text/csv; charset=utf-8; header=present";
-                seats(sources, query, Form::Csv, content_type, "attachment; filename=\"seats.csv\"", permit)
-            }),
-            Route::SeatsJson => self.downloads.permit().map_or_else(too_many, |permit| {
-                seats(sources, query, Form::Json, "application/json", "attachment; filename=\"seats.json\"", permit)
-            }),
+            Route::Page => self.page(status::page, query).await,
+            Route::Subscriptions => self.page(subscriptions::page, query).await,
+            Route::SeatsCsv => self.download(downloads::seats, query, Form::Csv, "attachment; filename=\"seats.csv\""),
+            Route::SeatsJson => {
+                self.download(downloads::seats, query, Form::Json, "attachment; filename=\"seats.json\"")
+            }
+            Route::SubscriptionsCsv => {
+                let attachment = "attachment; filename=\"subscriptions.csv\"";
+                self.download(downloads::subscriptions, query, Form::Csv, attachment)
+            }
+            Route::SubscriptionsJson => {
+                let attachment = "attachment; filename=\"subscriptions.json\"";
+                self.download(downloads::subscriptions, query, Form::Json, attachment)
+            }
             Route::Healthy => plain_text(StatusCode::OK, "The exporter runs.\n"),
             Route::Ready => match self.readiness.ask(&sources.store, &sources.status) {
                 Ok(()) => plain_text(StatusCode::OK, "The exporter is ready.\n"),
@@ -88,6 +88,56 @@ impl Service for Routes {
 
     fn is_public(&self, path: &str) -> bool {
         Route::of(path, &self.telemetry_path).is_public()
+    }
+}
+
+/// What makes a page of what is known, for the query of a URL.
+type MakePage = fn(&Store, &Status, &str, &str, Now) -> askama::Result<String>;
+
+impl Routes {
+    async fn page(&self, make: MakePage, query: &str) -> Response<Body> {
+        let Some(permit) = self.pages.permit() else { return too_many() };
+        let (Sources { store, status, .. }, telemetry_path) = (self.sources.clone(), self.telemetry_path.clone());
+        let query = query.to_owned();
+        // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
+        let rendering = self.rendering.clone().lock_owned().await;
+        let made = off_runtime(move || {
+            let made = make(&store, &status, telemetry_path.as_str(), &query, Now::read());
+            // The next page waits for this, and not for the request, whose client may leave meanwhile.
+            drop(rendering);
+            made
+        });
+        match made.await {
+            Ok(html) => {
+                let response = Response::new(Body::from(html).holding(permit));
+                let response = with(response, CONTENT_TYPE, "text/html; charset=utf-8");
+                let mut response = with(response, REFERRER_POLICY, "no-referrer");
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_MAY.clone());
+                response
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot render the page");
+                plain_text(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown; the log says why.\n")
+            }
+        }
+    }
+
+    fn download<I: Iterator<Item = Bytes> + Send + 'static>(
+        &self,
+        make: impl FnOnce(Snapshot, &str, Form, Now) -> I,
+        query: &str,
+        form: Form,
+        attachment: &'static str,
+    ) -> Response<Body> {
+        let Some(permit) = self.downloads.permit() else { return too_many() };
+        let chunks = make(self.sources.store.snapshot(), query, form, Now::read());
+        let response = Response::new(Body::lazy(chunks).holding(permit));
+        let content_type = match form {
+            Form::Csv => "text/csv; charset=utf-8; header=present",
+            Form::Json => "application/json",
+        };
+        let response = with(response, CONTENT_TYPE, content_type);
+        with(response, CONTENT_DISPOSITION, attachment)
     }
 }
 
@@ -106,50 +156,6 @@ async fn metrics(sources: &Sources, headers: &HeaderMap) -> Response<Body> {
     }
     response = with(response, VARY, "Accept, Accept-Encoding");
     with(response, CONTENT_TYPE, format.content_type())
-}
-
-async fn status_page(
-    Sources { store, status, .. }: Sources,
-    telemetry_path: TelemetryPath,
-    query: String,
-    rendering: Arc<Mutex<()>>,
-    permit: OwnedSemaphorePermit,
-) -> Response<Body> {
-    // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
-    let rendering = rendering.lock_owned().await;
-    let made = off_runtime(move || {
-        let made = page(&store, &status, telemetry_path.as_str(), &query, Now::read());
-        // The next page waits for this, and not for the request, whose client may leave meanwhile.
-        drop(rendering);
-        made
-    });
-    match made.await {
-        Ok(html) => {
-            let response = Response::new(Body::from(html).holding(permit));
-            let response = with(response, CONTENT_TYPE, "text/html; charset=utf-8");
-            let mut response = with(response, REFERRER_POLICY, "no-referrer");
-            response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_MAY.clone());
-            response
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot render the page");
-            plain_text(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown; the log says why.\n")
-        }
-    }
-}
-
-fn seats(
-    sources: &Sources,
-    query: &str,
-    form: Form,
-    content_type: &'static str,
-    attachment: &'static str,
-    permit: OwnedSemaphorePermit,
-) -> Response<Body> {
-    let chunks = download(sources.store.snapshot(), query, form, Now::read());
-    let response = Response::new(Body::lazy(chunks).holding(permit));
-    let response = with(response, CONTENT_TYPE, content_type);
-    with(response, CONTENT_DISPOSITION, attachment)
 }
 
 async fn reload(handle: &ReloadHandle) -> Response<Body> {

@@ -1,50 +1,27 @@
-//! The downloads `/seats.csv` and `/seats.json`: the targets as they are now.
+//! `/seats.csv` and `/seats.json`: the targets as they are now.
 //!
-//! They take the page's parameters `q` and `state`; without `state`, what was never purchased is left out. They have the columns `customer` (the label), `customer_id`, `name` (the organization), `product`, `product_type`,
-//! `seats` (nothing where no fresh number is known), `state`, `last_success` (when the target was last answered),
-//! `previous` (the number before the last change that was seen) and `last_change` (when it was seen). Times are
-//! RFC 3339 in UTC, to the second.
-
-use std::iter::{from_fn, once};
-use std::sync::Arc;
+//! Without `state`, what was never purchased is left out. They have the columns `customer` (the label), `customer_id`,
+//! `name` (the organization), `product`, `product_type`, `seats` (nothing where no fresh number is known), `state`,
+//! `last_success` (when the target was last answered), `previous` (the number before the last change that was seen) and
+//! `last_change` (when it was seen).
 
 use bytes::Bytes;
 
-use super::format::exact;
-use super::page::Query;
+use super::chunks;
+use crate::pages::status::Query;
 use crate::store::{Freshness, KnownCustomer, Now, Snapshot};
-use crate::table::{Cell, Form, List};
+use crate::table::{Cell, Form};
 
-/// The download, in chunks that are made one after the other: a client that reads slowly costs one of them.
-pub(super) fn download(
+pub(in crate::pages) fn seats(
     known: Snapshot,
     query: &str,
     form: Form,
     now: Now,
-) -> impl Iterator<Item = Bytes> + Send + 'static {
+) -> impl Iterator<Item = Bytes> + Send + use<> {
     let freshness = known.freshness;
     let query = Query::new(query);
-    let customers = known.customers.into_values().map(Section::Customer);
-    let mut sections = once(Section::Begin).chain(customers).chain(once(Section::End));
-    let mut list = List::new(form, COLUMNS);
-    from_fn(move || {
-        let mut bytes = Vec::new();
-        while bytes.len() < CHUNK {
-            let Some(section) = sections.next() else { break };
-            let written = match section {
-                Section::Begin => list.begin(&mut bytes),
-                Section::Customer(known) => list.rows(&mut bytes, rows(&known, &query, freshness, now)),
-                Section::End => list.end(&mut bytes),
-            };
-            // Memory takes whatever is written to it.
-            written.ok()?;
-        }
-        (!bytes.is_empty()).then(|| bytes.into())
-    })
+    chunks(form, COLUMNS, known.customers.into_values(), move |known| rows(&known, &query, freshness, now))
 }
-
-/// About so many bytes are made at once.
-const CHUNK: usize = 64 << 10;
 
 const COLUMNS: [&str; 10] = [
     "customer",
@@ -59,17 +36,11 @@ const COLUMNS: [&str; 10] = [
     "last_change",
 ];
 
-enum Section {
-    Begin,
-    Customer(Arc<KnownCustomer>),
-    End,
-}
-
-fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) -> impl Iterator<Item = [Cell; 10]> {
+fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) -> Vec<[Cell; 10]> {
     let customer = &known.customer;
     let (search, shown) = query.filter();
     let customer_is_found = search.finds_customer(customer);
-    known.products.iter().filter_map(move |(product, target)| {
+    let asked_for = known.products.iter().filter_map(|(product, target)| {
         let record = &target.record;
         let state = target.state(now, freshness);
         let is_found = customer_is_found || search.finds(&product.label());
@@ -82,12 +53,13 @@ fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) ->
                 Cell::Number(product.number().into()),
                 target.seats(now, freshness).into(),
                 Cell::from(state.as_str()),
-                record.answer.map_or(Cell::Nothing, |answered| Cell::Text(exact(answered.at))),
+                record.answer.map(|answered| answered.at).into(),
                 record.change.map(|change| change.previous).into(),
-                record.change.map_or(Cell::Nothing, |change| Cell::Text(exact(change.at))),
+                record.change.map(|change| change.at).into(),
             ]
         })
-    })
+    });
+    asked_for.collect()
 }
 
 #[cfg(test)]
@@ -96,15 +68,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::pages::downloads::CHUNK;
     use crate::store::{Store, WatchedCustomer};
-    use crate::testing::{now, scene, seats, store, target, watched};
+    use crate::testing::{self, now, scene, store, target, watched};
 
     fn downloaded(store: &Store, form: Form) -> String {
         found(store, "", form)
     }
 
     fn found(store: &Store, query: &str, form: Form) -> String {
-        String::from_utf8(download(store.snapshot(), query, form, now(1_000)).flatten().collect()).unwrap()
+        String::from_utf8(seats(store.snapshot(), query, form, now(1_000)).flatten().collect()).unwrap()
     }
 
     #[test]
@@ -131,7 +104,7 @@ mod tests {
         store.watch(&[watched("a", "=HYPERLINK(1)", "@name", &[1])]);
         let csv = downloaded(&store, Form::Csv);
         let header = "customer,customer_id,name,product,product_type,seats,state,last_success,previous,last_change";
-        assert_eq!(csv, format!("{header}\n'=HYPERLINK(1),a,'@name,DocAve Online,1,,pending,,,\n"));
+        assert_eq!(csv, format!("\u{feff}{header}\n'=HYPERLINK(1),a,'@name,DocAve Online,1,,pending,,,\n"));
     }
 
     #[test]
@@ -140,7 +113,7 @@ mod tests {
         let all = WatchedCustomer { listed: false, ..watched("a", "contoso", "", &[1, 4, 7, 32]) };
         store.watch(&[all, watched("b", "fabrikam", "", &[1])]);
         for (id, product, number) in [("a", 1, 0), ("a", 4, 5), ("b", 1, 0)] {
-            store.record(&target(id, product), seats(number), now(900));
+            store.record(&target(id, product), testing::seats(number), now(900));
         }
         store.record(&target("a", 7), Err(Reason::Forbidden), now(900));
         let rows = |query: &str| {
@@ -161,7 +134,7 @@ mod tests {
         let store = store();
         let customers: Vec<_> = (0..1_000).map(|i| watched(&format!("c{i}"), "x", "y", &[1, 4, 32, 7])).collect();
         store.watch(&customers);
-        let chunks: Vec<_> = download(store.snapshot(), "", Form::Json, now(0)).collect();
+        let chunks: Vec<_> = seats(store.snapshot(), "", Form::Json, now(0)).collect();
         assert!(chunks.len() > 5 && chunks.iter().all(|chunk| chunk.len() < 2 * CHUNK), "{}", chunks.len());
         let seats: Value = serde_json::from_slice(&chunks.concat()).unwrap();
         assert_eq!(seats.as_array().unwrap().len(), 4_000);

@@ -10,23 +10,21 @@ mod query;
 mod targets;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use askama::Template;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use elements_api::Seats;
-use exporter_web::http::header::HeaderValue;
 
 use self::facts::{Group, facts};
-use self::headline::{Headline, Scene};
-pub(super) use self::query::Query;
-use self::query::{Shown, Sort};
+use self::headline::{Scene, headline};
+pub(super) use self::query::{Query, Shown, Sort};
 use self::targets::{Target, Targets};
+use super::finding::Headline;
 use super::format::{Moment, why};
+use super::query::{Column, Filter as _, Order as _};
 use super::readiness::readiness;
+use super::style::STYLE;
+use super::subscriptions::{self, NextEndings};
 use crate::status::Status;
 use crate::store::{Change, Now, Record, Store, TargetState};
 
@@ -52,9 +50,10 @@ pub(super) fn page(
     let page = Page {
         style: STYLE,
         telemetry_path,
-        headline: Headline::of(&scene),
+        headline: headline(&scene),
+        endings: subscriptions::next_endings(&known, status.subscriptions.as_ref(), now),
         groups: facts(&scene),
-        rows: targets.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
+        rows: targets.list.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
         columns: COLUMNS,
         shown_at: Moment::new(now.wall, now.wall),
         scene,
@@ -64,43 +63,24 @@ pub(super) fn page(
     page.render()
 }
 
-/// What the page may do: have this one style, show the picture in its own address bar, and send its search to itself.
-pub(super) static PAGE_MAY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let style = BASE64_STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'"
-    );
-    // Base64 fits into a header. Were it otherwise, the page would do without its style.
-    HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
-});
-
-const STYLE: &str = include_str!("../templates/page.css");
-
 /// The template escapes all that it shows but the style, which is a part of this program.
 #[derive(Debug, Template)]
-#[template(path = "page.html")]
+#[template(path = "status.html")]
 struct Page<'a> {
     style: &'static str,
     telemetry_path: &'a str,
     headline: Headline,
+    endings: NextEndings,
     groups: [Group; 4],
     scene: Scene<'a>,
     query: Query,
     targets: Targets<'a>,
-    columns: [Column; 6],
+    columns: [Column<Sort>; 6],
     rows: Vec<Row<'a>>,
     shown_at: Moment,
 }
 
-/// A column of the table, and how to sort by it.
-#[derive(Debug)]
-struct Column {
-    name: &'static str,
-    sort: Option<Sort>,
-}
-
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column<Sort>; 6] = [
     Column { name: "Customer", sort: Some(Sort::Customer) },
     Column { name: "Product", sort: Some(Sort::Product) },
     Column { name: "Seats", sort: Some(Sort::Seats) },
@@ -258,13 +238,5 @@ mod tests {
         assert!(html.contains("101–200 of 240 targets") && html.contains("aria-sort=\"ascending\""), "{html}");
         assert!(html.contains("<option selected>pending</option>"), "{html}");
         assert!(html.contains("href=\"./seats.csv?q=c&#38;state=pending\""), "{html}");
-    }
-
-    #[test]
-    fn the_policy_allows_this_style_and_no_script() {
-        let policy = PAGE_MAY.to_str().unwrap();
-        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-        assert!(!policy.contains("unsafe") && !policy.contains("script"), "{policy}");
-        assert!(html_of_the_scene().contains(&format!("<style>{STYLE}</style>")), "as it was hashed");
     }
 }

@@ -8,65 +8,11 @@ use elements_api::Reason;
 
 use super::outage::Outage;
 use crate::names::count;
-use crate::pages::format::{Moment, why};
+use crate::pages::finding::{Finding, Headline, Mood};
+use crate::pages::format::{Moment, sentence, why};
+use crate::pages::subscriptions::listing_failed;
 use crate::status::{ListingStatus, StatusSnapshot};
 use crate::store::{Now, Snapshot, TargetState};
-
-/// What a visitor must know first, and what else is wrong.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Headline {
-    pub(super) first: Finding,
-    pub(super) others: Vec<Finding>,
-    /// Why targets fail, the most frequent first: how many, and a sentence.
-    pub(super) causes: Vec<(usize, &'static str)>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) mood: Mood,
-    pub(super) title: String,
-    pub(super) detail: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    Well,
-    Waiting,
-    Warning,
-    Bad,
-}
-
-impl Mood {
-    /// The name of its colours in the style.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Well => "well",
-            Self::Waiting => "waiting",
-            Self::Warning => "warning",
-            Self::Bad => "bad",
-        }
-    }
-
-    /// Of the picture in the address bar, on light and dark alike.
-    pub(super) const fn icon_colour(self) -> &'static str {
-        match self {
-            Self::Well => "2e9e5b",
-            Self::Waiting => "4f88c4",
-            Self::Warning => "d08a1d",
-            Self::Bad => "d5493f",
-        }
-    }
-
-    /// A sign for those who do not see colours.
-    pub(super) const fn sign(self) -> &'static str {
-        match self {
-            Self::Well => "✓",
-            Self::Waiting => "…",
-            Self::Warning => "!",
-            Self::Bad => "✕",
-        }
-    }
-}
 
 /// A client certificate that expires within this is worth a warning: renewing one takes people.
 const CERTIFICATE_NOTICE: Duration = Duration::from_hours(14 * 24);
@@ -113,12 +59,9 @@ impl Scene<'_> {
     }
 }
 
-impl Headline {
-    pub(super) fn of(scene: &Scene<'_>) -> Self {
-        let mut findings = findings(scene).into_iter();
-        let first = findings.next().unwrap_or_else(|| well(scene));
-        Self { first, others: findings.collect(), causes: causes(scene) }
-    }
+/// Whether all is well, or what is not.
+pub(super) fn headline(scene: &Scene<'_>) -> Headline {
+    Headline { causes: causes(scene), ..Headline::of(findings(scene), || well(scene)) }
 }
 
 /// What is not well, the worst first.
@@ -155,6 +98,10 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         let detail = format!("The customers stay as they were. {}", sentence(&why.to_string()));
         find(Mood::Warning, "The last listing of customers failed".to_owned(), detail);
     }
+    if let Some(why) = status.subscriptions.as_ref().and_then(ListingStatus::failure) {
+        findings.push(listing_failed(scene.known, why));
+    }
+    let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
     if !status.reload.is_successful() {
         let detail = "The previous configuration stays in effect; the log says what is wrong with the new one.";
         find(Mood::Warning, "The last reload was refused".to_owned(), detail.to_owned());
@@ -169,11 +116,6 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         find(Mood::Waiting, title, "They follow in this cycle or the next.".to_owned());
     }
     findings
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).chain(['.']).collect()
 }
 
 fn well(scene: &Scene<'_>) -> Finding {
@@ -198,10 +140,10 @@ mod tests {
     use crate::store::{Store, StoreWriter};
     use crate::testing::{self, at, now, seats, status, target, watched};
 
-    fn headline(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
+    fn headline_of(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
         let (known, status, now) = (store.snapshot(), status.snapshot(), now(1_000));
         let by_state = known.states(now);
-        Headline::of(&Scene { known: &known, status: &status, by_state: &by_state, not_ready, now })
+        headline(&Scene { known: &known, status: &status, by_state: &by_state, not_ready, now })
     }
 
     fn titles(headline: &Headline) -> Vec<&str> {
@@ -225,14 +167,14 @@ mod tests {
         let store = store();
         store.record(&target("a", 1), seats(1), now(900));
         store.record(&target("a", 4), seats(1), now(900));
-        let headline = headline(&store, &ended(true), None);
+        let headline = headline_of(&store, &ended(true), None);
         assert_eq!((headline.first.mood, titles(&headline)), (Mood::Well, vec!["All is well"]));
         assert_eq!(headline.first.detail, "All 2 targets are answered.");
     }
 
     #[test]
     fn before_the_first_answer_it_waits_and_says_for_what() {
-        let headline = headline(&store(), &status(), Some("no answer yet: 2 targets are not polled yet"));
+        let headline = headline_of(&store(), &status(), Some("no answer yet: 2 targets are not polled yet"));
         assert_eq!((headline.first.mood, titles(&headline)), (Mood::Waiting, vec!["Not ready"]));
         assert_eq!(headline.first.detail, "No answer yet: 2 targets are not polled yet.");
     }
@@ -242,7 +184,7 @@ mod tests {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Auth), now(900));
         store.record(&target("a", 4), Err(Reason::Auth), now(900));
-        let headline = headline(&store, &ended(false), Some("no answer yet"));
+        let headline = headline_of(&store, &ended(false), Some("no answer yet"));
         assert_eq!(headline.first.mood, Mood::Bad);
         assert_eq!(titles(&headline), ["The credentials do not work", "Not ready", "2 of 2 targets fail"]);
         assert!(headline.first.detail.contains("api.client_id"), "what to do: {}", headline.first.detail);
@@ -260,13 +202,13 @@ mod tests {
             let store = store();
             store.record(&target("a", 1), seats(1), now(900));
             store.record(&target("a", 4), Err(reason), now(900));
-            let headline = headline(&store, &ended(false), None);
+            let headline = headline_of(&store, &ended(false), None);
             assert_eq!(headline.first.title, title);
             assert!(headline.first.detail.ends_with("What is shown is what was answered before."));
         }
         let status = ended(false);
         status.listing_failed(Error::ScopeMissing);
-        let headline = headline(&testing::store(), &status, None);
+        let headline = headline_of(&testing::store(), &status, None);
         assert_eq!(titles(&headline), ["The API permits nothing", "The last listing of customers failed"]);
         let why = &headline.others[0].detail;
         assert!(why.ends_with("grant the app registration elements.customers.read.all."), "{why}");
@@ -280,7 +222,7 @@ mod tests {
         status.listing_failed(Error::ScopeMissing);
         status.reload_failed();
         status.certificate_expires(Some(at(1_000 + 86_400)));
-        let headline = headline(&store, &status, None);
+        let headline = headline_of(&store, &status, None);
         let expected = [
             "1 of 2 targets fails",
             "The last listing of customers failed",
@@ -300,7 +242,7 @@ mod tests {
         for product in [4, 32] {
             store.record(&target("a", product), Err(Reason::Throttled), now(900));
         }
-        let causes = headline(&store, &status(), None).causes;
+        let causes = headline_of(&store, &status(), None).causes;
         assert_eq!(causes, [(2, why(Some(Reason::Throttled))), (1, why(None))]);
     }
 }

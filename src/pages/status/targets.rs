@@ -2,27 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use elements_api::{ProductType, Seats};
 
 use super::query::{Query, Shown, Sort};
+use crate::pages::found::{Found, sort_by};
 use crate::store::{Customer, KnownTarget, Now, Snapshot, TargetState};
-
-/// So many targets stand on one page.
-pub(super) const PER_PAGE: usize = 100;
 
 /// One page of the targets that were asked for.
 #[derive(Debug)]
 pub(super) struct Targets<'a> {
-    pub(super) rows: Vec<Target<'a>>,
-    /// On all pages.
-    pub(super) found: usize,
+    pub(super) list: Found<Target<'a>>,
     /// So many more would be found, which were never purchased.
     pub(super) hidden: usize,
-    /// From 0.
-    pub(super) page: usize,
-    pub(super) pages: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,18 +36,8 @@ impl<'a> Targets<'a> {
     pub(super) fn find(known: &'a Snapshot, query: &Query, now: Now) -> Self {
         let (search, shown) = query.filter();
         let (mut targets, hidden) = matching(known, shown, |text| search.finds(text), now);
-        let found = targets.len();
         sort(&mut targets, query);
-        let pages = found.div_ceil(PER_PAGE).max(1);
-        let page = query.page.min(pages - 1);
-        let rows = targets.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect();
-        Self { rows, found, hidden, page, pages }
-    }
-
-    /// What stands on this page, counted from 1.
-    pub(super) fn range(&self) -> Range<usize> {
-        let before = self.page * PER_PAGE;
-        before + 1..before + self.rows.len() + 1
+        Self { list: Found::new(targets, query.page), hidden }
     }
 }
 
@@ -104,25 +86,17 @@ fn products(known: &Snapshot, finds: impl Fn(&str) -> bool) -> BTreeMap<ProductT
 }
 
 fn sort(targets: &mut [Target<'_>], query: &Query) {
+    fn by<K: Ord>(targets: &mut [Target<'_>], descending: bool, key: impl Fn(&Target<'_>) -> Option<K>) {
+        sort_by(targets, descending, |target| target.ranks, key);
+    }
     let descending = query.descending;
     match query.sort {
-        Sort::Urgency => sort_by(targets, descending, |target| Some(urgency(target.state))),
-        Sort::Customer => sort_by(targets, descending, |target| Some(target.ranks.0)),
-        Sort::Product => sort_by(targets, descending, |target| Some(target.ranks.1)),
-        Sort::Seats => sort_by(targets, descending, |target| target.seats),
-        Sort::Age => {
-            sort_by(targets, descending, |target| target.known.record.answer.map(|answered| Reverse(answered.at)));
-        }
+        Sort::Urgency => by(targets, descending, |target| Some(urgency(target.state))),
+        Sort::Customer => by(targets, descending, |target| Some(target.ranks.0)),
+        Sort::Product => by(targets, descending, |target| Some(target.ranks.1)),
+        Sort::Seats => by(targets, descending, |target| target.seats),
+        Sort::Age => by(targets, descending, |target| target.known.record.answer.map(|answered| Reverse(answered.at))),
     }
-}
-
-/// What has no key comes last in both directions.
-fn sort_by<K: Ord>(targets: &mut [Target<'_>], descending: bool, key: impl Fn(&Target<'_>) -> Option<K>) {
-    targets.sort_unstable_by(|a, b| {
-        let (a_key, b_key) = (key(a), key(b));
-        let order = if descending { b_key.cmp(&a_key) } else { a_key.cmp(&b_key) };
-        a_key.is_none().cmp(&b_key.is_none()).then(order).then(a.ranks.cmp(&b.ranks))
-    });
 }
 
 const fn urgency(state: TargetState) -> u8 {
@@ -141,13 +115,14 @@ mod tests {
     use elements_api::Reason;
 
     use super::*;
+    use crate::pages::found::PER_PAGE;
     use crate::store::{Store, StoreWriter};
     use crate::testing::{self, now, scene, seats, status, target, watched};
 
     fn found(store: &Store, query: &str) -> Vec<String> {
         let known = store.snapshot();
         let targets = Targets::find(&known, &Query::new(query), now(1_000));
-        targets.rows.iter().map(|row| format!("{}/{}", row.customer.label, row.product.number())).collect()
+        targets.list.rows.iter().map(|row| format!("{}/{}", row.customer.label, row.product.number())).collect()
     }
 
     /// As of `now(1_000)`: beta fails for one product, alpha has one without seats, and Gamma waits.
@@ -218,7 +193,7 @@ mod tests {
         assert!(pages.concat().is_sorted());
         assert_eq!(found(&store, "page=400"), pages[2]);
         let known = store.snapshot();
-        let last = Targets::find(&known, &Query::new("page=9"), now(0));
+        let last = Targets::find(&known, &Query::new("page=9"), now(0)).list;
         assert_eq!((last.range(), last.found, last.pages), (201..202, 201, 3));
     }
 
@@ -249,17 +224,18 @@ mod tests {
             let (mut targets, _) = matching(&known, Shown::All, |_| true, now(2_000));
             assert_eq!(targets.len(), customers * products);
             let keys = Cell::new(0);
-            sort_by(&mut targets, true, |target| {
+            let key = |target: &Target<'_>| {
                 keys.set(keys.get() + 1);
                 Some(target.ranks.1)
-            });
+            };
+            sort_by(&mut targets, true, |target| target.ranks, key);
             // Two of each comparison, and at worst twice as many comparisons as n log n.
             let most = 4 * targets.len() * targets.len().ilog2() as usize;
             assert!(keys.get() <= most, "{} keys for {} targets", keys.get(), targets.len());
         }
         let (store, status) = (large(1_000), status());
         for query in ["", "q=microsoft", "sort=product&dir=desc&page=100", "sort=seats", "sort=age&page=220"] {
-            let html = crate::pages::page::page(&store, &status, "/metrics", query, now(2_000)).unwrap();
+            let html = crate::pages::status::page(&store, &status, "/metrics", query, now(2_000)).unwrap();
             assert_eq!(html.matches("<tr").count(), 1 + PER_PAGE, "{query}");
         }
     }

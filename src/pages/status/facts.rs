@@ -82,7 +82,13 @@ fn api(scene: &Scene<'_>) -> Vec<Fact> {
         None => Fact::new("Token", "none in hand"),
     };
     let certificate = counts.client_certificate_expiry.map(|expiry| expires("Certificate", expiry, scene));
-    let facts = [Some(Fact::new("State", answers)), Some(token), certificate, Some(discovery(scene))];
+    let facts = [
+        Some(Fact::new("State", answers)),
+        Some(token),
+        certificate,
+        Some(discovery(scene)),
+        Some(subscriptions(scene)),
+    ];
     facts.into_iter().flatten().collect()
 }
 
@@ -92,13 +98,23 @@ fn expires(name: &'static str, expiry: SystemTime, scene: &Scene<'_>) -> Fact {
 }
 
 fn discovery(scene: &Scene<'_>) -> Fact {
-    let fact = |text: String| Fact::new("Discovery", text);
-    let Some(discovery @ ListingStatus { last_success, .. }) = &scene.status.discovery else {
+    let listed = scene.known.listing.as_ref().map(|listing| listing.len());
+    listing("Discovery", scene.status.discovery.as_ref(), listed, scene)
+}
+
+fn subscriptions(scene: &Scene<'_>) -> Fact {
+    let listed = scene.known.subscriptions.as_ref().map(|listed| listed.len());
+    listing("Subscriptions", scene.status.subscriptions.as_ref(), listed, scene)
+}
+
+/// What came of asking for a listing, and of how many customers one is known.
+fn listing(name: &'static str, status: Option<&ListingStatus>, listed: Option<usize>, scene: &Scene<'_>) -> Fact {
+    let fact = |text: String| Fact::new(name, text);
+    let Some(status @ ListingStatus { last_success, .. }) = status else {
         return fact("off".to_owned());
     };
-    let listing = scene.known.listing.as_ref();
-    let found = listing.map(|listing| count(listing.len(), "customer"));
-    let text = match (discovery.failure(), found) {
+    let found = listed.map(|listed| count(listed, "customer"));
+    let text = match (status.failure(), found) {
         (None, found) => found.unwrap_or_else(|| "no listing yet".to_owned()),
         (Some(_), None) => "failed; none came before".to_owned(),
         (Some(_), Some(found)) => format!("failed; {found} before"),

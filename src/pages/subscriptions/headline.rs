@@ -1,0 +1,86 @@
+//! In one look: what ends soon, or why that is not known.
+
+use std::time::SystemTime;
+
+use elements_api::Error;
+
+use super::query::Shown;
+use super::rows::Known;
+use crate::names::count;
+use crate::pages::finding::{Finding, Headline, Mood};
+use crate::pages::format::{Moment, sentence};
+use crate::pages::query::Filter as _;
+use crate::status::ListingStatus;
+use crate::store::Snapshot;
+
+pub(super) fn headline(
+    snapshot: &Snapshot,
+    known: &Known<'_>,
+    listing: Option<&ListingStatus>,
+    now: SystemTime,
+) -> Headline {
+    let problems = [unknown(snapshot, listing), stale(known)];
+    let findings = problems.into_iter().flatten().chain(soon(known, now)).collect();
+    Headline::of(findings, || well(known, now))
+}
+
+/// Why no listing says what is so now; `None`: one does.
+pub(super) fn unknown(snapshot: &Snapshot, listing: Option<&ListingStatus>) -> Option<Finding> {
+    let finding = |title: &str, detail: &str| {
+        Some(Finding { mood: Mood::Waiting, title: title.to_owned(), detail: detail.to_owned() })
+    };
+    match listing {
+        None => finding(
+            "Subscriptions are not listed",
+            "To list them, write “subscriptions: {enabled: true}” into the configuration, and reload it. The app \
+             registration needs no other permission for it.",
+        ),
+        Some(listing) => match (listing.failure(), &snapshot.subscriptions) {
+            (Some(why), _) => Some(listing_failed(snapshot, why)),
+            (None, None) => {
+                finding("Subscriptions are not listed yet", "The first listing comes with the first cycle.")
+            }
+            (None, Some(_)) => None,
+        },
+    }
+}
+
+/// The last time that subscriptions were asked for, those of somebody did not come.
+pub(in crate::pages) fn listing_failed(snapshot: &Snapshot, why: &Error) -> Finding {
+    let before = match snapshot.subscriptions {
+        Some(_) => "What was listed before stays until it is too old.",
+        None => "Nothing was listed before.",
+    };
+    let title = "The last listing of subscriptions failed".to_owned();
+    Finding { mood: Mood::Warning, title, detail: format!("{before} {}", sentence(&why.to_string())) }
+}
+
+fn stale(known: &Known<'_>) -> Option<Finding> {
+    let title = format!("What was listed of {} is too old", count(known.stale, "customer"));
+    let detail = "Their subscriptions are left out until they are listed again.".to_owned();
+    (known.stale > 0).then_some(Finding { mood: Mood::Warning, title, detail })
+}
+
+/// What ends so soon that it is urgent.
+fn soon(known: &Known<'_>, now: SystemTime) -> Option<Finding> {
+    [Shown::Within7Days, Shown::Within30Days].into_iter().find_map(|shown| {
+        let (rows, _) = known.count(shown, now);
+        let end = if rows == 1 { "ends" } else { "end" };
+        let title = format!("{} {end} {}", count(rows, "subscription"), shown.name());
+        (rows > 0).then(|| Finding { mood: shown.mood(), title, detail: listed(known, now) })
+    })
+}
+
+fn well(known: &Known<'_>, now: SystemTime) -> Finding {
+    let title = if known.rows.is_empty() { "Nobody has subscriptions" } else { "Nothing ends within 30 days" };
+    Finding { mood: Mood::Well, title: title.to_owned(), detail: listed(known, now) }
+}
+
+fn listed(known: &Known<'_>, now: SystemTime) -> String {
+    let at = known.listed.map(|at| format!(", listed {}", Moment::new(at, now).relative)).unwrap_or_default();
+    let all = count(known.rows.len(), "subscription");
+    format!(
+        "{all} of {}{at}. What is paid by the month renews itself and is not counted before it has ended.",
+        count(known.customers, "customer")
+    )
+}
