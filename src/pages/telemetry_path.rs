@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_path_of_another_route_is_refused() {
-        for path in ["/", "/-/healthy", "/-/reload", "/-/new", "/seats.csv", "/seats.json"] {
+        let own = ["/", "/-/healthy", "/-/reload", "/-/new", "/seats.csv", "/seats.json"];
+        for path in own.into_iter().chain(["/subscriptions", "/subscriptions.csv", "/subscriptions.json"]) {
             assert_eq!(path.parse::<TelemetryPath>(), Err(TelemetryPathError::Reserved(path.to_owned())));
         }
     }

@@ -122,7 +122,18 @@ async fn everything_seen(
     seen.add("a good reload", exporter.ask(Method::POST, "/-/reload").await.body);
     exporter.cycles(2).await;
 
-    for path in ["/metrics", "/", "/-/ready", "/-/healthy", "/seats.csv", "/seats.json", "/nothing"] {
+    for path in [
+        "/metrics",
+        "/",
+        "/-/ready",
+        "/-/healthy",
+        "/seats.csv",
+        "/seats.json",
+        "/subscriptions",
+        "/subscriptions.csv",
+        "/subscriptions.json",
+        "/nothing",
+    ] {
         let answer = exporter.get(path).await;
         seen.add(path, format!("{:?}{}", answer.headers, answer.body));
     }

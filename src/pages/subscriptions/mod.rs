@@ -143,3 +143,6 @@ fn measures(known: &MergedSubscription) -> Vec<String> {
     let change = known.pooled_change.map(|change| format!("{change:+} seats this month"));
     [units, storage, licences, left, change].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
-//! The status page of the real binary in a real Chromium.
+//! The pages of the real binary in a real Chromium.
 
 mod chromium;
+mod subscriptions;
 
 use std::fs;
 
@@ -177,15 +178,20 @@ async fn the_page_fits_a_phone_and_a_dark_theme() {
     .await;
 }
 
-/// `UPDATE_SCREENSHOTS=1` takes those of the documentation anew.
-#[tokio::test]
-async fn the_page_of_the_demo_shows_changes_and_failures() {
-    let simulator = Simulator::start(demo::world()).await.unwrap();
+/// What stands after `poll`.
+fn configuration_of_the_demo() -> String {
     let names = demo::world().customers.iter().fold(String::new(), |names, customer| {
         names
             + &format!("- {{id: {}, name: {}}}\n", customer.id, customer.organization.to_lowercase().replace(' ', "-"))
     });
-    let rest = format!("customers:\n{names}discovery: {{enabled: true}}\nproducts: all\n");
+    format!("customers:\n{names}discovery: {{enabled: true}}\nsubscriptions: {{enabled: true}}\nproducts: all\n")
+}
+
+/// `UPDATE_SCREENSHOTS=1` takes those of the documentation anew.
+#[tokio::test]
+async fn the_page_of_the_demo_shows_changes_and_failures() {
+    let simulator = Simulator::start(demo::world()).await.unwrap();
+    let rest = configuration_of_the_demo();
     // Long enough for a cycle to end before the next, also on a busy machine.
     let folder = Folder::new(&Yaml::new(&simulator).rest(&rest).with_poll("interval", "4s"));
     let exporter = Exporter::start(&folder).await;

@@ -27,11 +27,31 @@ async fn everything_but_health_asks_for_a_password() {
         crate::harness::value(metrics, &series)
     };
     let before = secured.get_as("/metrics", |client| client, ALICE).await.unwrap().text().await.unwrap();
-    for handler in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "other"] {
+    for handler in [
+        "/metrics",
+        "/",
+        "/seats.csv",
+        "/seats.json",
+        "/subscriptions",
+        "/subscriptions.csv",
+        "/subscriptions.json",
+        "/-/reload",
+        "other",
+    ] {
         assert_eq!(counted(&before, handler), Some(0.0), "{handler}: an increase from nothing is not seen");
     }
     assert_eq!(counted(&before, "/-/healthy"), None);
-    for path in ["/metrics", "/", "/seats.csv", "/seats.json", "/-/reload", "/nowhere"] {
+    for path in [
+        "/metrics",
+        "/",
+        "/seats.csv",
+        "/seats.json",
+        "/subscriptions",
+        "/subscriptions.csv",
+        "/subscriptions.json",
+        "/-/reload",
+        "/nowhere",
+    ] {
         let refused = secured.get(path).await.unwrap();
         assert_eq!(refused.status(), 401, "{path}");
         assert_eq!(refused.headers()["www-authenticate"], CHALLENGE, "{path}");
