@@ -102,6 +102,10 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(listing_failed(scene.known, why));
     }
     let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
+    if scene.known.expected_file.is_some_and(|file| !file.success) {
+        let detail = "What it said before still counts, if it said anything; the log says what is wrong with it.";
+        find(Mood::Warning, "The expected seats file cannot be used".to_owned(), detail.to_owned());
+    }
     if !status.reload.is_successful() {
         let detail = "The previous configuration stays in effect; the log says what is wrong with the new one.";
         find(Mood::Warning, "The last reload was refused".to_owned(), detail.to_owned());
@@ -137,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::status::{Cycle, CycleTargets, Status};
-    use crate::store::{Store, StoreWriter};
+    use crate::store::{ExpectedFile, Store, StoreWriter};
     use crate::testing::{self, at, now, seats, status, target, watched};
 
     fn headline_of(store: &Store, status: &Status, not_ready: Option<&str>) -> Headline {
@@ -218,14 +222,18 @@ mod tests {
     fn everything_that_is_wrong_is_listed() {
         let store = store();
         store.record(&target("a", 1), Err(Reason::Timeout), now(900));
+        store.set_expected_file(Some(ExpectedFile { success: false, unmatched: None }));
         let status = status();
         status.listing_failed(Error::ScopeMissing);
+        status.subscriptions_failed(Error::ScopeMissing);
         status.reload_failed();
         status.certificate_expires(Some(at(1_000 + 86_400)));
         let headline = headline_of(&store, &status, None);
         let expected = [
             "1 of 2 targets fails",
             "The last listing of customers failed",
+            "The last listing of subscriptions failed",
+            "The expected seats file cannot be used",
             "The last reload was refused",
             "The client certificate expires in 24 h",
             "1 target not polled yet",

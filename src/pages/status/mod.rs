@@ -3,6 +3,7 @@
 //! It is HTML alone. Search, filter, order and pages are parameters of its address, so they work without scripts, and
 //! a link to what one sees can be sent to somebody else.
 
+mod bill;
 mod facts;
 mod headline;
 mod outage;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 use askama::Template;
 use elements_api::Seats;
 
+use self::bill::{Differences, differences};
 use self::facts::{Group, facts};
 use self::headline::{Scene, headline};
 pub(super) use self::query::{Query, Shown, Sort};
@@ -51,6 +53,7 @@ pub(super) fn page(
         style: STYLE,
         telemetry_path,
         headline: headline(&scene),
+        differences: differences(&known, now),
         endings: subscriptions::next_endings(&known, status.subscriptions.as_ref(), now),
         groups: facts(&scene),
         rows: targets.list.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
@@ -71,6 +74,8 @@ struct Page<'a> {
     telemetry_path: &'a str,
     headline: Headline,
     endings: NextEndings,
+    /// `None` without an expected seats file.
+    differences: Option<Differences>,
     groups: [Group; 4],
     scene: Scene<'a>,
     query: Query,
