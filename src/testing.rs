@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use elements_api::{
-    Answer, Code, CustomerId, Error, ListedCustomer, Observer as _, Operation, ProductType, Reason, Seats,
-    SubscribedCustomer, Subscription,
+    Answer, Code, CustomerId, Error, ListedCustomer, Observer as _, Operation, Platform, ProductType, Reason, Seats,
+    SubscribedCustomer, Subscription, Tenant,
 };
 
 use crate::status::{Cycle, CycleTargets, Status};
@@ -38,6 +38,7 @@ pub(crate) fn freshness() -> Freshness {
         stale_after: Duration::from_mins(45),
         dormant_stale_after: Duration::from_hours(12),
         subscriptions: Duration::from_mins(50),
+        tenants: Duration::from_hours(12),
     }
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn seats(number: u64) -> Result<Answer, Reason> {
 /// A store and a status of which every family has something to say, as of `at(1_000)`.
 pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     let store = store();
+    store.set_platforms(vec![Platform::Microsoft365]);
     store.set_listing([listed("11111111-aaaa", None)].into(), at(5));
     store.set_listing(["11111111-aaaa", "22222222-bbbb"].map(|id| listed(id, None)).into(), at(10));
     let contoso = watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]);
@@ -135,6 +137,16 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
 
     let subscriptions = vec![subscription("Cloud Backup for Microsoft 365", 90_000), Subscription::default()];
     store.set_subscriptions(vec![subscribed("11111111-aaaa", subscriptions)], |_| true, now(940));
+
+    let tenant = |id: &str, name: Option<&str>, assigned| Tenant {
+        id: id.to_owned(),
+        name: name.map(str::to_owned),
+        assigned: Seats::new(assigned),
+        available: Some(5 - i64::try_from(assigned).unwrap()),
+    };
+    let tenants = vec![tenant("7a3e", Some("contoso.example"), 33), tenant("91bc", None, 2)];
+    store.record_tenants(&(customer_id("11111111-aaaa"), Platform::Microsoft365), Ok(tenants), now(930));
+    store.record_tenants(&(customer_id("22222222-bbbb"), Platform::Microsoft365), Err(Reason::Forbidden), now(930));
 
     let status = status();
     status.cycle_began(at(948));

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use elements_api::{Credential, CustomerId, Secret, SecretSource};
+use elements_api::{Credential, CustomerId, Platform, Secret, SecretSource};
 use elements_sim::{Simulator, World, demo};
 use tokio::task::spawn_blocking;
 
@@ -71,7 +71,8 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
         Some(ConfiguredCustomer { id: CustomerId::parse(&customer.id)?, name: Some(name), products: None })
     });
     let products = ProductList::All;
-    let selection = Selection { customers: customers.collect(), discovery: Some(Discovery::default()), products };
+    let (customers, discovery) = (customers.collect(), Some(Discovery::default()));
+    let selection = Selection { customers, discovery, products, platforms: vec![Platform::Microsoft365] };
     Ok(Config { api, poll, state_file: None, selection, expected_seats_file: None })
 }
 

@@ -93,7 +93,12 @@ mod tests {
 
     fn selection() -> Selection {
         let customer = ConfiguredCustomer { id: customer_id("contoso"), name: None, products: None };
-        Selection { customers: vec![customer], discovery: None, products: ProductList::Listed(vec![product(4)]) }
+        Selection {
+            customers: vec![customer],
+            discovery: None,
+            products: ProductList::Listed(vec![product(4)]),
+            platforms: Vec::new(),
+        }
     }
 
     fn faulty_vendor() -> Vendor {

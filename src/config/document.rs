@@ -14,6 +14,7 @@ pub(super) struct Document {
     pub(super) discovery: Option<Discovery>,
     pub(super) products: Field,
     pub(super) subscriptions: Option<Subscriptions>,
+    pub(super) tenants: Option<Tenants>,
     pub(super) expected_seats_file: Field,
 }
 
@@ -71,5 +72,12 @@ pub(super) struct Discovery {
 #[serde(default)]
 pub(super) struct Subscriptions {
     pub(super) enabled: Field,
+    pub(super) interval: Field,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tenants {
+    pub(super) platforms: Field,
     pub(super) interval: Field,
 }

@@ -89,8 +89,8 @@ impl Config {
             let discovery = selection.as_ref().is_ok_and(|selection| selection.discovery.is_some());
             let around = Surroundings { configuration: path, folder, variable };
             let api = api::settings(&document.api.unwrap_or_default(), discovery, around, &mut problems);
-            let poll =
-                timing::timing(&document.poll.unwrap_or_default(), document.subscriptions.as_ref(), &mut problems);
+            let poll = document.poll.unwrap_or_default();
+            let poll = timing::timing(&poll, document.subscriptions.as_ref(), document.tenants.as_ref(), &mut problems);
             let expected = expected::path(&document.expected_seats_file, folder, &mut problems);
             let others = state_file::Others {
                 configuration: path,
@@ -124,7 +124,7 @@ impl Config {
 
     /// How much is watched.
     pub fn summary(&self) -> Summary {
-        let poll::Selection { customers, discovery, products } = &self.selection;
+        let poll::Selection { customers, discovery, products, .. } = &self.selection;
         let lists = || customers.iter().map(|customer| customer.products.as_ref().unwrap_or(products));
         let common = discovery.iter().map(|_| products);
         Summary {

@@ -1,11 +1,11 @@
-//! The sections `customers`, `discovery` and `products`.
+//! The sections `customers`, `discovery` and `products`, and the platforms of `tenants`.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use checked_yaml::value::{expected, flag, names_a_user, quoted, text};
 use checked_yaml::{Field, Key, Problems, Refused};
-use elements_api::{CustomerId, ProductType};
+use elements_api::{CustomerId, Platform, ProductType};
 
 use super::{document, doubts};
 use crate::poll::{ConfiguredCustomer, Discovery, ProductList, Selection};
@@ -16,6 +16,7 @@ pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -
     let customers = customers(entries, problems);
     let discovery = raw.discovery.as_ref().map_or(Ok(None), |raw| discovery(raw, problems));
     let common = products(&raw.products, &Key::of("products"), problems);
+    let platforms = raw.tenants.as_ref().map_or(Ok(Vec::new()), |raw| platforms(&raw.platforms, problems));
 
     if entries.is_empty() && matches!(discovery, Ok(None)) {
         let message = "no customers to watch: add entries to `customers`, or write `discovery: {enabled: true}`";
@@ -33,7 +34,25 @@ pub(super) fn selection(raw: &document::Document, problems: &mut Problems<'_>) -
         }
     }
     let customers = customers.into_iter().map(|(_, customer)| customer).collect();
-    Ok(Selection { customers, discovery: discovery?, products: common?.unwrap_or_default() })
+    Ok(Selection { customers, discovery: discovery?, products: common?.unwrap_or_default(), platforms: platforms? })
+}
+
+/// Those whose tenants are asked for.
+fn platforms(field: &Field, problems: &mut Problems<'_>) -> Result<Vec<Platform>, Refused> {
+    let key = Key::of("tenants").then("platforms");
+    let names = Platform::ALL.map(Platform::as_str).join(", ");
+    if matches!(field, Field::Text(text) if text.trim().eq_ignore_ascii_case("all")) {
+        return Ok(Platform::ALL.to_vec());
+    }
+    let platforms = problems.read(&key, field, |field| list(field, &format!("a list of {names}, or the word all")))?;
+    let Some(platforms) = platforms.filter(|list| !list.is_empty()) else {
+        return Err(problems.add(&key, format!("names no platform: list some of {names}, or write all")));
+    };
+    let platform = |field: &Field| {
+        let name = text(field)?;
+        Platform::parse(name).ok_or_else(|| format!("{} is no platform; write one of {names}", quoted(name)))
+    };
+    Ok(distinct(platforms, &key, problems, (platform, |_, _, _| ()), Platform::to_string))
 }
 
 /// The customers whose ids can be judged further, each with its place in the list.

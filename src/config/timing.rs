@@ -12,6 +12,7 @@ use crate::poll::Timing;
 pub(super) fn timing(
     raw: &document::Poll,
     subscribed: Option<&document::Subscriptions>,
+    tenants: Option<&document::Tenants>,
     problems: &mut Problems<'_>,
 ) -> Result<Timing, Refused> {
     let key = |name| Key::of("poll").then(name);
@@ -22,6 +23,7 @@ pub(super) fn timing(
     let interval = interval?.unwrap_or(INTERVAL);
     let interval = at_least(LEAST_INTERVAL, interval, "the least interval")
         .map_err(|message| problems.add(&key("interval"), message))?;
+    let tenants = tenants.map_or(Ok(None), |raw| tenant_interval(raw, interval, problems));
     let subscriptions = subscribed.map_or(Ok(None), |raw| subscriptions(raw, interval, problems));
     doubts::of_interval(interval, &key("interval"), problems);
     let usual = Timing::every(interval);
@@ -38,6 +40,7 @@ pub(super) fn timing(
         absent_interval: absent_interval.unwrap_or(usual.absent_interval),
         told_absent_interval: absent_interval.unwrap_or(usual.told_absent_interval),
         subscriptions,
+        tenants: tenants?.unwrap_or(usual.tenants),
         ..usual
     })
 }
@@ -60,6 +63,18 @@ fn subscriptions(
     let interval = at_least(LEAST_INTERVAL, interval?.unwrap_or(usual), "the least interval")
         .map_err(|message| problems.add(&key("interval"), message))?;
     Ok(enabled?.then_some(interval))
+}
+
+/// Between two answers about the tenants of a customer.
+fn tenant_interval(
+    raw: &document::Tenants,
+    least: Duration,
+    problems: &mut Problems<'_>,
+) -> Result<Option<Duration>, Refused> {
+    let key = Key::of("tenants").then("interval");
+    let interval = problems.read(&key, &raw.interval, duration)?;
+    let interval = interval.map(|found| at_least(least, found, "poll.interval")).transpose();
+    interval.map_err(|message| problems.add(&key, message))
 }
 
 fn at_least(least: Duration, found: Duration, name: &str) -> Result<Duration, String> {

@@ -115,6 +115,15 @@ catalogue! {
         ["customer", "subscribed_service", "subscription", "package", "source", "model", "payment_type", "storage", "retention"]
         "1 for each subscription that AvePoint's API listed in the background, with how it is sold and paid, and where and \
          how long data is kept, in the vendor's words.";
+    TENANT_ASSIGNED = Gauge "avepoint_tenant_assigned_user_seats"
+        ["customer", "platform", "customer_tenant_id", "customer_tenant"]
+        "User seats that are assigned in a tenant of a customer, as AvePoint's API last answered in the background.";
+    TENANT_AVAILABLE = Gauge "avepoint_tenant_available_user_seats"
+        ["customer", "platform", "customer_tenant_id", "customer_tenant"]
+        "User seats that are left in a tenant of a customer, as AvePoint's API last answered in the background.";
+    TENANTS_SUCCESS = Gauge "avepoint_tenants_success" ["customer", "platform"]
+        "1 if AvePoint's API answered the last background listing of this customer's tenants of this platform and the \
+         answer is fresh, 0 if not. That there is no such tenant is an answer, too. Absent before the first.";
     PRODUCT_INFO = Gauge "avepoint_product_info" ["product", "product_type"]
         "1 for each product that is polled in the background; product_type is its number in AvePoint's API.";
     POLL_TARGETS = Gauge "avepoint_poll_targets" ["state"]

@@ -8,7 +8,7 @@ use prometheus::proto::{Metric, MetricFamily};
 use super::family::{self, Family, count, flag, timestamp};
 use crate::store::{
     Freshness, KnownCustomer, KnownTarget, Label, MergedSubscription, Now, Snapshot, SubscriptionLabels, TargetState,
-    Terms,
+    TenantLabels, TenantSeats, Terms,
 };
 
 /// What only the poller changes, as it is now: the families one after the other, each in chunks to make one after
@@ -16,13 +16,11 @@ use crate::store::{
 pub fn target_families(known: &Snapshot, now: Now) -> impl Iterator<Item = Vec<Chunk<'_>>> {
     SOURCES.iter().map(move |(family, source)| {
         let chunk = |customers| Chunk { family, source: *source, known, customers, now };
-        match source {
-            Source::Targets(_) | Source::Subscriptions(_) | Source::Terms => {
-                let customers: Vec<_> = known.customers.values().map(AsRef::as_ref).collect();
-                customers.chunks(CUSTOMERS_AT_ONCE).map(|customers| chunk(customers.to_vec())).collect()
-            }
-            Source::Whole(_) => vec![chunk(Vec::new())],
+        if let Source::Whole(_) = source {
+            return vec![chunk(Vec::new())];
         }
+        let customers: Vec<_> = known.customers.values().map(AsRef::as_ref).collect();
+        customers.chunks(CUSTOMERS_AT_ONCE).map(|customers| chunk(customers.to_vec())).collect()
     })
 }
 
@@ -44,6 +42,8 @@ impl Chunk<'_> {
             Source::Targets(value) => self.targets(value).collect(),
             Source::Subscriptions(value) => self.subscriptions(value).collect(),
             Source::Terms => self.terms().collect(),
+            Source::Tenants(value) => self.tenants(value),
+            Source::TenantSuccess => self.tenant_success(),
         };
         self.family.of(samples)
     }
@@ -76,6 +76,31 @@ impl Chunk<'_> {
         })
     }
 
+    fn tenants(&self, value: fn(TenantSeats) -> Option<f64>) -> Vec<Metric> {
+        let mut samples = Vec::new();
+        for known in &self.customers {
+            for (platform, tenants) in &known.tenants {
+                for (TenantLabels { id, name }, seats) in tenants.by_label(self.now, self.known.freshness) {
+                    let labels = [known.customer.label.as_str(), platform.as_str(), id.as_str(), name.as_str()];
+                    samples.extend(value(seats).map(|value| self.family.sample(&labels, value)));
+                }
+            }
+        }
+        samples
+    }
+
+    fn tenant_success(&self) -> Vec<Metric> {
+        let mut samples = Vec::new();
+        for known in &self.customers {
+            for (platform, tenants) in &known.tenants {
+                let success = tenants.success(self.now, self.known.freshness).map(flag);
+                let labels = [known.customer.label.as_str(), platform.as_str()];
+                samples.extend(success.map(|success| self.family.sample(&labels, success)));
+            }
+        }
+        samples
+    }
+
     fn targets(&self, value: Value) -> impl Iterator<Item = Metric> {
         let freshness = self.known.freshness;
         self.customers.iter().flat_map(move |known| {
@@ -102,10 +127,14 @@ enum Source {
     Subscriptions(SubscriptionValue),
     /// A sample for each subscription.
     Terms,
+    /// A sample for each tenant that has a value.
+    Tenants(fn(TenantSeats) -> Option<f64>),
+    /// A sample for each customer and platform that was asked for.
+    TenantSuccess,
     Whole(fn(&Family, &Snapshot, Now) -> Vec<Metric>),
 }
 
-const SOURCES: [(Family, Source); 24] = [
+const SOURCES: [(Family, Source); 27] = [
     (family::PURCHASED_USER_SEATS, Source::Targets(|target, now, fresh| Some(target.seats(now, fresh)?.as_sample()))),
     (family::SEATS_PREVIOUS, Source::Targets(|target, _, _| Some(target.record.change?.previous.as_sample()))),
     (family::SEATS_LAST_CHANGE, Source::Targets(|target, _, _| Some(timestamp(target.record.change?.at)))),
@@ -128,6 +157,9 @@ const SOURCES: [(Family, Source); 24] = [
     (family::SUBSCRIPTION_CAPACITY, Source::Subscriptions(|one| one.purchased_capacity_bytes.map(count))),
     (family::SUBSCRIPTION_STORAGE, Source::Subscriptions(|one| one.consumed_storage_bytes.map(count))),
     (family::SUBSCRIPTION_INFO, Source::Terms),
+    (family::TENANT_ASSIGNED, Source::Tenants(|seats| seats.assigned.map(count))),
+    (family::TENANT_AVAILABLE, Source::Tenants(|seats| seats.available.map(signed))),
+    (family::TENANTS_SUCCESS, Source::TenantSuccess),
     (family::PRODUCT_INFO, Source::Whole(products)),
     (family::POLL_TARGETS, Source::Whole(states)),
 ];

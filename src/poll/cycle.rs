@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::agenda::{Agenda, Listed, Polled};
 use super::subscriptions::{self, Subscribed};
 use super::sweep::Sweep;
+use super::tenants::Asking;
 use super::{LOOK_AROUND, Plan};
 use crate::status::CycleTargets;
 use crate::store::Target;
@@ -49,6 +50,8 @@ pub(super) struct Cycle {
     listing: JoinSet<Result<CustomerListing, Error>>,
     /// At most one.
     subscriptions: JoinSet<Subscribed>,
+    /// They wait until no target does.
+    tenants: Asking,
     tally: Tally,
 }
 
@@ -63,7 +66,7 @@ pub(super) struct Tally {
     pub(super) left: usize,
     listings: usize,
     failed_listings: usize,
-    failed_subscriptions: usize,
+    failed_others: usize,
 }
 
 impl Tally {
@@ -82,7 +85,7 @@ impl Tally {
     /// Whether the API answered anything; `None` where nothing was asked.
     pub(super) fn api_up(&self) -> Option<bool> {
         let answered = self.seats + self.absent + self.listings;
-        let failed = self.failed() + self.failed_listings + self.failed_subscriptions;
+        let failed = self.failed() + self.failed_listings + self.failed_others;
         (answered + failed > 0).then_some(answered > 0)
     }
 
@@ -109,10 +112,11 @@ impl Tally {
         }
     }
 
-    const fn count_subscriptions(&mut self, listed: Listed) {
+    /// Of subscriptions or tenants.
+    const fn count_other(&mut self, listed: Listed) {
         match listed {
             Listed::Answered => self.listings += 1,
-            Listed::Failed | Listed::NotPermitted => self.failed_subscriptions += 1,
+            Listed::Failed | Listed::NotPermitted => self.failed_others += 1,
         }
     }
 }
@@ -128,6 +132,7 @@ impl Cycle {
             swept: false,
             listing: JoinSet::new(),
             subscriptions: JoinSet::new(),
+            tenants: Asking::default(),
             tally: Tally::default(),
         };
         cycle.line_up(agenda);
@@ -138,7 +143,13 @@ impl Cycle {
     pub(super) async fn run(mut self, agenda: &mut Agenda, plans: &mut watch::Receiver<Plan>) {
         let mut looks = interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !(self.swept && self.listing.is_empty() && self.subscriptions.is_empty()) {
+        loop {
+            if self.swept {
+                self.tenants.begin(&self.sweep.round());
+            }
+            if self.swept && self.listing.is_empty() && self.subscriptions.is_empty() && self.tenants.is_done() {
+                break;
+            }
             tokio::select! {
                 biased;
                 Ok(()) = plans.changed() => {
@@ -156,8 +167,13 @@ impl Cycle {
                 Some(subscribed) = self.subscriptions.join_next() => {
                     let Ok(subscribed) = subscribed else { return pending().await };
                     if let Some(listed) = agenda.take_subscriptions(subscribed) {
-                        self.tally.count_subscriptions(listed);
+                        self.tally.count_other(listed);
                         self.line_up(agenda);
+                    }
+                }
+                Some(asked) = self.tenants.next(), if self.tenants.is_on_its_way() => {
+                    if let Some(listed) = agenda.take_tenants(asked) {
+                        self.tally.count_other(listed);
                     }
                 }
                 // A cycle may be long, and what failed at its beginning may be answered by now.
@@ -188,6 +204,7 @@ impl Cycle {
             let round = self.sweep.round();
             self.listing.spawn(async move { round.customers().await });
         }
+        self.tenants.wait_for(agenda.tenants_due(now));
         if self.subscriptions.is_empty()
             && let Some(wanted) = agenda.subscriptions_due(now)
         {
@@ -206,6 +223,7 @@ impl Cycle {
             self.sweep = Sweep::new(round, agenda.patience());
             self.listing = JoinSet::new();
             self.subscriptions = JoinSet::new();
+            self.tenants = Asking::default();
         } else {
             self.sweep.continue_in(round);
         }

@@ -11,6 +11,7 @@ use super::capacity::Capacity;
 use super::cycle::{Kind, Tally};
 use super::discovery::{Verdict, missing};
 use super::expected::Unmatched;
+use super::tenants::Key;
 use crate::names::SomeOf;
 use crate::rfc3339;
 use crate::store::{KnownTarget, Label, Now, Record, Snapshot, Target, TargetState};
@@ -43,8 +44,16 @@ pub(super) struct PollLog {
     lost_subscriptions: usize,
     unreadable: BTreeSet<&'static str>,
     purchases_changed: Vec<CustomerId>,
+    tenant_changes: TenantChanges,
     lists_nobody: bool,
     stale: usize,
+}
+
+/// Whose tenants could not be listed for the first time, and whose can be again.
+#[derive(Debug, Default)]
+struct TenantChanges {
+    failing: Vec<(CustomerId, Error)>,
+    recovered: Vec<CustomerId>,
 }
 
 /// A number of seats that has changed.
@@ -170,6 +179,18 @@ impl PollLog {
         self.subscriptions_failed = error.is_some();
     }
 
+    /// Asking for tenants came to this, where the attempt before came to that.
+    pub(super) fn tenants(&mut self, (customer, platform): &Key, before: Option<Reason>, error: Option<Error>) {
+        if let Some(error) = &error {
+            debug!(customer_id = %customer, %platform, %error, "tenants could not be listed");
+        }
+        match (error, before) {
+            (Some(error), None) => self.tenant_changes.failing.push((customer.clone(), error)),
+            (None, Some(_)) => self.tenant_changes.recovered.push(customer.clone()),
+            _ => {}
+        }
+    }
+
     /// A customer has bought something else than before.
     pub(super) fn purchases_changed(&mut self, customer: CustomerId) {
         self.purchases_changed.push(customer);
@@ -233,6 +254,15 @@ impl PollLog {
             let customers: Vec<_> = purchases_changed.iter().map(|id| Named(id, known)).collect();
             let some = SomeOf(&customers, SOME_NAMES);
             info!(customers = customers.len(), %some, "subscriptions changed: all products of these customers are asked for now");
+        }
+        let TenantChanges { failing, recovered } = std::mem::take(&mut self.tenant_changes);
+        if let Some((_, error)) = failing.first() {
+            let customers = customers_of(failing.iter().map(|(customer, _)| customer), known);
+            warn!(failing = failing.len(), some = %SomeOf(&customers, SOME_NAMES), %error, "tenants could not be listed");
+        }
+        if !recovered.is_empty() {
+            let customers = customers_of(recovered.iter(), known);
+            info!(recovered = recovered.len(), some = %SomeOf(&customers, SOME_NAMES), "tenants are listed again");
         }
         let seat_changes = std::mem::take(&mut self.seat_changes);
         if seat_changes.len() > MOST_LINES {
@@ -336,7 +366,7 @@ fn log_many_seat_changes(all: &[SeatChange], known: &Snapshot) {
         purchased += now.get().saturating_sub(before.get());
         returned += before.get().saturating_sub(now.get());
     }
-    let customers = customers_of(all.iter().map(|change| &change.target), known);
+    let customers = customers_of(all.iter().map(|change| &change.target.customer), known);
     info!(changed = all.len(), purchased, returned, some = %SomeOf(&customers, SOME_NAMES), "seats of many targets changed");
 }
 
@@ -368,7 +398,7 @@ fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
     }
     let reasons: Vec<_> = reasons.into_iter().map(|(word, count)| format!("{word}: {count}")).collect();
     let reasons = reasons.join(", ");
-    let customers = customers_of(all.iter().map(|(target, _)| target), known);
+    let customers = customers_of(all.iter().map(|(target, _)| &target.customer), known);
     let example = all.iter().find_map(|(_, change)| match change {
         StateChange::Failing(error) => Some(error.to_string()),
         _ => None,
@@ -381,9 +411,9 @@ fn log_many(all: &[(Target, StateChange)], known: &Snapshot) {
     }
 }
 
-/// Each customer of `targets` once.
-fn customers_of<'a>(targets: impl Iterator<Item = &'a Target>, known: &'a Snapshot) -> Vec<Named<'a>> {
-    let ids: BTreeSet<_> = targets.map(|target| &target.customer).collect();
+/// Each of `customers` once.
+fn customers_of<'a>(customers: impl Iterator<Item = &'a CustomerId>, known: &'a Snapshot) -> Vec<Named<'a>> {
+    let ids: BTreeSet<_> = customers.collect();
     ids.into_iter().map(|id| Named(id, known)).collect()
 }
 

@@ -18,6 +18,7 @@ mod selection;
 mod steady;
 mod subscriptions;
 mod sweep;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +56,8 @@ pub struct Timing {
     pub told_absent_interval: Duration,
     /// Between two listings of subscriptions. `None`: they are not listed.
     pub subscriptions: Option<Duration>,
+    /// Between two answers about the tenants of one customer.
+    pub tenants: Duration,
 }
 
 impl Timing {
@@ -67,6 +70,7 @@ impl Timing {
             absent_interval: absent(Duration::from_hours(6)),
             told_absent_interval: absent(Duration::from_hours(24)),
             subscriptions: None,
+            tenants: Duration::from_hours(6),
         }
     }
 
@@ -78,6 +82,7 @@ impl Timing {
             stale_after: self.stale_after,
             dormant_stale_after: two_of(self.absent_interval.max(told.unwrap_or_default())),
             subscriptions: two_of(self.subscriptions.unwrap_or_default()),
+            tenants: self.tenants.saturating_mul(2),
         }
     }
 }

@@ -261,6 +261,7 @@ mod tests {
         absent_interval: Duration::from_mins(20),
         told_absent_interval: Duration::from_mins(20),
         subscriptions: None,
+        tenants: Duration::from_hours(6),
     };
 
     fn target(id: &str) -> Target {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use elements_api::{CATALOG, CustomerId, ListedCustomer, ProductType};
+use elements_api::{CATALOG, CustomerId, ListedCustomer, Platform, ProductType};
 
 use crate::store::{Customer, Label, WatchedCustomer};
 
@@ -13,6 +13,8 @@ pub struct Selection {
     pub discovery: Option<Discovery>,
     /// For every customer without a list of its own.
     pub products: ProductList,
+    /// Those of which tenants are asked for.
+    pub platforms: Vec<Platform>,
 }
 
 /// Which products are watched.
@@ -141,7 +143,7 @@ mod tests {
     fn selection(customers: Vec<ConfiguredCustomer>, exclude: &[&str]) -> Selection {
         let exclude = exclude.iter().copied().map(id).collect();
         let products = ProductList::Listed(vec![product(1), product(4)]);
-        Selection { customers, discovery: Some(Discovery { exclude }), products }
+        Selection { customers, discovery: Some(Discovery { exclude }), products, platforms: Vec::new() }
     }
 
     fn shown(watched: &WatchList) -> Vec<(&str, &str, &str, usize)> {

@@ -9,6 +9,7 @@ mod record;
 pub mod saved;
 mod subscriptions;
 mod target;
+mod tenants;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Deref;
@@ -20,8 +21,11 @@ pub use now::{Clock, Now};
 pub use record::{Answered, CLOCK_TOLERANCE, Change, Freshness, KnownTarget, Record, TargetState};
 pub use subscriptions::{KnownSubscriptions, MergedSubscription, SubscriptionLabels, Terms};
 pub use target::{Customer, Label, Target, WatchedCustomer};
+pub use tenants::{AnsweredTenants, KnownTenants, TenantLabels, TenantSeats};
 
-use elements_api::{Account, Answer, CustomerId, ListedCustomer, ProductType, Reason, SubscribedCustomer};
+use elements_api::{
+    Account, Answer, CustomerId, ListedCustomer, Platform, ProductType, Reason, SubscribedCustomer, Tenant,
+};
 
 use self::saved::Saved;
 
@@ -48,6 +52,8 @@ pub struct Snapshot {
     pub added: BTreeMap<CustomerId, SystemTime>,
     /// What the last listings of subscriptions said, of whoever they said anything. `None` before there was one.
     pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
+    /// Those whose tenants are asked for.
+    pub platforms: Vec<Platform>,
     /// Of the file that says which seats are expected; `None` without one.
     pub expected_file: Option<ExpectedFile>,
     /// An answer came, or a number was restored that is not stale: what is served is worth looking at.
@@ -62,6 +68,8 @@ pub struct Snapshot {
 pub struct KnownCustomer {
     pub customer: Customer,
     pub products: BTreeMap<ProductType, KnownTarget>,
+    /// Of each platform whose tenants are asked for.
+    pub tenants: BTreeMap<Platform, KnownTenants>,
 }
 
 impl Store {
@@ -100,6 +108,7 @@ impl StoreWriter {
             listing: None,
             added: BTreeMap::new(),
             subscriptions: None,
+            platforms: Vec::new(),
             expected_file: None,
             ready: false,
             version: 0,
@@ -141,11 +150,17 @@ impl StoreWriter {
         }
     }
 
+    /// From now on the tenants of these are asked for, of whoever is [watched](Self::watch) next.
+    pub fn set_platforms(&self, platforms: Vec<Platform>) {
+        self.lock().platforms = platforms;
+    }
+
     /// From now on these are watched: those that were before keep what is known of them, the others go.
     pub fn watch(&self, watched: &[WatchedCustomer]) {
         let mut known = self.lock();
         known.version += 1;
         let mut before = std::mem::take(&mut known.customers);
+        let platforms = known.platforms.clone();
         known.customers = watched
             .iter()
             .map(|WatchedCustomer { customer, products, listed, expected }| {
@@ -162,7 +177,10 @@ impl StoreWriter {
                     KnownTarget { listed, expected, record: record(product).unwrap_or_default() }
                 };
                 let products = products.iter().map(|product| (*product, target(product)));
-                let entry = KnownCustomer { customer: customer.clone(), products: products.collect() };
+                let tenants = |platform: &Platform| was.as_ref()?.1.tenants.get(platform).cloned();
+                let tenants = platforms.iter().map(|platform| (*platform, tenants(platform).unwrap_or_default()));
+                let (products, tenants) = (products.collect(), tenants.collect());
+                let entry = KnownCustomer { customer: customer.clone(), products, tenants };
                 (customer.id.clone(), Arc::new(entry))
             })
             .collect();
@@ -196,6 +214,32 @@ impl StoreWriter {
         known.ready |= outcome.is_ok();
         known.version += 1;
         Some((before, after))
+    }
+
+    /// Takes what an earlier run was answered about tenants.
+    pub fn restore_tenants(&self, answers: &BTreeMap<(CustomerId, Platform), AnsweredTenants>) {
+        let mut known = self.lock();
+        known.version += 1;
+        for (key, answer) in answers {
+            if let Some(tenants) = known.tenants(key) {
+                tenants.answer = Some(answer.clone());
+            }
+        }
+    }
+
+    /// Takes what asking for tenants came to now; returns what was known before. `None`: they are no longer asked for.
+    pub fn record_tenants(
+        &self,
+        key: &(CustomerId, Platform),
+        outcome: Result<Vec<Tenant>, Reason>,
+        now: Now,
+    ) -> Option<KnownTenants> {
+        let mut known = self.lock();
+        let tenants = known.tenants(key)?;
+        let before = tenants.clone();
+        tenants.take(outcome, now);
+        known.version += 1;
+        Some(before)
     }
 
     /// A complete listing of `now` is believed. It is an answer, too: an account without customers is ready with it.
@@ -278,6 +322,10 @@ impl Snapshot {
             *counts.entry(target.state(now, self.freshness)).or_default() += 1;
         }
         counts
+    }
+
+    fn tenants(&mut self, (customer, platform): &(CustomerId, Platform)) -> Option<&mut KnownTenants> {
+        Arc::make_mut(self.customers.get_mut(customer)?).tenants.get_mut(platform)
     }
 
     fn entry(&mut self, target: &Target) -> Option<&mut KnownTarget> {

@@ -56,6 +56,8 @@ pub struct Freshness {
     pub dormant_stale_after: Duration,
     /// For a listing of subscriptions.
     pub subscriptions: Duration,
+    /// For the tenants of a customer.
+    pub tenants: Duration,
 }
 
 /// How a target is. The text is a label value, and so part of the public interface.
@@ -176,6 +178,7 @@ mod tests {
         stale_after: Duration::from_secs(100),
         dormant_stale_after: Duration::from_secs(1000),
         subscriptions: Duration::ZERO,
+        tenants: Duration::ZERO,
     };
 
     fn number(seats: u64) -> Seats {

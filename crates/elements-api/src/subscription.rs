@@ -107,6 +107,11 @@ impl Platform {
         }
     }
 
+    /// The platform whose label value this is, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| platform.as_str().eq_ignore_ascii_case(text))
+    }
+
     /// The vendor's number of it.
     pub const fn number(self) -> u32 {
         match self {

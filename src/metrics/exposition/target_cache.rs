@@ -153,5 +153,7 @@ fn all_counts_for(known: &Snapshot, now: Now) -> Duration {
     let targets = known.targets().filter_map(|(_, _, target)| target.counts_for(now, known.freshness));
     let subscriptions = known.subscriptions.iter().flat_map(|all| all.values());
     let subscriptions = subscriptions.filter_map(|listed| listed.counts_for(now, known.freshness));
-    targets.chain(subscriptions).min().unwrap_or(Duration::MAX)
+    let tenants = known.customers.values().flat_map(|known| known.tenants.values());
+    let tenants = tenants.filter_map(|tenants| tenants.counts_for(now, known.freshness));
+    targets.chain(subscriptions).chain(tenants).min().unwrap_or(Duration::MAX)
 }

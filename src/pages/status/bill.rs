@@ -44,7 +44,7 @@ pub(super) fn differences(known: &Snapshot, now: Now) -> Option<Differences> {
 /// As the shipped alerts have it: of what the last poll was answered, what differs, and what was purchased that the file
 /// does not name, if it names anything else of the customer.
 fn of_customer(known: &KnownCustomer, snapshot: &Snapshot, now: Now) -> Vec<Difference> {
-    let KnownCustomer { customer, products } = known;
+    let KnownCustomer { customer, products, .. } = known;
     let is_named = products.values().any(|target| target.expected.is_some());
     let answered = products.iter().filter(|(_, target)| {
         is_named && matches!(target.state(now, snapshot.freshness), TargetState::Ok | TargetState::Absent)

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use elements_api::{CustomerListing, Error};
+use elements_api::{CustomerListing, Error, Reason};
 use tokio::time::Instant;
 
 use super::{Agenda, Listed};
 use crate::poll::discovery::{Verdict, with_whom_it_may_have_lost};
 use crate::poll::subscriptions::{Part, Subscribed, Wanted};
+use crate::poll::tenants;
+use crate::store::saved::Saved;
 use crate::store::{Now, Target};
 
 impl Agenda {
@@ -98,6 +100,32 @@ impl Agenda {
         }
     }
 
+    /// Whose tenants a cycle that asks at `now` has to ask for, in this order.
+    pub(in crate::poll) fn tenants_due(&self, now: Instant) -> Vec<tenants::Key> {
+        self.tenants.due(now, self.plan.timing.tenants)
+    }
+
+    /// Takes what asking for tenants came to. `None` where they were not asked for, and stay due, or are no longer watched.
+    pub(in crate::poll) fn take_tenants(&mut self, asked: tenants::Asked) -> Option<Listed> {
+        let tenants::Asked { key, began, outcome } = asked;
+        let taken = match &outcome {
+            Ok(tenants) => Ok(tenants.clone()),
+            Err(error) => Err(error.reason()?),
+        };
+        self.credentials_refused |= outcome.as_ref().is_err_and(Error::refuses_credentials);
+        let failed: Option<Reason> = taken.as_ref().err().copied();
+        let before = self.store.record_tenants(&key, taken, self.clock.now())?;
+        self.tenants.asked(&key, began, outcome.as_ref().err(), self.plan.timing.interval);
+        self.log.tenants(&key, before.failure, outcome.err());
+        Some(if failed.is_none() { Listed::Answered } else { Listed::Failed })
+    }
+
+    /// What was restored of tenants keeps its turn.
+    pub(super) fn restore_tenants(&mut self, saved: &Saved) {
+        self.store.restore_tenants(&saved.tenants);
+        saved.tenants.iter().for_each(|(key, answered)| self.tenants.restored(key, answered.at));
+    }
+
     /// Whoever has bought something else than before is due, with all products.
     fn take_part(&mut self, part: Part, now: Now) {
         for customer in part.take_to(&self.store, now) {
@@ -130,7 +158,6 @@ mod tests {
     use crate::poll::{Discovery, Plan, ProductList, Selection, Timing};
     use crate::status;
     use crate::store::Clock;
-    use crate::store::saved::Saved;
     use crate::testing::{INTERVAL, product, status};
 
     #[test]
@@ -140,6 +167,7 @@ mod tests {
             customers: Vec::new(),
             discovery: Some(Discovery::default()),
             products: ProductList::Listed(vec![product(4)]),
+            platforms: Vec::new(),
         };
         let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
         let plan = Plan { client, selection: Arc::new(selection), timing, expected: None };

@@ -19,6 +19,7 @@ use super::periodic::Periodic;
 use super::schedule::{Asked, Candidate, Count, Due, Schedule};
 use super::subscriptions::is_probable;
 use super::sweep::Outcome;
+use super::tenants::TenantTurns;
 use super::{Plan, Timing};
 use crate::names::count;
 use crate::status::{self, Status};
@@ -34,6 +35,7 @@ pub(super) struct Agenda {
     schedule: Schedule,
     listings: Listings,
     subscriptions: Periodic,
+    tenants: TenantTurns,
     expected: Expected,
     log: PollLog,
     created: Instant,
@@ -91,6 +93,7 @@ impl Agenda {
             schedule: Schedule::new(now),
             listings: Listings::default(),
             subscriptions: Periodic::default(),
+            tenants: TenantTurns::new(now),
             expected,
             log: PollLog::default(),
             created: now.monotonic,
@@ -104,6 +107,7 @@ impl Agenda {
         };
         agenda.watch();
         agenda.store.restore(&saved.records, now);
+        agenda.restore_tenants(saved);
         agenda.skip_what_is_known(now);
         agenda.warn_of_capacity();
         agenda
@@ -168,6 +172,7 @@ impl Agenda {
             self.schedule = Schedule::new(self.clock.now());
             self.listings = Listings::default();
             self.subscriptions = Periodic::default();
+            self.tenants = TenantTurns::new(self.clock.now());
             self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
             self.status.end_hold();
@@ -176,6 +181,7 @@ impl Agenda {
         } else if other_client {
             self.listings.ask_again();
             self.subscriptions = Periodic::default();
+            self.tenants.ask_again();
             tries_again = self.try_again();
         } else if before.selection.discovery.is_none() && self.plan.selection.discovery.is_some() {
             self.listings.ask_again();
@@ -338,6 +344,7 @@ impl Agenda {
         let all_are_known = selection.discovery.is_none() || known.listing.is_some();
         let file = self.expected.expect(&mut watched, all_are_known.then_some(&mut self.log));
         self.log.hidden(watched.hidden);
+        self.store.set_platforms(selection.platforms.clone());
         self.store.watch(&watched.customers);
         self.store.set_expected_file(file);
         let watched = self.store.snapshot();
@@ -347,6 +354,9 @@ impl Agenda {
             probable: subscribed(&customer.id).is_some_and(|known| is_probable(product, known)),
         });
         self.schedule.set_targets(targets);
+        let customers = watched.customers.keys();
+        let keys = customers.flat_map(|id| selection.platforms.iter().map(|platform| (id.clone(), *platform)));
+        self.tenants.set(keys);
         self.status.set_discovery(selection.discovery.is_some());
         self.status.set_subscriptions(self.plan.timing.subscriptions.is_some());
     }

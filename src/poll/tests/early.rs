@@ -295,8 +295,12 @@ async fn an_id_is_asked_again_as_the_listing_spells_it_and_what_it_has_is_no_pur
         _ => overview(what, 25),
     });
     let configured = ConfiguredCustomer { id: customer_id("ABC"), name: None, products: None };
-    let selection =
-        Selection { customers: vec![configured], discovery: Some(Discovery::default()), products: ProductList::All };
+    let selection = Selection {
+        customers: vec![configured],
+        discovery: Some(Discovery::default()),
+        products: ProductList::All,
+        platforms: Vec::new(),
+    };
     let timing = Timing { absent_interval: DAY, ..timing() };
     let running = Running::start(vendor.client(|settings| settings.discovery = true), selection, timing);
     sleep(Duration::from_secs(10)).await;

@@ -3,6 +3,7 @@
 mod early;
 mod order;
 mod subscriptions;
+mod tenants;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -31,6 +32,7 @@ fn selection(customers: usize) -> Selection {
         customers: (0..customers).map(customer).collect(),
         discovery: None,
         products: ProductList::Listed(vec![product(4)]),
+        platforms: Vec::new(),
     }
 }
 

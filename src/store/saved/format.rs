@@ -11,6 +11,7 @@ use elements_api::{Account, Answer, CustomerId, Excerpt, ListedCustomer, Object,
 use serde::{Deserialize, Serialize};
 
 use super::subscriptions::{self, RawSubscribed};
+use super::tenants::{self, RawTenants};
 use super::{Saved, Unusable, checksum};
 use crate::rfc3339;
 use crate::store::{Answered, Change, Record, Target};
@@ -28,6 +29,7 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
             .as_ref()
             .map(|listing| listing.iter().map(|one| Object(RawCustomer::new(one, saved))).collect()),
         subscriptions: saved.subscriptions.as_deref().map(subscriptions::write),
+        tenants: tenants::write(&saved.tenants),
         targets: saved.records.iter().map(|record| Object(record.into())).collect(),
     };
     Ok(serde_json::to_writer(to, &document)?)
@@ -51,7 +53,9 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
     let (listing, added) = document.listing.map(read_listing).transpose().map_err(damaged)?.unzip();
     let records = read_targets(document.targets).map_err(damaged)?;
     let subscriptions = document.subscriptions.map(subscriptions::read).transpose().map_err(damaged)?;
-    Ok(Saved { listing, added: added.unwrap_or_default(), subscriptions: subscriptions.map(Arc::new), records })
+    let tenants = tenants::read(document.tenants).map_err(damaged)?;
+    let (added, subscriptions) = (added.unwrap_or_default(), subscriptions.map(Arc::new));
+    Ok(Saved { listing, added, subscriptions, tenants, records })
 }
 
 /// `at` as a part of a file name.
@@ -74,6 +78,8 @@ struct Document<'a> {
     listing: Option<Vec<Object<RawCustomer<'a>>>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     subscriptions: Option<Vec<Object<RawSubscribed<'a>>>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    tenants: Vec<Object<RawTenants<'a>>>,
     #[serde(borrow)]
     targets: Vec<Object<RawTarget<'a>>>,
 }

@@ -10,6 +10,7 @@ mod disk;
 mod format;
 mod paths;
 mod subscriptions;
+mod tenants;
 
 pub use paths::folder_of;
 
@@ -21,12 +22,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use elements_api::{Account, CustomerId, Excerpt, ListedCustomer, Seats};
+use elements_api::{Account, CustomerId, Excerpt, ListedCustomer, Platform, Seats};
 
 use self::checksum::Summed;
 use self::disk::{Calls, Disk};
 use crate::names::count;
-use crate::store::{CLOCK_TOLERANCE, KnownSubscriptions, Record, Snapshot, Target};
+use crate::store::{AnsweredTenants, CLOCK_TOLERANCE, KnownSubscriptions, Record, Snapshot, Target};
 
 /// A larger file is neither read nor written: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
@@ -40,6 +41,8 @@ pub struct Saved {
     pub added: BTreeMap<CustomerId, SystemTime>,
     /// What the last listings of subscriptions said, if there were any.
     pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
+    /// What was answered about tenants last.
+    pub tenants: BTreeMap<(CustomerId, Platform), AnsweredTenants>,
     /// What is [lasting](Record::lasting) of them.
     pub records: BTreeMap<Target, Record>,
 }
@@ -229,10 +232,18 @@ impl From<&Snapshot> for Saved {
             let kept = target.record.lasting();
             (kept != Record::default()).then(|| (Target { customer: customer.id.clone(), product }, kept))
         });
+        let tenants = known.customers.values().flat_map(|known| {
+            let answers =
+                known.tenants.iter().filter_map(|(platform, tenants)| Some((*platform, tenants.answer.clone()?)));
+            answers.map(|(platform, answer)| {
+                ((known.customer.id.clone(), platform), AnsweredTenants { came: None, ..answer })
+            })
+        });
         Self {
             listing: known.listing.clone(),
             added: known.added.clone(),
             subscriptions: known.subscriptions.clone(),
+            tenants: tenants.collect(),
             records: records.collect(),
         }
     }
@@ -254,6 +265,9 @@ impl Saved {
             Arc::make_mut(subscriptions).retain(|_, known| known.at <= latest);
             dropped += 1;
         }
+        let tenants = self.tenants.len();
+        self.tenants.retain(|_, answered| answered.at <= latest);
+        dropped += tenants - self.tenants.len();
         if dropped > 0 {
             let dropped = count(dropped, "saved answer");
             tracing::warn!("dropped {dropped} dated in the future: is the clock of this machine right?");
@@ -292,7 +306,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use elements_api::{Answer, Reason, Subscription};
+    use elements_api::{Answer, Reason, Subscription, Tenant};
     use rustix::io::Errno;
     use tempfile::TempDir;
 
@@ -355,6 +369,19 @@ mod tests {
                 [subscribed("B", vec![subscription("Fly", 9), Subscription::default()])]
                     .map(|listed| (listed.id.clone(), Arc::new(KnownSubscriptions::new(listed, now(), None)))),
             ))),
+            tenants: BTreeMap::from([(
+                (target("B", 1).customer, Platform::Google),
+                AnsweredTenants {
+                    tenants: vec![Tenant {
+                        id: "t".to_owned(),
+                        name: None,
+                        assigned: Seats::new(3),
+                        available: Some(-1),
+                    }],
+                    at: now(),
+                    came: None,
+                },
+            )]),
             records: BTreeMap::from([
                 (target("a", 1), answers(&[answer(0)])),
                 (target("a", 4), answers(&[answer(5), answer(1 << 53), Answer::NotFound])),

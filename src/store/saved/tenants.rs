@@ -1,0 +1,80 @@
+//! How the answers about tenants are written to the state file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use elements_api::{CustomerId, Object, Platform, Seats, Tenant};
+use serde::{Deserialize, Serialize};
+
+use super::format::{Flaw, customer_id, seats, timestamp};
+use crate::store::AnsweredTenants;
+
+/// The answers, by whose tenants and where.
+pub(super) type Tenants = BTreeMap<(CustomerId, Platform), AnsweredTenants>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTenants<'a> {
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
+    #[serde(borrow)]
+    platform: Cow<'a, str>,
+    #[serde(with = "timestamp")]
+    at: SystemTime,
+    tenants: Vec<Object<RawTenant<'a>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTenant<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    name: Option<Cow<'a, str>>,
+    assigned: Option<u64>,
+    available: Option<i64>,
+}
+
+pub(super) fn write(all: &Tenants) -> Vec<Object<RawTenants<'_>>> {
+    let raw = all.iter().map(|((customer, platform), answered)| RawTenants {
+        customer: customer.as_str().into(),
+        platform: platform.as_str().into(),
+        at: answered.at,
+        tenants: answered.tenants.iter().map(|tenant| Object(tenant.into())).collect(),
+    });
+    raw.map(Object).collect()
+}
+
+pub(super) fn read(raw: Vec<Object<RawTenants<'_>>>) -> Result<Tenants, Flaw> {
+    let mut all = Tenants::new();
+    for Object(RawTenants { customer, platform, at, tenants }) in raw {
+        let key = (customer_id(&customer)?, Platform::parse(&platform).ok_or("it holds a platform that is none")?);
+        let tenants = tenants.into_iter().map(|Object(tenant)| tenant.read()).collect::<Result<_, _>>()?;
+        if all.insert(key, AnsweredTenants { tenants, at, came: None }).is_some() {
+            return Err("it holds the tenants of a customer twice");
+        }
+    }
+    Ok(all)
+}
+
+impl<'a> From<&'a Tenant> for RawTenant<'a> {
+    fn from(Tenant { id, name, assigned, available }: &'a Tenant) -> Self {
+        Self {
+            id: id.into(),
+            name: name.as_ref().map(Cow::from),
+            assigned: assigned.map(Seats::get),
+            available: *available,
+        }
+    }
+}
+
+impl RawTenant<'_> {
+    fn read(self) -> Result<Tenant, Flaw> {
+        Ok(Tenant {
+            id: self.id.into_owned(),
+            name: self.name.map(Cow::into_owned),
+            assigned: self.assigned.map(seats).transpose()?,
+            available: self.available,
+        })
+    }
+}
