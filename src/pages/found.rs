@@ -10,7 +10,7 @@ pub(super) const PER_PAGE: usize = 100;
 pub(super) struct Found<T> {
     pub(super) rows: Vec<T>,
     /// On all pages.
-    pub(super) found: usize,
+    pub(super) total: usize,
     /// From 0.
     pub(super) page: usize,
     pub(super) pages: usize,
@@ -19,11 +19,11 @@ pub(super) struct Found<T> {
 impl<T> Found<T> {
     /// That page of all rows, or the last one there is.
     pub(super) fn new(all: Vec<T>, page: usize) -> Self {
-        let found = all.len();
-        let pages = found.div_ceil(PER_PAGE).max(1);
+        let total = all.len();
+        let pages = total.div_ceil(PER_PAGE).max(1);
         let page = page.min(pages - 1);
         let rows = all.into_iter().skip(page * PER_PAGE).take(PER_PAGE).collect();
-        Self { rows, found, page, pages }
+        Self { rows, total, page, pages }
     }
 
     /// What stands on this page, counted from 1.

@@ -92,17 +92,17 @@ impl Service for Routes {
 }
 
 /// What makes a page of what is known, for the query of a URL.
-type MakePage = fn(&Store, &Status, &str, &str, Now) -> askama::Result<String>;
+type Render = fn(&Store, &Status, &str, &str, Now) -> askama::Result<String>;
 
 impl Routes {
-    async fn page(&self, make: MakePage, query: &str) -> Response<Body> {
+    async fn page(&self, render: Render, query: &str) -> Response<Body> {
         let Some(permit) = self.pages.permit() else { return too_many() };
         let (Sources { store, status, .. }, telemetry_path) = (self.sources.clone(), self.telemetry_path.clone());
         let query = query.to_owned();
         // One at a time: visitors in a hurry must leave the scrapes their share of the machine.
         let rendering = self.rendering.clone().lock_owned().await;
         let made = off_runtime(move || {
-            let made = make(&store, &status, telemetry_path.as_str(), &query, Now::read());
+            let made = render(&store, &status, telemetry_path.as_str(), &query, Now::read());
             // The next page waits for this, and not for the request, whose client may leave meanwhile.
             drop(rendering);
             made

@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(found(&store, "page=400"), pages[2]);
         let known = store.snapshot();
         let last = Targets::find(&known, &Query::new("page=9"), now(0)).list;
-        assert_eq!((last.range(), last.found, last.pages), (201..202, 201, 3));
+        assert_eq!((last.range(), last.total, last.pages), (201..202, 201, 3));
     }
 
     /// The given number of customers with each product of the catalogue.
