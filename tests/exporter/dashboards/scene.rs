@@ -72,6 +72,8 @@ impl Scene {
         prometheus.until(&format!("avepoint_purchased_user_seats_previous{m365}"), "25").await;
         prometheus.until("avepoint_poll_targets{state=\"failing\"}", "2").await;
         prometheus.until("avepoint_tenant_assigned_user_seats", "33").await;
+        // Whose purchases changed is asked at once, which the cycle then counts, too.
+        prometheus.until("avepoint_poll_cycle_targets{result=\"answered\"}", "6").await;
         // A rate needs two samples, and what failed must have failed in both.
         prometheus.until("count_over_time(avepoint_poll_targets{state=\"failing\"}[1m]) > bool 3", "1").await;
         Self { _simulator: simulator, _folder: folder, exporter, prometheus }
