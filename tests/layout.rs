@@ -20,8 +20,8 @@ const MODULES: &[(&str, &str)] = &[
     ("status", ""),
     ("off_runtime", ""),
     ("names", ""),
+    ("table", "rfc3339"),
     ("rfc3339", ""),
-    ("table", ""),
 ];
 
 /// Each crate that has its place in `src`, with the modules that may use it; tests may use it elsewhere, too.
