@@ -10,7 +10,6 @@ use super::{Agenda, Listed};
 use crate::poll::discovery::{Verdict, with_whom_it_may_have_lost};
 use crate::poll::subscriptions::{Part, Subscribed, Wanted};
 use crate::poll::tenants;
-use crate::store::saved::Saved;
 use crate::store::{Now, Target};
 
 impl Agenda {
@@ -120,12 +119,6 @@ impl Agenda {
         Some(if failed.is_none() { Listed::Answered } else { Listed::Failed })
     }
 
-    /// What was restored of tenants keeps its turn.
-    pub(super) fn restore_tenants(&mut self, saved: &Saved) {
-        self.store.restore_tenants(&saved.tenants);
-        saved.tenants.iter().for_each(|(key, answered)| self.tenants.restored(key, answered.at));
-    }
-
     /// Whoever has bought something else than before is due, with all products.
     fn take_part(&mut self, part: Part, now: Now) {
         for customer in part.take_to(&self.store, now) {
@@ -158,6 +151,7 @@ mod tests {
     use crate::poll::{Discovery, Plan, ProductList, Selection, Timing};
     use crate::status;
     use crate::store::Clock;
+    use crate::store::saved::Saved;
     use crate::testing::{INTERVAL, product, status};
 
     #[test]

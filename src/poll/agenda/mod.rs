@@ -1,6 +1,7 @@
 //! What is to be asked for and when, and where the answers go.
 
 mod listings;
+mod restore;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,6 @@ use super::subscriptions::is_probable;
 use super::sweep::Outcome;
 use super::tenants::TenantTurns;
 use super::{Plan, Timing};
-use crate::names::count;
 use crate::status::{self, Status};
 use crate::store::saved::Saved;
 use crate::store::{CLOCK_TOLERANCE, Clock, Now, Store, StoreWriter, Target};
@@ -379,28 +379,5 @@ impl Agenda {
     fn capacity(&self) -> Capacity {
         let Count { targets, dormant, unsettled } = self.schedule.count();
         Capacity::new(targets, dormant, unsettled, self.client().settings(), self.plan.timing)
-    }
-
-    /// What was restored, and is young enough, is not due.
-    fn skip_what_is_known(&mut self, now: Now) {
-        let known = self.store.snapshot();
-        let mut restored = 0;
-        for (customer, product, target) in known.targets() {
-            let Some(answered) = target.record.answer else { continue };
-            restored += 1;
-            let (counts, dormant) = (target.counts_for(now, known.freshness).is_some(), target.is_dormant());
-            let target = Target { customer: customer.id.clone(), product };
-            self.schedule.restored(&target, answered.at, dormant);
-            if !counts {
-                self.schedule.ask_again(&target);
-            }
-        }
-        let customers = known.listing.as_ref().map_or(0, |listing| listing.len());
-        if restored + customers > 0 {
-            let due = self.due(now.monotonic);
-            let due = due.targets.len() + due.slow.len();
-            let (targets, customers) = (count(restored, "target"), count(customers, "listed customer"));
-            info!(due, "restored what an earlier run was answered: {targets}, {customers}");
-        }
     }
 }

@@ -1,0 +1,120 @@
+//! What is logged of listings.
+
+use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, SubscriptionListing, UnreadableValue};
+use tracing::{debug, info, warn};
+
+use super::{PollLog, SOME_NAMES};
+use crate::names::SomeOf;
+use crate::poll::discovery::{Verdict, missing};
+use crate::poll::tenants::Key;
+use crate::store::Label;
+
+impl PollLog {
+    /// Rows of a listing that name no customer are logged once, until there are more or fewer.
+    pub(in crate::poll) fn lost_rows(&mut self, lost: Option<&LostRows>) {
+        let rows = lost.map_or(0, |lost| lost.count);
+        if let Some(LostRows { first, .. }) = lost
+            && self.lost_rows != rows
+        {
+            warn!(rows, first, "the listing has rows that name no customer: they are left out");
+        }
+        self.lost_rows = rows;
+    }
+
+    /// A listing of subscriptions came. A field in which a value could not be read is logged once.
+    pub(in crate::poll) fn subscriptions(&mut self, listing: &SubscriptionListing) {
+        let rows = listing.lost.as_ref().map_or(0, |lost| lost.count);
+        if let Some(LostRows { first, .. }) = &listing.lost
+            && self.lost_subscriptions != rows
+        {
+            warn!(rows, first, "the listing of subscriptions has rows that name no customer: they are left out");
+        }
+        self.lost_subscriptions = rows;
+        for UnreadableValue { field, value } in &listing.unreadable {
+            if self.unreadable.insert(field) {
+                warn!(field, value, "a field of subscriptions has a value that cannot be read: it is left out");
+            }
+        }
+    }
+
+    /// Subscriptions were asked for, and those of somebody did not come, or all came.
+    pub(in crate::poll) fn subscriptions_failed(&mut self, error: Option<&Error>) {
+        match error {
+            Some(error) if !self.subscriptions_failed => {
+                warn!(%error, "subscriptions could not be listed: those of before count until they are stale");
+            }
+            Some(error) => debug!(%error, "subscriptions could not be listed again"),
+            None if self.subscriptions_failed => info!("subscriptions are listed again"),
+            None => {}
+        }
+        self.subscriptions_failed = error.is_some();
+    }
+
+    /// Asking for tenants came to this, where the attempt before came to that.
+    pub(in crate::poll) fn tenants(
+        &mut self,
+        (customer, platform): &Key,
+        before: Option<Reason>,
+        error: Option<Error>,
+    ) {
+        if let Some(error) = &error {
+            debug!(customer_id = %customer, %platform, %error, "tenants could not be listed");
+        }
+        match (error, before) {
+            (Some(error), None) => self.tenant_changes.failing.push((customer.clone(), error)),
+            (None, Some(_)) => self.tenant_changes.recovered.push(customer.clone()),
+            _ => {}
+        }
+    }
+
+    /// A customer has bought something else than before.
+    pub(in crate::poll) fn purchases_changed(&mut self, customer: CustomerId) {
+        self.purchases_changed.push(customer);
+    }
+
+    /// What became of a listing, where `before` was the last one.
+    pub(in crate::poll) fn listing(&mut self, verdict: &Verdict, before: Option<&[ListedCustomer]>) {
+        let failed = matches!(verdict, Verdict::Failed(_));
+        match verdict {
+            Verdict::Failed(error) if !self.discovery_failed => {
+                warn!(%error, "discovery failed: the customers stay as they were");
+            }
+            Verdict::Failed(error) => debug!(%error, "discovery failed again"),
+            Verdict::HeldBack { before, lost } => {
+                warn!(before, lost, "a listing that lacks more than half of the customers is held back for one cycle");
+            }
+            Verdict::Believed(listing) if listing.is_empty() && !self.lists_nobody => {
+                warn!("the listing has no customer: these credentials may belong to another account");
+            }
+            Verdict::Believed(listing) if self.discovery_failed => {
+                info!(customers = listing.len(), "discovery works again");
+            }
+            Verdict::Believed(_) | Verdict::NotAsked => {}
+        }
+        if let Verdict::Believed(listing) = verdict {
+            self.lists_nobody = listing.is_empty();
+            if let Some(before) = before {
+                log_who_came_and_went(before, listing);
+            }
+        }
+        if *verdict != Verdict::NotAsked {
+            self.discovery_failed = failed;
+        }
+    }
+}
+
+fn log_who_came_and_went(before: &[ListedCustomer], now: &[ListedCustomer]) {
+    let (came, went) = (missing(now, before), missing(before, now));
+    if !(came.is_empty() && went.is_empty()) {
+        let name = |ListedCustomer { id, organization }: &ListedCustomer| match organization {
+            Some(organization) => format!("{} ({id})", Label::from(organization.as_str())),
+            None => id.to_string(),
+        };
+        let names = |customers: &[&ListedCustomer]| {
+            let names: Vec<_> = customers.iter().copied().map(name).collect();
+            (!names.is_empty()).then(|| SomeOf(&names, SOME_NAMES).to_string())
+        };
+        let (new, gone) = (names(&came), names(&went));
+        info!(came = came.len(), went = went.len(), new, gone, "the listing has other customers");
+    }
+}
