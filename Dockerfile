@@ -34,6 +34,8 @@ COPY --from=build --chown=65532:65532 /state /var/lib/avepoint-exporter
 
 # Where exporter.yaml is looked for.
 WORKDIR /etc/avepoint-exporter
+# With more heaps than one, memory that one of them has free is of no use to the others.
+ENV MALLOC_ARENA_MAX=1
 # As a number, since Kubernetes cannot tell from a name that it is not root.
 USER 65532:65532
 EXPOSE 10878

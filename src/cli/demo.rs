@@ -1,12 +1,14 @@
 //! `demo`: the whole exporter on a simulated API.
 
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use elements_api::{Credential, CustomerId, Platform, Secret, SecretSource};
 use elements_sim::{Simulator, World, demo};
+use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
 use super::args::Options;
@@ -30,7 +32,8 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
     let world = demo::world();
     let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
-    let config = config(&simulator, world)?;
+    let bill = bill().context("the demo's expected seats cannot be written to the temporary folder")?;
+    let config = config(&simulator, world, Some(bill.path().into()))?;
     let source = Source::Fixed(Box::new(config));
     let Some(app) = bind(options, source, DEFAULT_ADDRESS, log, &shutdown).await? else { return Ok(Outcome::Done) };
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
@@ -49,8 +52,15 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// What a billing system might have exported; it is gone at the end.
+fn bill() -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("avepoint-exporter-demo-").suffix(".csv").tempfile()?;
+    file.write_all(include_bytes!("demo.csv"))?;
+    Ok(file)
+}
+
 /// As a partner would write it: discovery finds the customers, and those with a short name get one.
-fn config(simulator: &Simulator, world: World) -> Result<Config> {
+fn config(simulator: &Simulator, world: World, expected_seats_file: Option<PathBuf>) -> Result<Config> {
     let api = elements_api::Settings {
         user_agent: USER_AGENT,
         base_url: simulator.base_url().parse()?,
@@ -73,7 +83,7 @@ fn config(simulator: &Simulator, world: World) -> Result<Config> {
     let products = ProductList::All;
     let (customers, discovery) = (customers.collect(), Some(Discovery::default()));
     let selection = Selection { customers, discovery, products, platforms: vec![Platform::Microsoft365] };
-    Ok(Config { api, poll, state_file: None, selection, expected_seats_file: None })
+    Ok(Config { api, poll, state_file: None, selection, expected_seats_file })
 }
 
 #[cfg(test)]
@@ -101,7 +111,7 @@ mod tests {
         let world = demo::world();
         let simulator = Simulator::start(world.clone()).await.unwrap();
         let app = App::bind(Launch {
-            source: Source::Fixed(Box::new(config(&simulator, world).unwrap())),
+            source: Source::Fixed(Box::new(config(&simulator, world, None).unwrap())),
             auto_reload: false,
             web: ServerConfig { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerConfig::default() },
             telemetry_path: "/metrics".parse().unwrap(),

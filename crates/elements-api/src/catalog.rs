@@ -46,6 +46,15 @@ pub struct Product {
 pub struct ProductType(u32);
 
 impl ProductType {
+    /// Cloud Backup for Salesforce.
+    pub const SALESFORCE_BACKUP: Self = Self(32);
+    /// Cloud Backup for Microsoft 365.
+    pub const MICROSOFT_365_BACKUP: Self = Self(2048);
+    /// Cloud Backup for Dynamics 365.
+    pub const DYNAMICS_365_BACKUP: Self = Self(131_072);
+    /// Cloud Backup for Google Workspace.
+    pub const GOOGLE_BACKUP: Self = Self(33_554_432);
+
     /// `None` for 0, which is not a product.
     pub const fn new(number: u32) -> Option<Self> {
         if number == 0 { None } else { Some(Self(number)) }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::catalog::ProductType;
 use crate::listing::LostRows;
 use crate::model::{CustomerId, Seats};
 
@@ -112,6 +113,16 @@ impl Platform {
         Self::ALL.into_iter().find(|platform| platform.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// The product that backs it up, whose seats its users need.
+    pub const fn backup(self) -> ProductType {
+        match self {
+            Self::Microsoft365 => ProductType::MICROSOFT_365_BACKUP,
+            Self::Salesforce => ProductType::SALESFORCE_BACKUP,
+            Self::Google => ProductType::GOOGLE_BACKUP,
+            Self::Dynamics365 => ProductType::DYNAMICS_365_BACKUP,
+        }
+    }
+
     /// The vendor's number of it.
     pub const fn number(self) -> u32 {
         match self {
@@ -140,4 +151,23 @@ pub struct Tenant {
     pub assigned: Option<Seats>,
     /// Seats that are left. It may be less than 0 where more are assigned than there are.
     pub available: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_is_backed_up_by_the_product_that_is_called_so() {
+        let names = Platform::ALL.map(|platform| platform.backup().label().into_owned());
+        let called = ["Microsoft 365", "Salesforce", "Google Workspace", "Dynamics 365"];
+        assert_eq!(names, called.map(|name| format!("Cloud Backup for {name}")));
+    }
+
+    #[test]
+    fn a_platform_is_read_as_it_is_written() {
+        assert!(Platform::ALL.into_iter().all(|platform| Platform::parse(platform.as_str()) == Some(platform)));
+        assert_eq!(Platform::parse("Microsoft_365"), Some(Platform::Microsoft365));
+        assert_eq!(Platform::parse("office"), None);
+    }
 }

@@ -8,6 +8,7 @@ mod facts;
 mod headline;
 mod outage;
 mod query;
+mod short;
 mod targets;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use self::bill::{Differences, differences};
 use self::facts::{Group, facts};
 use self::headline::{Scene, headline};
 pub(super) use self::query::{Query, Shown, Sort};
+use self::short::{Shortages, shortages};
 use self::targets::{Target, Targets};
 use super::finding::Headline;
 use super::format::{Moment, why};
@@ -54,6 +56,7 @@ pub(super) fn page(
         telemetry_path,
         headline: headline(&scene),
         differences: differences(&known, now),
+        shortages: shortages(&known, now),
         endings: subscriptions::next_endings(&known, status.subscriptions.as_ref(), now),
         groups: facts(&scene),
         rows: targets.list.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
@@ -76,6 +79,8 @@ struct Page<'a> {
     endings: NextEndings,
     /// `None` without an expected seats file.
     differences: Option<Differences>,
+    /// `None` where tenants are not asked for.
+    shortages: Option<Shortages>,
     groups: [Group; 4],
     scene: Scene<'a>,
     query: Query,
