@@ -277,7 +277,8 @@ impl StoreWriter {
         let all = Arc::make_mut(known.subscriptions.get_or_insert_default());
         let mut before: BTreeMap<_, _> = all.extract_if(.., |id, _| asked(id)).collect();
         let mut changed = Vec::new();
-        for listed in customers {
+        // Of whom nobody asked for, nothing is known.
+        for listed in customers.into_iter().filter(|listed| asked(&listed.id)) {
             let id = listed.id.clone();
             let now = KnownSubscriptions::new(listed, now.wall, Some(now.monotonic));
             let before = before.remove(&id);
@@ -340,7 +341,7 @@ mod tests {
     use elements_api::Seats;
 
     use super::*;
-    use crate::testing::{answer, at, freshness, listed, now, store, target, watched};
+    use crate::testing::{answer, at, freshness, listed, now, store, subscribed, subscription, target, watched};
 
     fn customer(id: &str, products: &[u32]) -> WatchedCustomer {
         watched(id, id, id, products)
@@ -448,5 +449,19 @@ mod tests {
         store.set_listing([listed("b", None), listed("c", None)].into(), at(9));
         let added: Vec<_> = store.snapshot().added.into_iter().map(|(id, at)| (id.to_string(), at)).collect();
         assert_eq!(added, [("b".to_owned(), at(0)), ("c".to_owned(), at(9))]);
+    }
+
+    #[test]
+    fn a_listing_tells_nothing_of_whom_nobody_asked_for() {
+        let store = store();
+        let list = |ids: &[&str], seats| {
+            let rows = ids.iter().map(|id| subscribed(id, vec![subscription("Fly", seats)])).collect();
+            let asked = |id: &CustomerId| id.as_str() == "a";
+            store.set_subscriptions(rows, asked, now(0)).into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(list(&["a", "stranger"], 1), [""; 0]);
+        assert_eq!(list(&["a", "stranger"], 2), [""; 0]);
+        assert_eq!(list(&[], 2), ["a"]);
+        assert!(store.snapshot().subscriptions.unwrap().is_empty());
     }
 }

@@ -21,6 +21,9 @@ pub fn parse<D: DeserializeOwned>(
     secretive: &[&str],
     problems: &mut Problems<'_>,
 ) -> Result<Option<D>, Refused> {
+    if let Some(line) = too_deep(text) {
+        return Err(problems.push(Problem { line: Some(line), key: String::new(), message: TOO_DEEP.to_owned() }));
+    }
     // A walk that ignores all values fails on nothing but YAML itself, and those errors repeat nothing.
     match serde_yaml::from_str::<IgnoredAny>(text) {
         Ok(_) => {}
@@ -31,11 +34,35 @@ pub fn parse<D: DeserializeOwned>(
     let document = Fitting { inner: serde_yaml::Deserializer::from_str(text), at };
     Option::<D>::deserialize(document).map_err(|error| {
         let message = match error.to_string() {
-            shown if shown.contains("limit exceeded") => "is nested too deeply, or its aliases expand too far",
+            shown if shown.contains("limit exceeded") => TOO_DEEP,
             _ => "has an unexpected form",
         };
         problems.push(Problem { line: line_of(&error), key: String::new(), message: message.to_owned() })
     })
+}
+
+const TOO_DEEP: &str = "is nested too deeply, or its aliases expand too far";
+
+/// The parser's time rises with the square of the depth, and no configuration is deeper than a few.
+const DEEPEST: usize = 64;
+
+/// The line in which more brackets are open than any configuration has.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (line, number) in text.lines().zip(1..) {
+        let code = if line.trim_start().starts_with('#') { "" } else { line };
+        for character in code.split(" #").next().unwrap_or_default().chars() {
+            match character {
+                '[' | '{' => open += 1,
+                ']' | '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open > DEEPEST {
+                return Some(number);
+            }
+        }
+    }
+    None
 }
 
 fn syntax(text: &str, error: &serde_yaml::Error) -> Problem {

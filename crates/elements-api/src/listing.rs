@@ -15,6 +15,9 @@ pub(crate) const PAGE_SIZE: usize = 100;
 /// More rows are not read: somebody's paging has no end.
 const MOST_ROWS: u64 = 500_000;
 
+/// More of what rows hold is not kept: so much of it has no partner.
+const MOST_HELD: usize = 100_000;
+
 /// Every customer that the credentials can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomerListing {
@@ -54,6 +57,11 @@ pub(crate) trait Row: PartialEq + Sized {
 
     fn key(&self) -> Self::Key;
 
+    /// How much it holds that counts, beside itself.
+    fn holds(&self) -> usize {
+        0
+    }
+
     /// Takes in another row of the same page, or of a later one, that names the same.
     ///
     /// # Errors
@@ -78,6 +86,10 @@ impl Row for ListedCustomer {
 impl Row for SubscribedCustomer {
     type Key = CustomerId;
     const NAMES: &'static str = "customer";
+
+    fn holds(&self) -> usize {
+        self.subscriptions.len()
+    }
 
     fn key(&self) -> CustomerId {
         self.id.clone()
@@ -117,6 +129,7 @@ pub(crate) struct Listing<R: Row> {
     /// Where each stands in `rows`, and on which page it first came.
     places: HashMap<R::Key, (usize, u64)>,
     lost: Option<LostRows>,
+    held: usize,
     listed: u64,
     total: Option<u64>,
     pages: u64,
@@ -124,7 +137,16 @@ pub(crate) struct Listing<R: Row> {
 
 impl<R: Row> Listing<R> {
     pub(crate) fn with_pages_of(page_size: usize) -> Self {
-        Self { page_size, rows: Vec::new(), places: HashMap::new(), lost: None, listed: 0, total: None, pages: 0 }
+        Self {
+            page_size,
+            rows: Vec::new(),
+            places: HashMap::new(),
+            lost: None,
+            held: 0,
+            listed: 0,
+            total: None,
+            pages: 0,
+        }
     }
 
     /// The number of the page to ask for next.
@@ -157,6 +179,10 @@ impl<R: Row> Listing<R> {
             return reject(format!("page {asked} holds {rows} {}s, more than {}", R::NAMES, self.page_size));
         }
         for row in page.rows {
+            self.held += row.holds();
+            if self.held > MOST_HELD {
+                return reject(format!("up to page {asked} it holds more than {MOST_HELD} rows of its {}s", R::NAMES));
+            }
             self.add_row(row, asked).map_err(contradiction)?;
         }
         let lost = page.lost.len();
@@ -288,5 +314,20 @@ mod tests {
         assert_eq!(early, "the total is 200, but 100 were listed");
         assert_eq!(rejected([page(1, 5, 0..7)]), "the total is 5, but 7 were listed");
         assert_eq!(rejected([page(1, 500, 0..101)]), "page 1 holds 101 customers, more than 100");
+    }
+
+    #[test]
+    fn a_listing_of_more_subscriptions_than_anybody_has_is_not_kept() {
+        let page = |index| {
+            let id = CustomerId::parse(&format!("c-{index}")).unwrap();
+            let subscriptions = vec![crate::Subscription::default(); MOST_HELD / 2];
+            let customer = SubscribedCustomer { id, organization: None, subscriptions };
+            Page { rows: vec![customer], lost: Vec::new(), index, total: 500_000 }
+        };
+        let mut listing = Listing::with_pages_of(PAGE_SIZE);
+        assert_eq!(listing.add(page(1)), Ok(false));
+        assert_eq!(listing.add(page(2)), Ok(false));
+        let refused = listing.add(page(3)).unwrap_err().to_string();
+        assert!(refused.contains("holds more than 100000 rows"), "{refused}");
     }
 }

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wrong_passwords_from_one_address_hold_up_another_for_one_comparison() {
+    async fn wrong_passwords_from_one_address_leave_another_its_comparison() {
         let (config, passwords) = (Arc::new(users()), Arc::new(Passwords::default()));
         let running = passwords.turns.take(origin(1)).await.unwrap();
         let mut checks = JoinSet::new();
@@ -226,7 +226,10 @@ mod tests {
         }
         assert_eq!(passwords.turns.waiting(), 3);
         drop(running);
-        assert_eq!(checks.join_all().await, [Ok(false), Ok(true), Ok(false)]);
+        // In which order they have their turns is the business of those.
+        let mut answers: Vec<_> = checks.join_all().await.into_iter().map(Result::unwrap).collect();
+        answers.sort_unstable();
+        assert_eq!(answers, [false, false, true]);
     }
 
     #[tokio::test]

@@ -95,7 +95,9 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         find(Mood::Warning, title, "A failing target keeps its last number until that is stale.".to_owned());
     }
     if let Some(why) = status.discovery.as_ref().and_then(ListingStatus::failure) {
-        let detail = format!("The customers stay as they were. {}", sentence(&why.to_string()));
+        let customers =
+            if scene.known.listing.is_some() { "The customers stay as they were" } else { "None came before" };
+        let detail = format!("{customers}. {}", sentence(&why.to_string()));
         find(Mood::Warning, "The last listing of customers failed".to_owned(), detail);
     }
     if let Some(why) = status.subscriptions.as_ref().and_then(ListingStatus::failure) {

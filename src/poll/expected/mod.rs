@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bounded_file::LARGEST;
+use elements_api::Excerpt;
 use exporter_web::settle::Settling;
 use tracing::{info, warn};
 
@@ -29,10 +30,14 @@ pub struct ExpectedSeatsFile {
 impl ExpectedSeatsFile {
     /// Reads the file at `path`. It blocks its thread meanwhile.
     pub fn read(path: &Path) -> Self {
-        let shown = path.display();
+        let shown = Excerpt::of(path.display());
         let bytes = bounded_file::read(path, LARGEST).map_err(|error| format!("{shown} cannot be read: {error}"));
         let rows = bytes.and_then(|bytes| rows::parse(&bytes).map_err(|refusal| format!("{shown}:{refusal}")));
         Self { path: path.to_owned(), rows: rows.map(Arc::from) }
+    }
+
+    fn is_good_at(&self, path: &Path) -> bool {
+        self.path == path && self.rows.is_ok()
     }
 
     /// Its rows.
@@ -65,6 +70,10 @@ impl Expected {
         match file {
             None => *self = Self::default(),
             Some(file) if self.file.as_ref().is_some_and(|known| *known.known() == file) => self.follow(file),
+            // It may be written just now: this is a look like any other.
+            Some(file) if self.file.as_ref().is_some_and(|known| known.known().is_good_at(&file.path)) => {
+                self.found(file);
+            }
             Some(file) => self.take(file),
         }
     }
@@ -151,6 +160,15 @@ mod tests {
         assert_eq!(state(&expected), (vec![1], Some(true)));
         expected.adopt(None);
         assert_eq!(state(&expected), (vec![], None));
+    }
+
+    #[test]
+    fn a_reload_is_a_look_like_any_other() {
+        let mut expected = Expected::by(Some(bill(125)));
+        expected.adopt(Some(bill(1)));
+        assert_eq!(state(&expected), (vec![125], Some(true)), "it may be cut off");
+        expected.adopt(Some(bill(1)));
+        assert_eq!(state(&expected), (vec![1], Some(true)));
     }
 
     #[test]

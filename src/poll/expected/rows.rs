@@ -47,10 +47,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<ExpectedRow>, Refusal> {
             all = all.saturating_add(row.seats.get());
             Seats::new(all).map(|_| row).ok_or_else(|| TOO_MANY.to_owned())
         });
+        if rows.len() == MOST {
+            return Err(Refusal::at(
+                text,
+                start,
+                format!("has more than {MOST} rows, which is no bill: is it the right file?"),
+            ));
+        }
         rows.push(row.map_err(|message| Refusal::at(text, start, message))?);
     }
     Ok(rows)
 }
+
+/// Ten times as many as the largest partner has: more take memory that others need.
+const MOST: usize = 200_000;
 
 const TOO_MANY: &str = "seats: no bill has so many seats, with all rows before it: correct the number";
 

@@ -76,6 +76,9 @@ impl PollLog {
     pub(in crate::poll) fn listing(&mut self, verdict: &Verdict, before: Option<&[ListedCustomer]>) {
         let failed = matches!(verdict, Verdict::Failed(_));
         match verdict {
+            Verdict::Failed(error) if !self.discovery_failed && before.is_none() => {
+                warn!(%error, "discovery failed: no listing came before, and nobody is discovered");
+            }
             Verdict::Failed(error) if !self.discovery_failed => {
                 warn!(%error, "discovery failed: the customers stay as they were");
             }

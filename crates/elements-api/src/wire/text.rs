@@ -51,8 +51,8 @@ pub(super) fn consumed_capacity(value: &Value) -> Said<u64> {
 
 /// A date, with or without a time of day; without a time zone it is one of UTC.
 pub(super) fn date(value: &Value) -> Said<SystemTime> {
-    // .NET's smallest date stands for none.
-    let date = read(value, |text| Some(moment(text)?).filter(|date| date.year() >= 1))?;
+    // .NET's smallest date stands for none. Nothing that was sold ended before 1970, where Unix time begins.
+    let date = read(value, |text| Some(moment(text)?).filter(|date| date.year() == 1 || date.unix_timestamp() >= 0))?;
     Ok(date.filter(|date| date.year() > 1).map(SystemTime::from))
 }
 
@@ -158,6 +158,8 @@ mod tests {
     #[test]
     fn what_is_no_date_is_none() {
         for text in [
+            "1969-12-31",
+            "0002-01-01T00:00:00+23:59",
             "2026-02-29",
             "02-29-2026T00:00:00Z",
             "31-12-2026",

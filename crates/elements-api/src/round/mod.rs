@@ -1,5 +1,7 @@
 //! A round of requests: what the vendor is asked, and with which token.
 
+mod listings;
+
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,20 +14,15 @@ use url::Url;
 use crate::catalog::ProductType;
 use crate::client::{Client, Slot};
 use crate::error::{BadResponse, CredentialError, Error, OAuthError};
-use crate::listing::{CustomerListing, Listing, PAGE_SIZE, Page, Row};
 use crate::model::{Answer, CustomerId, Reason};
 use crate::observer::Operation;
 use crate::retry::GivesWay;
-use crate::subscription::{Platform, SubscriptionListing, Tenant};
 use crate::token::{About, Scope, Token, TokenTrouble};
 use crate::transport::{Body, Request, Response};
 use crate::wire;
 
 /// Where all that is about customers is.
 const CUSTOMERS: &str = "partner/external/v3/general/customers";
-
-/// The body that asks a listing for everything.
-const ALL: &str = "{}";
 
 /// How many tokens are tried after the one in hand was refused: one that others have got meanwhile, and one of its own.
 const MOST_OTHER_TOKENS: usize = 2;
@@ -99,86 +96,6 @@ impl Round {
             return Ok(Answer::NotFound);
         }
         wire::overview(&response.body, product).map_err(unusable(Operation::Overview, response.request_id))
-    }
-
-    /// Every customer that the credentials can see, but those whose rows name none.
-    ///
-    /// # Errors
-    ///
-    /// A page failed or contradicts another, or more than half of the rows name no customer: part of a listing is none.
-    pub async fn customers(&self) -> Result<CustomerListing, Error> {
-        let url = self.url(&format!("{CUSTOMERS}/batch"));
-        let call = Call { operation: Operation::Customers, url, json: Some(ALL.to_owned()), about: None, way: &always };
-        let (customers, lost) = self.list(call, wire::customers_page).await?.finish();
-        Ok(CustomerListing { customers, lost })
-    }
-
-    /// What each of these customers has bought, or with `None` each customer that the credentials can see.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Round::customers`]. That one of the customers may not be seen refuses all that were named with it.
-    pub async fn subscriptions(&self, customers: Option<&[CustomerId]>) -> Result<SubscriptionListing, Error> {
-        let json = customers.map_or_else(
-            || ALL.to_owned(),
-            |customers| {
-                let ids: Vec<_> = customers.iter().map(CustomerId::as_str).collect();
-                serde_json::json!({ "customerIds": ids }).to_string()
-            },
-        );
-        let url = self.url(&format!("{CUSTOMERS}/services/batch"));
-        let call = Call { operation: Operation::Subscriptions, url, json: Some(json), about: None, way: &always };
-        let mut unreadable = Vec::new();
-        let listing = self.list(call, |body| wire::subscriptions_page(body, &mut unreadable)).await?;
-        let (customers, lost) = listing.finish();
-        Ok(SubscriptionListing { customers, lost, unreadable })
-    }
-
-    /// The tenants that a customer has of a platform; none, where the vendor knows of none (404).
-    ///
-    /// # Errors
-    ///
-    /// As of [`Round::customers`], of rows that name no tenant.
-    pub async fn tenants(&self, customer: &CustomerId, platform: Platform) -> Result<Vec<Tenant>, Error> {
-        let number = platform.number();
-        let url = self.url(&format!("{CUSTOMERS}/{customer}/3rd-party-products/type/{number}/tenants/batch"));
-        let (operation, about) = (Operation::Tenants, Some(customer.clone()));
-        let call = Call { operation, url, json: Some(ALL.to_owned()), about, way: &always };
-        match self.list(call, wire::tenants_page).await {
-            Err(Error::Status { operation: Operation::Tenants, status: 404, .. }) => Ok(Vec::new()),
-            listing => Ok(listing?.finish().0),
-        }
-    }
-
-    /// Asks for page after page of a listing. Where a page is too large to be read, all are asked for again in smaller ones.
-    async fn list<R: Row>(
-        &self,
-        mut call: Call<'_>,
-        mut read: impl FnMut(&[u8]) -> Result<Page<R>, BadResponse>,
-    ) -> Result<Listing<R>, Error> {
-        let mut listing = Listing::with_pages_of(PAGE_SIZE);
-        let mut page_size = PAGE_SIZE;
-        loop {
-            call.url
-                .query_pairs_mut()
-                .clear()
-                .extend_pairs([("pageIndex", listing.next_page().to_string()), ("pageSize", page_size.to_string())]);
-            let slot = self.slot().await.ok_or(Error::NotBegun)?;
-            let response = match self.authorized(&call, slot).await {
-                Err(Error::BadResponse { problem: BadResponse::TooLarge, .. }) if page_size > 1 => {
-                    page_size /= 2;
-                    listing = Listing::with_pages_of(page_size);
-                    continue;
-                }
-                outcome => outcome?,
-            };
-            let complete = read(&response.body)
-                .and_then(|page| listing.add(page))
-                .map_err(unusable(call.operation, response.request_id))?;
-            if complete {
-                return Ok(listing);
-            }
-        }
     }
 
     /// Gets a token, and does nothing with it.
