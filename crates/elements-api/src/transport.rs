@@ -186,7 +186,7 @@ impl Reach {
         };
         SendError::Network(match (problem, &self.through) {
             (NetworkProblem::Other(problem), Some(proxy)) => {
-                NetworkProblem::Other(Excerpt::of(format!("through the proxy {proxy}: {problem}")))
+                NetworkProblem::Other(Excerpt::of(format!("{problem} (a proxy is configured: {proxy})")))
             }
             (problem, _) => problem,
         })

@@ -21,7 +21,8 @@ impl Outage {
         match scene.failures().into_iter().find_map(|(failure, _)| failure).or_else(listing) {
             Some(Reason::Auth) => Self {
                 title: "The credentials do not work",
-                detail: "Either AvePoint refuses them, or their files cannot be used. Compare api.client_id, and the \
+                detail: "Either AvePoint refuses them, or their files cannot be used, or the app registration lacks a \
+                         permission (`invalid_scope` in the log). Compare api.client_id, and the \
                          secret or the certificate, with the app registration: a secret lives one to three years. A \
                          changed file is tried within seconds; `avepoint-exporter check --live` says more.",
                 state: "gives no access",

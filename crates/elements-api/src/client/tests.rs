@@ -668,6 +668,22 @@ async fn a_listing_whose_pages_are_too_large_is_asked_for_again_in_smaller_ones(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_that_does_not_end_in_the_time_of_its_round_has_failed() {
+    let vendor = Vendor::new(|what| match what.split_once('/') {
+        Some((_, page)) => {
+            let page: u32 = page.parse().unwrap();
+            subscriptions_page(page.into(), 400_000, page as usize..page as usize + 1)
+        }
+        None => Reply::token(),
+    });
+    let client = vendor.client(|_| ());
+    let error = Round::begin(&client, Instant::now() + Duration::from_mins(1)).subscriptions(None).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::Timeout));
+    let error = Round::begin(&client, Instant::now()).subscriptions(None).await.unwrap_err();
+    assert_eq!(error, Error::NotBegun, "what was never asked has not failed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_customer_may_have_several_rows_but_not_the_same_one_on_two_pages() {
     let ask = async |pages: [Reply; 2]| {
         let mut pages = pages.into_iter();
