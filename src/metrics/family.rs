@@ -120,7 +120,8 @@ catalogue! {
         "User seats that are assigned in a tenant of a customer, as AvePoint's API last answered in the background.";
     TENANT_AVAILABLE = Gauge "avepoint_tenant_available_user_seats"
         ["customer", "platform", "customer_tenant_id", "customer_tenant"]
-        "User seats that are left in a tenant of a customer, as AvePoint's API last answered in the background.";
+        "User seats that the vendor calls available in a tenant of a customer, as AvePoint's API last answered in the \
+         background.";
     TENANTS_SUCCESS = Gauge "avepoint_tenants_success" ["customer", "platform"]
         "1 if AvePoint's API answered the last background listing of this customer's tenants of this platform and the \
          answer is fresh, 0 if not. That there is no such tenant is an answer, too. Absent before the first.";

@@ -184,7 +184,9 @@ fn configuration_of_the_demo() -> String {
         names
             + &format!("- {{id: {}, name: {}}}\n", customer.id, customer.organization.to_lowercase().replace(' ', "-"))
     });
-    format!("customers:\n{names}discovery: {{enabled: true}}\nsubscriptions: {{enabled: true}}\nproducts: all\n")
+    let bill = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo.csv");
+    let more = format!("tenants: {{platforms: [microsoft_365]}}\nexpected_seats_file: {bill}\n");
+    format!("customers:\n{names}discovery: {{enabled: true}}\nsubscriptions: {{enabled: true}}\nproducts: all\n{more}")
 }
 
 /// `UPDATE_SCREENSHOTS=1` takes those of the documentation anew.
