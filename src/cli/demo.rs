@@ -10,6 +10,7 @@ use elements_api::{Credential, CustomerId, Platform, Secret, SecretSource};
 use elements_sim::{Simulator, World, demo};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use super::args::Options;
 use super::logging::Log;
@@ -32,8 +33,10 @@ pub(super) async fn run(options: &Options, log: &Log) -> Result<Outcome> {
     let (shutdown, reload) = (on_stop()?, on_hang_up()?);
     let world = demo::world();
     let simulator = Simulator::start(world.clone()).await.context("the simulated API cannot be started")?;
-    let bill = bill().context("the demo's expected seats cannot be written to the temporary folder")?;
-    let config = config(&simulator, world, Some(bill.path().into()))?;
+    // A container may have no temporary folder.
+    let bill =
+        bill().inspect_err(|error| warn!(%error, "the demo has no expected seats: no temporary file can be made")).ok();
+    let config = config(&simulator, world, bill.as_ref().map(|file| file.path().into()))?;
     let source = Source::Fixed(Box::new(config));
     let Some(app) = bind(options, source, DEFAULT_ADDRESS, log, &shutdown).await? else { return Ok(Outcome::Done) };
     let Some(address) = app.addresses().first() else { return Ok(Outcome::Failed) };
