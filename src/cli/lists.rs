@@ -106,9 +106,11 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
         Some(_) => round.customers().await.context("customers cannot be listed")?.customers,
         None => Vec::new(),
     };
+    let configured = &config.selection.platforms;
+    let platforms = if configured.is_empty() { Platform::ALL.as_slice() } else { configured };
     let mut asking = JoinSet::new();
     for (nth, watched) in config.selection.watch_list(&listing, |_| None).customers.into_iter().enumerate() {
-        for platform in Platform::ALL {
+        for platform in platforms.iter().copied() {
             let (round, customer) = (round.clone(), watched.customer.clone());
             asking.spawn(async move {
                 let tenants = round.tenants(&customer.id, platform).await;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use elements_api::{CustomerId, Error, ProductType, Round, SubscribedCustomer, SubscriptionListing};
+use elements_api::{CustomerId, Error, ProductType, Round, SubscriptionListing};
 
 use crate::store::{KnownSubscriptions, Now, StoreWriter};
 
@@ -54,16 +54,11 @@ impl Asked {
 impl Part {
     /// Takes it to the store. Returns whose purchases are others than before.
     pub(super) fn take_to(self, store: &StoreWriter, now: Now) -> Vec<CustomerId> {
-        let Self { asked, listing: SubscriptionListing { mut customers, lost, .. } } = self;
+        let Self { asked, listing: SubscriptionListing { customers, lost, .. } } = self;
         let listed: HashSet<_> = customers.iter().map(|customer| customer.id.clone()).collect();
         if lost.is_some() {
             // A row that names nobody may be that of somebody who is missing.
             return store.set_subscriptions(customers, |id| listed.contains(id), now);
-        }
-        if let Asked::These(these) = &asked {
-            let nothing =
-                |id: &CustomerId| SubscribedCustomer { id: id.clone(), organization: None, subscriptions: Vec::new() };
-            customers.extend(these.difference(&listed).map(nothing));
         }
         store.set_subscriptions(customers, |id| asked.has(id), now)
     }

@@ -219,6 +219,11 @@ impl Status {
         self.change(|now| now.subscriptions = on.then(|| now.subscriptions.take().unwrap_or_default()));
     }
 
+    /// An earlier run was told of subscriptions at that time.
+    pub fn subscriptions_restored(&self, at: SystemTime) {
+        self.change(|now| now.subscriptions = Some(ListingStatus { last: None, last_success: Some(at) }));
+    }
+
     /// The subscriptions of everybody came at `now`.
     pub fn subscriptions_listed(&self, now: SystemTime) {
         let subscriptions = ListingStatus { last: Some(Ok(())), last_success: Some(now) };

@@ -263,8 +263,8 @@ impl StoreWriter {
 }
 
 impl StoreWriter {
-    /// A listing of subscriptions came at `now` that is of all who were `asked`. Who is asked and not listed has none.
-    /// Returns whose purchases are others than in the listing before.
+    /// A listing of subscriptions came at `now` that is of all who were `asked`. Whoever is watched and not in it has none.
+    /// Returns whose purchases are others than in the listing before, if there was one that was of them, too.
     pub fn set_subscriptions(
         &self,
         customers: Vec<SubscribedCustomer>,
@@ -273,23 +273,23 @@ impl StoreWriter {
     ) -> Vec<CustomerId> {
         let mut known = self.lock();
         known.version += 1;
-        let is_first = known.subscriptions.is_none();
-        let all = Arc::make_mut(known.subscriptions.get_or_insert_default());
-        let mut before: BTreeMap<_, _> = all.extract_if(.., |id, _| asked(id)).collect();
-        let mut changed = Vec::new();
         // Of whom nobody asked for, nothing is known.
-        for listed in customers.into_iter().filter(|listed| asked(&listed.id)) {
-            let id = listed.id.clone();
+        let mut listed: BTreeMap<_, _> = customers.into_iter().map(|listed| (listed.id.clone(), listed)).collect();
+        listed.retain(|id, _| asked(id));
+        for id in known.customers.keys().filter(|id| asked(id)) {
+            let nothing = || SubscribedCustomer { id: id.clone(), organization: None, subscriptions: Vec::new() };
+            listed.entry(id.clone()).or_insert_with(nothing);
+        }
+        let all = Arc::make_mut(known.subscriptions.get_or_insert_default());
+        let before: BTreeMap<_, _> = all.extract_if(.., |id, _| asked(id)).collect();
+        let mut changed = Vec::new();
+        for (id, listed) in listed {
             let now = KnownSubscriptions::new(listed, now.wall, Some(now.monotonic));
-            let before = before.remove(&id);
-            if !is_first && now.differs_in_purchases(before.as_deref()) {
+            if before.get(&id).is_some_and(|before| now.differs_in_purchases(before)) {
                 changed.push(id.clone());
             }
             all.insert(id, Arc::new(now));
         }
-        let had_some =
-            |(id, known): (CustomerId, Arc<KnownSubscriptions>)| (!known.listed.subscriptions.is_empty()).then_some(id);
-        changed.extend(before.into_iter().filter_map(had_some));
         changed
     }
 
@@ -338,7 +338,7 @@ impl Snapshot {
 mod tests {
     use std::time::Duration;
 
-    use elements_api::Seats;
+    use elements_api::{Seats, Subscription};
 
     use super::*;
     use crate::testing::{answer, at, freshness, listed, now, store, subscribed, subscription, target, watched};
@@ -452,16 +452,23 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_tells_nothing_of_whom_nobody_asked_for() {
+    fn a_listing_tells_nothing_of_whom_nobody_asked_for_and_of_the_others_what_has_changed() {
         let store = store();
-        let list = |ids: &[&str], seats| {
-            let rows = ids.iter().map(|id| subscribed(id, vec![subscription("Fly", seats)])).collect();
-            let asked = |id: &CustomerId| id.as_str() == "a";
-            store.set_subscriptions(rows, asked, now(0)).into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
+        store.watch(&[customer("a", &[1]), customer("b", &[1])]);
+        let list = |asked: &[&str], ids: &[&str], seats| {
+            let rows = ids.iter().map(|id| {
+                let row = Subscription { purchased_user_seats: Seats::new(seats), ..subscription("Fly", 9) };
+                subscribed(id, vec![row])
+            });
+            let asked = |id: &CustomerId| asked.contains(&id.as_str());
+            let changed = store.set_subscriptions(rows.collect(), asked, now(0));
+            changed.into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(list(&["a", "stranger"], 1), [""; 0]);
-        assert_eq!(list(&["a", "stranger"], 2), [""; 0]);
-        assert_eq!(list(&[], 2), ["a"]);
-        assert!(store.snapshot().subscriptions.unwrap().is_empty());
+        assert_eq!(list(&["a"], &["a", "stranger"], 1), [""; 0]);
+        assert_eq!(list(&["b"], &[], 1), [""; 0], "another part of the first listing is no change");
+        assert_eq!(list(&["a"], &["a", "stranger"], 1), [""; 0]);
+        assert_eq!(list(&["a", "b"], &["a", "b"], 1), ["b"], "a first purchase");
+        assert_eq!(list(&["a", "b"], &["b"], 2), ["a", "b"]);
+        assert_eq!(store.snapshot().subscriptions.unwrap().len(), 2);
     }
 }

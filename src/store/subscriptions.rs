@@ -82,7 +82,7 @@ impl KnownSubscriptions {
     }
 
     /// Whether the poll may find other seats than before: the rows differ in more than drifts from day to day.
-    pub(super) fn differs_in_purchases(&self, before: Option<&Self>) -> bool {
+    pub(super) fn differs_in_purchases(&self, before: &Self) -> bool {
         let purchases = |known: &'_ Self| {
             let purchase = |row: &Subscription| {
                 (row.service.clone(), row.name.clone(), row.purchased_user_seats, row.purchased_units)
@@ -91,7 +91,7 @@ impl KnownSubscriptions {
             purchases.sort_unstable();
             purchases
         };
-        purchases(self) != before.map(purchases).unwrap_or_default()
+        purchases(self) != purchases(before)
     }
 }
 
@@ -246,10 +246,9 @@ mod tests {
         let drifted =
             Subscription { consumed_storage_bytes: Some(7), microsoft_licenses_assigned: seats(3), ..row("Backup") };
         let drifted = known(vec![Subscription { purchased_user_seats: seats(5), ..drifted }]);
-        assert!(!drifted.differs_in_purchases(Some(&before)));
+        assert!(!drifted.differs_in_purchases(&before));
         let more = known(vec![Subscription { purchased_user_seats: seats(6), ..row("Backup") }]);
-        assert!(more.differs_in_purchases(Some(&before)));
-        assert!(before.differs_in_purchases(None) && !known(vec![]).differs_in_purchases(None));
+        assert!(more.differs_in_purchases(&before) && before.differs_in_purchases(&known(vec![])));
     }
 
     #[test]

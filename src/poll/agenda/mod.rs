@@ -108,6 +108,7 @@ impl Agenda {
         agenda.watch();
         agenda.store.restore(&saved.records, now);
         agenda.restore_tenants(saved);
+        agenda.restore_subscriptions(saved);
         agenda.skip_what_is_known(now);
         agenda.warn_of_capacity();
         agenda

@@ -31,6 +31,14 @@ impl Agenda {
         }
     }
 
+    /// What was restored of subscriptions is known since then.
+    pub(super) fn restore_subscriptions(&self, saved: &Saved) {
+        let listed = saved.subscriptions.iter().flat_map(|all| all.values()).map(|listed| listed.at).max();
+        if let Some(at) = listed.filter(|_| self.plan.timing.subscriptions.is_some()) {
+            self.status.subscriptions_restored(at);
+        }
+    }
+
     /// What was restored of tenants keeps its turn.
     pub(super) fn restore_tenants(&mut self, saved: &Saved) {
         self.store.restore_tenants(&saved.tenants);

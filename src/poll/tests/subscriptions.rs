@@ -122,3 +122,19 @@ async fn a_failed_listing_leaves_what_was_listed_until_it_is_stale() {
     sleep(Duration::from_secs(1)).await;
     assert!(running.store.snapshot().subscriptions.is_none() && running.status.snapshot().subscriptions.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_was_told_is_there_at_once_and_no_change() {
+    let vendor = vendor(&Arc::new(Mutex::new(Some(vec![("c0000", "Fly", 5)]))));
+    let running = Running::start(vendor.client(|_| {}), everything(2), told());
+    sleep(Duration::from_mins(1)).await;
+    let saved = Saved::from(&running.store.snapshot());
+    running.shutdown.cancel();
+    let before = asked(&vendor, |what| what.starts_with('c'));
+    let again = Running::start_with(vendor.client(|_| {}), everything(2), told(), &saved);
+    let listed = again.status.snapshot().subscriptions.clone().unwrap();
+    assert!(listed.success().is_none() && listed.last_success.is_some());
+    assert!(again.store.snapshot().subscriptions_of(&customer_id("c0000"), clock().now()).is_some());
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(asked(&vendor, |what| what.starts_with('c')), before, "no target is due, and none has changed");
+}
