@@ -6,8 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use elements_api::{
-    CATALOG, CustomerId, CustomerListing, LostRows, Platform, SubscribedCustomer, Subscription, SubscriptionListing,
-    UnreadableValue,
+    CATALOG, CustomerId, CustomerListing, LostRows, Platform, SubscribedCustomer, SubscriptionListing, UnreadableValue,
 };
 use tokio::task::JoinSet;
 use tracing::warn;
@@ -63,10 +62,10 @@ pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Out
         subscriptions.into_iter().map(move |subscription| (label.clone(), organization.clone(), subscription))
     };
     let mut rows: Vec<_> = customers.into_iter().flat_map(subscriptions).collect();
-    rows.sort_by_cached_key(|(label, _, row)| (ends(row).is_none(), ends(row), label.clone()));
+    rows.sort_by_cached_key(|(label, _, row)| (row.ends().is_none(), row.ends(), label.clone()));
     let rows = rows.into_iter().map(|(label, organization, row)| {
         [
-            ends(&row).map(date).into(),
+            row.ends().map(date).into(),
             label.into(),
             organization.into(),
             row.service.into(),
@@ -149,11 +148,6 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
     ];
     write(&mut stdout().lock(), output, columns, rows)?;
     Ok(outcome)
-}
-
-/// When a subscription ends: its contract, where there is one, is what the customer has signed.
-fn ends(subscription: &Subscription) -> Option<SystemTime> {
-    subscription.contract_end.or(subscription.expiration)
 }
 
 fn date(at: SystemTime) -> String {

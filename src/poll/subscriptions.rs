@@ -55,8 +55,8 @@ impl Part {
     /// Takes it to the store. Returns whose purchases are others than before.
     pub(super) fn take_to(self, store: &StoreWriter, now: Now) -> Vec<CustomerId> {
         let Self { asked, listing: SubscriptionListing { customers, lost, .. } } = self;
-        let listed: HashSet<_> = customers.iter().map(|customer| customer.id.clone()).collect();
         if lost.is_some() {
+            let listed: HashSet<_> = customers.iter().map(|customer| customer.id.clone()).collect();
             // A row that names nobody may be that of somebody who is missing.
             return store.set_subscriptions(customers, |id| listed.contains(id), now);
         }

@@ -172,7 +172,7 @@ fn join<T>(one: Option<T>, other: Option<T>, both: impl FnOnce(T, T) -> T) -> Op
 /// which they are listed.
 fn ends_first(one: &Subscription, other: &Subscription) -> Ordering {
     let key = |row: &Subscription| {
-        let ends = row.contract_end.or(row.expiration);
+        let ends = row.ends();
         (ends.is_none(), ends, Terms::of(row))
     };
     key(one).cmp(&key(other))

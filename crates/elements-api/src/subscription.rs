@@ -49,6 +49,13 @@ pub struct Subscription {
     pub contract_end: Option<SystemTime>,
 }
 
+impl Subscription {
+    /// When it ends: as its contract does, where there is one, since that is what the customer has signed.
+    pub fn ends(&self) -> Option<SystemTime> {
+        self.contract_end.or(self.expiration)
+    }
+}
+
 /// What one customer has bought. The mail address in the listing is personal data, and is not even read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SubscribedCustomer {
