@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use fantoccini::error::CmdError;
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -69,12 +70,41 @@ impl Browser {
         self.client.find(Locator::Css(css)).await.unwrap().text().await.unwrap()
     }
 
+    /// Clicks on a link that says `link`, and awaits the page that it leads to.
     pub async fn follow(&self, link: &str) {
-        self.client.find(Locator::LinkText(link)).await.unwrap().click().await.unwrap();
+        self.turn(self.client.find(Locator::LinkText(link)).await.unwrap().click()).await;
+    }
+
+    /// Clicks on a link or a button, and awaits the page that it leads to.
+    pub async fn go(&self, css: &str) {
+        self.turn(self.client.find(Locator::Css(css)).await.unwrap().click()).await;
+    }
+
+    /// Sends the form that has the focus with the Enter key, and awaits its answer.
+    pub async fn submit(&self) {
+        let enter = char::from(Key::Enter).to_string();
+        self.turn(self.client.active_element().await.unwrap().send_keys(&enter)).await;
+    }
+
+    /// Waits until `leaving` has led to another page, and all of it is there: what is asked earlier is answered by the old one.
+    async fn turn(&self, leaving: impl Future<Output = Result<(), CmdError>>) {
+        self.script("window.old = true").await;
+        leaving.await.unwrap();
+        // While one page makes way for the other, there is none that could answer.
+        eventually("another page", || async {
+            let arrived = "return !window.old && document.readyState === 'complete'";
+            (self.client.execute(arrived, Vec::new()).await.ok()? == true).then_some(())
+        })
+        .await;
     }
 
     pub async fn click(&self, css: &str) {
         self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Chooses an option of a list by what it says.
+    pub async fn choose(&self, css: &str, option: &str) {
+        self.client.find(Locator::Css(css)).await.unwrap().select_by_label(option).await.unwrap();
     }
 
     /// Types into whatever has the focus, and returns which element has it then.

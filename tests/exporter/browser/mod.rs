@@ -80,11 +80,11 @@ async fn targets_are_searched_sorted_and_filtered_and_one_does_not_undo_the_othe
 
         browser.click("[name=q]").await;
         browser.write("FABRI").await;
-        browser.press(Key::Enter).await;
+        browser.submit().await;
         assert_eq!(browser.texts(CUSTOMERS).await, ["c-2", "c-2"]);
         assert_eq!(browser.texts(SEATS).await, ["0", "300"]);
 
-        browser.click(".states .absent").await;
+        browser.go(".states .absent").await;
         assert_eq!(browser.texts(SEATS).await, ["0"]);
         assert_eq!(browser.place().await, "/?q=FABRI&state=absent&sort=seats");
         browser.follow("Show the rest, failing first").await;
@@ -126,7 +126,7 @@ async fn a_keyboard_is_enough() {
         let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle").await;
         assert_eq!(outline, "solid");
         browser.write("contoso").await;
-        browser.press(Key::Enter).await;
+        browser.submit().await;
         assert_eq!(browser.texts(CUSTOMERS).await, ["contoso", "contoso"]);
     })
     .await;

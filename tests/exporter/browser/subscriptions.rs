@@ -1,7 +1,6 @@
 //! `/subscriptions`, and what `/` tells of them.
 
 use elements_sim::{Customer, Day, Simulator, Subscription, World, demo};
-use fantoccini::key::Key;
 
 use super::chromium::browse;
 use super::{CUSTOMERS, DISCOVERED, FIRST_CUSTOMER, SEATS, configuration_of_the_demo, exporter, exporter_with};
@@ -26,14 +25,14 @@ async fn what_ends_first_is_on_top_and_rows_are_filtered_searched_and_sorted() {
         assert_eq!(browser.text(FIRST_CUSTOMER).await, "northwind-traders", "its migration has ended");
         assert_eq!(browser.texts("th[aria-sort=ascending]").await, ["Ends"]);
 
-        browser.click(".states .warning").await;
+        browser.go(".states .warning").await;
         let soon = browser.texts(CUSTOMERS).await;
         assert_eq!((soon.len(), soon[0].as_str(), soon[6].as_str()), (7, "litware", "fabrikam"));
         browser.follow("Seats").await;
         assert_eq!(browser.texts(SEATS).await[0], "1180");
         browser.click("[name=q]").await;
         browser.write("salesforce").await;
-        browser.press(Key::Enter).await;
+        browser.submit().await;
         assert_eq!(browser.place().await, "/subscriptions?q=salesforce&ends=30d&sort=seats&dir=desc");
         assert_eq!(browser.texts(CUSTOMERS).await, ["litware"]);
         let download = browser.script("return document.querySelector('header a[href*=csv]').href").await;
@@ -43,10 +42,8 @@ async fn what_ends_first_is_on_top_and_rows_are_filtered_searched_and_sorted() {
         browser.follow("Ends").await;
         assert_eq!(browser.text(FIRST_CUSTOMER).await, "proseware", "the longest contract");
 
-        browser.click("[name=ends]").await;
-        browser.write("ended").await;
-        browser.press(Key::Enter).await;
-        browser.click("form button").await;
+        browser.choose("[name=ends]", "ended").await;
+        browser.go("form button").await;
         assert_eq!(browser.texts(CUSTOMERS).await, ["northwind-traders"]);
     })
     .await;
