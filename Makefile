@@ -1,7 +1,7 @@
 # The targets of this repository; `make` lists them.
 
 # The programs that tests and benchmarks run, each as program:package of the distribution; other files by their path.
-test: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl buildah:buildah \
+test test-current: TOOLS := prometheus:prometheus promtool:prometheus openssl:openssl curl:curl buildah:buildah \
 	chromium:chromium chromedriver:chromium-driver \
 	amtool:prometheus-alertmanager prometheus-alertmanager:prometheus-alertmanager \
 	docker-compose:docker-compose kubectl:kubernetes-client systemd-analyze:systemd \
@@ -12,10 +12,10 @@ bench: TOOLS := nginx:nginx-light wrk:wrk
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tools
+.PHONY: help demo test test-current lint bench tools
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 demo: ## run the exporter on a simulated API, without an account or a configuration
 	cargo run --release $(CARGO_FLAGS) -- demo
@@ -23,9 +23,17 @@ demo: ## run the exporter on a simulated API, without an account or a configurat
 test: tools ## run all tests, after installing the programs that they need
 	cargo test --workspace --no-fail-fast $(CARGO_FLAGS)
 
+# No part of .ci/run: that distribution changes from day to day. The same tests, in front of its programs.
+test-current: tools ## run rules, dashboards and scrapes with today's Prometheus, Alertmanager and VictoriaMetrics
+	tests/current/programs target/current
+	PATH="$(CURDIR)/target/current/usr/bin:$$PATH" cargo test --test exporter $(CARGO_FLAGS) -- \
+		alerts:: dashboards:: deploy::alertmanager deploy::compose end_to_end:: prometheus
+	cargo test --test current $(CARGO_FLAGS)
+
 lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo clippy --test current $(CARGO_FLAGS) -- -D warnings
 	cargo test --test layout $(CARGO_FLAGS)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(CARGO_FLAGS)
 

@@ -88,12 +88,14 @@ fn every_alert_is_either_inhibited_by_a_cause_or_always_sent() {
 }
 
 #[tokio::test]
-async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_endings_and_each_change_of_seats() {
+async fn news_and_trouble_of_many_customers_are_one_message_each_as_are_a_day_of_endings_and_the_changes_of_a_product()
+{
     let judge = Judge::start();
     let alert = |name, severity, customer| {
         let ends = if customer == "c-3" { "2027-01-31" } else { "2026-12-31" };
-        let labels =
-            json!({"alertname": name, "severity": severity, "customer": customer, "instance": "a", "ends": ends});
+        let product = if customer == "c-3" { "Fly" } else { "Opus" };
+        let labels = json!({"alertname": name, "severity": severity, "customer": customer, "product": product,
+            "instance": "a", "ends": ends});
         json!({ "labels": labels })
     };
     let sent: Vec<_> = ["c-1", "c-2", "c-3"]
@@ -104,6 +106,9 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_
                 alert("AvePointCustomerFailing", "warning", customer),
                 alert("AvePointExpectedSeatsDiffer", "warning", customer),
                 alert("AvePointSeatsDecreased", "warning", customer),
+                alert("AvePointSeatsExceeded", "warning", customer),
+                alert("AvePointSeatsIncreased", "info", customer),
+                alert("AvePointSeatsVanished", "warning", customer),
                 alert("AvePointSubscriptionEndsWithin30Days", "warning", customer),
                 alert("AvePointSubscriptionEndsWithin7Days", "critical", customer),
                 alert("AvePointSubscriptionEndsWithin90Days", "info", customer),
@@ -121,13 +126,23 @@ async fn news_and_trouble_of_many_customers_are_one_message_each_as_is_a_day_of_
         (groups.iter().map(|(_, alerts)| alerts).sum::<usize>() == sent.len()).then_some(groups)
     })
     .await;
-    let group = |name: &str, alerts| (name.to_owned(), alerts);
-    let decreased = || group("AvePointSeatsDecreased", 1);
-    let customers =
-        ["CustomerAdded", "CustomerFailing", "ExpectedSeatsDiffer"].map(|name| group(&format!("AvePoint{name}"), 3));
-    let days = ["30", "7", "90"].map(|days| format!("AvePointSubscriptionEndsWithin{days}Days"));
-    let days: Vec<_> = days.iter().flat_map(|name| [group(name, 1), group(name, 2)]).collect();
-    assert_eq!(groups, [&customers[..], &[decreased(), decreased(), decreased()], &days].concat());
+    let sizes: [(&str, &[usize]); 10] = [
+        ("CustomerAdded", &[3]),
+        ("CustomerFailing", &[3]),
+        ("ExpectedSeatsDiffer", &[3]),
+        ("SeatsDecreased", &[1, 2]),
+        ("SeatsExceeded", &[1, 1, 1]),
+        ("SeatsIncreased", &[1, 2]),
+        ("SeatsVanished", &[1, 2]),
+        ("SubscriptionEndsWithin30Days", &[1, 2]),
+        ("SubscriptionEndsWithin7Days", &[1, 2]),
+        ("SubscriptionEndsWithin90Days", &[1, 2]),
+    ];
+    let expected: Vec<_> = sizes
+        .iter()
+        .flat_map(|(name, sizes)| sizes.iter().map(move |size| (format!("AvePoint{name}"), *size)))
+        .collect();
+    assert_eq!(groups, expected);
 }
 
 /// The names that one matcher is about: `alertname="A"`, or `alertname=~"A(b|c)"`.
