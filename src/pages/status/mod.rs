@@ -4,25 +4,27 @@
 //! a link to what one sees can be sent to somebody else.
 
 mod bill;
+mod changes;
 mod facts;
 mod headline;
 mod outage;
 mod query;
 mod short;
 mod targets;
+mod totals;
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use askama::Template;
-use elements_api::Seats;
 
 use self::bill::{Differences, differences};
+use self::changes::{Changed, Changes, changes};
 use self::facts::{Group, facts};
 use self::headline::{Scene, headline};
 pub(super) use self::query::{Query, Shown, Sort};
 use self::short::{Shortages, shortages};
 use self::targets::{Target, Targets};
+use self::totals::{Totals, totals};
 use super::finding::Headline;
 use super::format::{Moment, why};
 use super::query::{Column, Filter as _, Order as _};
@@ -30,7 +32,7 @@ use super::readiness::readiness;
 use super::style::STYLE;
 use super::subscriptions::{self, NextEndings};
 use crate::status::Status;
-use crate::store::{Change, Now, Record, Store, TargetState};
+use crate::store::{Now, Record, Store, TargetState};
 
 /// The page, as `query` (of the URL) asks for it.
 ///
@@ -51,15 +53,19 @@ pub(super) fn page(
     let scene = Scene { known: &known, status: &status, by_state: &by_state, not_ready: not_ready.as_deref(), now };
     let query = Query::new(query);
     let targets = Targets::find(&known, &query, now);
+    let [by_product, by_customer] = totals(&known, now);
     let page = Page {
         style: STYLE,
         telemetry_path,
         headline: headline(&scene),
+        changes: changes(&known, now),
+        by_product,
+        by_customer,
         differences: differences(&known, now),
         shortages: shortages(&known, now),
         endings: subscriptions::next_endings(&known, status.subscriptions.as_ref(), now),
         groups: facts(&scene),
-        rows: targets.list.rows.iter().map(|target| Row::new(*target, now.wall)).collect(),
+        rows: targets.list.rows.iter().map(|target| Row::new(*target, now)).collect(),
         columns: COLUMNS,
         shown_at: Moment::new(now.wall, now.wall),
         scene,
@@ -76,6 +82,9 @@ struct Page<'a> {
     style: &'static str,
     telemetry_path: &'a str,
     headline: Headline,
+    changes: Changes,
+    by_product: Totals,
+    by_customer: Totals,
     endings: NextEndings,
     /// `None` without an expected seats file.
     differences: Option<Differences>,
@@ -96,7 +105,7 @@ const COLUMNS: [Column<Sort>; 6] = [
     Column { name: "Seats", sort: Some(Sort::Seats) },
     Column { name: "State", sort: None },
     Column { name: "Last answered", sort: Some(Sort::Age) },
-    Column { name: "Last change", sort: None },
+    Column { name: "Last change", sort: Some(Sort::Change) },
 ];
 
 /// A target as the table shows it.
@@ -110,25 +119,16 @@ struct Row<'a> {
     change: Option<Changed>,
 }
 
-/// From which number to which.
-#[derive(Debug)]
-struct Changed {
-    from: Seats,
-    to: Seats,
-    at: Moment,
-}
-
 impl<'a> Row<'a> {
-    fn new(target: Target<'a>, now: SystemTime) -> Self {
+    fn new(target: Target<'a>, now: Now) -> Self {
         let Record { answer, last_seats, change, failure } = target.known.record;
-        let changed = |(Change { previous, at }, to)| Changed { from: previous, to, at: Moment::new(at, now) };
         Self {
             target,
             sign: Page::sign(target.state),
             product: target.product.label(),
             why: (target.state == TargetState::Failing).then(|| why(failure)),
-            answered: answer.map(|answered| Moment::new(answered.at, now)),
-            change: change.zip(last_seats).map(changed),
+            answered: answer.map(|answered| Moment::new(answered.at, now.wall)),
+            change: change.zip(last_seats).map(|(change, to)| Changed::new(change, to, now)),
         }
     }
 }

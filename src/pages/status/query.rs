@@ -65,10 +65,11 @@ pub(in crate::pages) enum Sort {
     Product,
     Seats,
     Age,
+    Change,
 }
 
 impl Order for Sort {
-    const COLUMNS: &'static [Self] = &[Self::Customer, Self::Product, Self::Seats, Self::Age];
+    const COLUMNS: &'static [Self] = &[Self::Customer, Self::Product, Self::Seats, Self::Age, Self::Change];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -77,11 +78,12 @@ impl Order for Sort {
             Self::Product => "product",
             Self::Seats => "seats",
             Self::Age => "age",
+            Self::Change => "change",
         }
     }
 
-    /// The most seats and the oldest answers are what one looks for first.
+    /// The most seats, the oldest answers and the newest changes are what one looks for first.
     fn begins_descending(self) -> bool {
-        matches!(self, Self::Seats | Self::Age)
+        matches!(self, Self::Seats | Self::Age | Self::Change)
     }
 }

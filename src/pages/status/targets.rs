@@ -15,6 +15,8 @@ pub(super) struct Targets<'a> {
     pub(super) list: Found<Target<'a>>,
     /// So many more would be found, which were never purchased.
     pub(super) hidden: usize,
+    /// Of all that were found, where the number is not stale.
+    pub(super) seats: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,9 @@ impl<'a> Targets<'a> {
         let (search, shown) = query.filter();
         let (mut targets, hidden) = matching(known, shown, |text| search.finds(text), now);
         sort(&mut targets, query);
-        Self { list: Found::new(targets, query.page), hidden }
+        let numbers = targets.iter().filter(|target| !target.is_stale).filter_map(|target| target.seats);
+        let seats = numbers.fold(0, |sum: u64, seats| sum.saturating_add(seats.get()));
+        Self { list: Found::new(targets, query.page), hidden, seats }
     }
 }
 
@@ -95,6 +99,7 @@ fn sort(targets: &mut [Target<'_>], query: &Query) {
         Sort::Customer => by(targets, descending, |target| Some(target.ranks.0)),
         Sort::Product => by(targets, descending, |target| Some(target.ranks.1)),
         Sort::Seats => by(targets, descending, |target| target.seats),
+        Sort::Change => by(targets, descending, |target| target.known.record.change.map(|change| change.at)),
         Sort::Age => by(targets, descending, |target| target.known.record.answer.map(|answered| Reverse(answered.at))),
     }
 }

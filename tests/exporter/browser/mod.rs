@@ -101,9 +101,9 @@ async fn many_targets_come_in_pages() {
     browse(async move |browser| {
         let browser = browser.at(exporter.address());
         browser.open("/?sort=customer&q=org").await;
-        assert_eq!(browser.text("caption").await, "1–100 of 130 targets");
+        assert_eq!(browser.text("caption").await, "1–100 of 130 targets · 8385 seats");
         browser.follow("Next").await;
-        assert_eq!(browser.text("caption").await, "101–130 of 130 targets");
+        assert_eq!(browser.text("caption").await, "101–130 of 130 targets · 8385 seats");
         assert_eq!(browser.text(FIRST_CUSTOMER).await, "id-100");
         assert_eq!(browser.place().await, "/?q=org&sort=customer&page=2");
         browser.follow("Previous").await;
