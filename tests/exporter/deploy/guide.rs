@@ -26,7 +26,10 @@ fn its_commands_name_what_exists() {
                 folder.is_dir()
             }
             ["docker", "compose", "up"] => exists("compose.yaml"),
-            ["docker", "compose", "-f", file, "-f", more, "up", "--detach"] => exists(file) && exists(more),
+            ["docker", "compose", "-f", file, "-f", more, "up", "--detach"]
+            | ["docker", "compose", "-f", file, "-f", more, "run", "--rm", "exporter", "check", "--live"] => {
+                exists(file) && exists(more)
+            }
             ["docker", "build", "--tag", tag, "."] | ["docker", "push", tag] => tag == image,
             ["chown", _, first, second] => exists(first) && comes(second),
             ["chmod", "0400", file] => comes(file),
@@ -36,6 +39,22 @@ fn its_commands_name_what_exists() {
             }
             ["kubectl", "--namespace", space, "port-forward", object, port] => {
                 space == namespace && object == "service/avepoint-exporter" && port == Image::new().port.to_string()
+            }
+            ["kubectl", "--namespace", space, "exec", object, "--", program, "check", "--live"] => {
+                space == namespace
+                    && object == "deployment/avepoint-exporter"
+                    && Image::new().binary.ends_with(&format!("/{program}"))
+            }
+            ["kubectl", "--namespace", space, "debug", .., "--container=avepoint-exporter", "--", program, "check"] => {
+                space == namespace && Image::new().binary.ends_with(&format!("/{program}"))
+            }
+            ["kubectl", "--namespace", space, "delete", "pod", _] => space == namespace,
+            ["systemd-run", "--pipe", "--wait", "--collect", property, program, "check", "--live", config] => {
+                let paths = property.strip_prefix("--property=BindReadOnlyPaths=").and_then(|it| it.split_once(':'));
+                let configuration = read("deploy/systemd/exporter.yaml");
+                paths.is_some_and(|(from, to)| comes(from) && configuration.contains(&format!(": {to}\n")))
+                    && is_where_the_unit_looks(program)
+                    && is_where_the_unit_looks(config.trim_start_matches("--config.file="))
             }
             ["install", "-d", "-m", "0755", to] => to == Image::new().config,
             ["install", "-m", _, "/dev/stdin", to] => comes(to),
@@ -48,7 +67,7 @@ fn its_commands_name_what_exists() {
             _ => panic!("what is `{line}`?"),
         };
         assert!(good, "{line}");
-        if line.starts_with("docker compose -f") {
+        if line.starts_with("docker compose -f") && line.ends_with("--detach") {
             folder = root();
         }
     }

@@ -1,9 +1,10 @@
 //! The objects of `deploy/kubernetes`, as kustomize builds them.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_yaml::Value;
 
 use super::files::{copy, documents, each, ending, in_force, text, texts};
@@ -23,16 +24,22 @@ impl Objects {
         Self::built(&root().join(FOLDER))
     }
 
-    /// With all optional settings in force: a password for the metrics.
-    fn with_password() -> Self {
+    /// With all optional settings in force: a password for the metrics, and TLS.
+    fn guarded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(FOLDER, folder.path(), in_force);
-        fs::write(folder.path().join("web.yml"), "basic_auth_users: {}\n").unwrap();
         Self::built(folder.path())
     }
 
     fn built(folder: &Path) -> Self {
-        Self(documents(&printed(tool("kubectl", "kubernetes-client").arg("kustomize").arg(folder))))
+        let mut objects = documents(&printed(tool("kubectl", "kubernetes-client").arg("kustomize").arg(folder)));
+        for object in objects.iter_mut().filter(|object| object["kind"] == "Secret") {
+            for (_, value) in object["data"].as_mapping_mut().unwrap() {
+                // kustomize breaks long lines, and a cluster ignores that.
+                *value = Value::from(text(value).replace('\n', ""));
+            }
+        }
+        Self(objects)
     }
 
     fn one(&self, kind: &str) -> &Value {
@@ -72,7 +79,10 @@ impl Objects {
             assert!(keys.contains(&text(&item["key"])), "the Secret has {keys:?}, and not {item:?}");
             files.push(text(&item["path"]));
         }
-        assert_eq!(sources.as_sequence().unwrap().len(), 2);
+        // The certificate is in a Secret that somebody else makes.
+        let others: Vec<_> =
+            sources.as_sequence().unwrap()[2..].iter().map(|source| text(&source["secret"]["name"])).collect();
+        assert!(others.is_empty() || others == ["avepoint-exporter-tls"], "{others:?}");
         files
     }
 }
@@ -104,8 +114,8 @@ fn kustomize_builds_these_objects_and_no_others() {
 }
 
 #[test]
-fn every_object_matches_its_schema_with_and_without_a_password() {
-    for objects in [Objects::shipped(), Objects::with_password()] {
+fn every_object_matches_its_schema_with_and_without_a_password_and_tls() {
+    for objects in [Objects::shipped(), Objects::guarded()] {
         for object in &objects.0 {
             assert_eq!(complaint(&serde_json::to_value(object).unwrap()), None);
         }
@@ -206,7 +216,7 @@ fn the_network_policy_lets_prometheus_in_and_names_and_https_out() {
 
 #[test]
 fn with_a_password_the_exporter_asks_for_it_and_prometheus_knows_it() {
-    let objects = Objects::with_password();
+    let objects = Objects::guarded();
     let options = arguments(&texts(&objects.container()["args"])).options;
     let asked = options.web_config_file.unwrap().into_os_string().into_string().unwrap();
     assert!(objects.files().contains(&asked), "{asked} is mounted");
@@ -214,7 +224,37 @@ fn with_a_password_the_exporter_asks_for_it_and_prometheus_knows_it() {
     for SecretKey { name, key } in [login.username, login.password] {
         assert!(objects.keys("Secret", &name).contains(&key), "{key}");
     }
-    assert!(Objects::shipped().monitor().spec.endpoints[0].basic_auth.is_none());
+    let open = Objects::shipped().monitor().spec.endpoints.remove(0);
+    assert!(open.basic_auth.is_none() && open.scheme.is_none() && open.tls_config.is_none());
+}
+
+#[test]
+fn the_example_of_users_admits_whom_prometheus_logs_in_as() {
+    let secret = Objects::guarded().one("Secret")["data"].clone();
+    let decoded = |key: &str| String::from_utf8(BASE64_STANDARD.decode(text(&secret[key])).unwrap()).unwrap();
+    let users: Value = serde_yaml::from_str(&decoded("web.yml")).unwrap();
+    let hash = text(&users["basic_auth_users"][decoded("username").as_str()]);
+    assert!(bcrypt::verify(decoded("password"), &hash).unwrap(), "{hash}");
+}
+
+#[test]
+fn with_tls_probes_and_scrapes_speak_it() {
+    let objects = Objects::guarded();
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert_eq!(objects.container()[probe]["httpGet"]["scheme"], "HTTPS");
+        assert!(Objects::shipped().container()[probe]["httpGet"]["scheme"].is_null());
+    }
+    let endpoint = objects.monitor().spec.endpoints.remove(0);
+    assert_eq!(endpoint.scheme.as_deref(), Some("https"));
+    let tls = endpoint.tls_config.unwrap();
+    let service = &objects.one("Service")["metadata"];
+    assert_eq!(tls.server_name, format!("{}.{}.svc", text(&service["name"]), text(&service["namespace"])));
+    let sources = &objects.pod()["spec"]["volumes"][0]["projected"]["sources"];
+    assert_eq!(
+        sources[2]["secret"]["name"],
+        tls.ca.secret.name.as_str(),
+        "the certificate that is shown is the one trusted"
+    );
 }
 
 #[test]

@@ -39,8 +39,25 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_config: Option<TlsConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<BasicAuth>,
     pub relabelings: Vec<Relabeling>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsConfig {
+    pub server_name: String,
+    pub ca: SecretOrConfigMap,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretOrConfigMap {
+    pub secret: SecretKey,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
