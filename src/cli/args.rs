@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use exporter_web::ListenAddress;
 
 use crate::pages::TelemetryPath;
@@ -94,6 +95,11 @@ pub enum Command {
     },
     /// Run the whole exporter on a simulated API: no account, no configuration.
     Demo,
+    /// Print a script that completes commands and options in a shell.
+    Completions { shell: Shell },
+    /// Write the manual, for those who pack the program: a page for it and one for each command.
+    #[command(hide = true)]
+    Man { folder: PathBuf },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ mod demo;
 mod entries;
 mod lists;
 mod logging;
+mod manual;
 mod output;
 mod panics;
 mod poll;
@@ -95,6 +96,8 @@ fn run(options: &Options, command: Option<&Command>, log: &Log) -> Result<Outcom
         Some(Command::Tenants { output }) => on_runtime(lists::tenants(&source, *output)),
         Some(Command::Products { output }) => lists::products(*output),
         Some(Command::Demo) => daemon_on_runtime(demo::run(options, log)),
+        Some(Command::Completions { shell }) => manual::completions(*shell),
+        Some(Command::Man { folder }) => manual::pages(folder),
     }
 }
 
