@@ -4,6 +4,7 @@ mod subscriptions;
 mod tenants;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -105,8 +106,9 @@ fn page<R>(body: &[u8], mut read: impl FnMut(&RawValue) -> Result<R, String>) ->
         page_index: Number,
         total_count: Number,
     }
+    let body = whole_characters(body);
     let Answer { data, metadata: Object(Metadata { page_index, total_count }) } =
-        json(body, "an object with data (a list) and metadata (pageIndex, totalCount)")?;
+        json(&body, "an object with data (a list) and metadata (pageIndex, totalCount)")?;
     let (index, total) = (page_index.0, total_count.0);
     if data.is_none() && total > 0 {
         return Err(BadResponse::Listing(Excerpt::of(format_args!("the total is {total}, but the data is null"))));
@@ -166,6 +168,29 @@ fn name(text: &str) -> Option<String> {
     let breaks_lines = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let text = text[..text.floor_char_boundary(LONGEST_NAME)].replace(breaks_lines, " ");
     (!text.trim().is_empty()).then_some(text)
+}
+
+/// JSON whose strings hold no half of a surrogate pair: a character that something has cut in two costs itself alone, and
+/// not the row that it stands in. The body is copied only where there is one.
+fn whole_characters(body: &[u8]) -> Cow<'_, [u8]> {
+    let code_unit = |at: usize| {
+        let digits = body.get(at..)?.strip_prefix(br"\u")?.get(..4)?;
+        u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut whole, mut at) = (Cow::Borrowed(body), 0);
+    // Only a string holds a backslash, and what follows one belongs to it.
+    while let Some(next) = body[at..].iter().position(|byte| *byte == b'\\') {
+        at += next;
+        at += match (code_unit(at), code_unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.to_mut()[at..at + 6].copy_from_slice(br"\ufffd");
+                6
+            }
+            _ => 2.min(body.len() - at),
+        };
+    }
+    whole
 }
 
 /// serde's own words may repeat what was found, and in a token's answer that is the token: they go no further.
@@ -451,6 +476,20 @@ mod tests {
             assert_eq!(page.rows.len(), 1);
             assert_eq!(page.lost, [format!("row 2 of page 3 {problem}")]);
         }
+    }
+
+    #[test]
+    fn half_of_a_character_costs_itself_alone() {
+        let row = r#"{"id": "a", "organization": "C\ud83d \udE00\\ud800 \ud83d\ude00\ud800", "x\udfff": "\udc00"}"#;
+        let page = |data: &str| format!(r#"{{"data": [{data}], "metadata": {{"pageIndex": 1, "totalCount": 1}}}}"#);
+        let customers = customers_page(page(row).as_bytes()).unwrap();
+        let names: Vec<_> = customers.rows.iter().map(|row| row.organization.as_deref()).collect();
+        assert_eq!((names, customers.lost), (vec![Some("C\u{fffd} \u{fffd}\\ud800 \u{1f600}\u{fffd}")], Vec::new()));
+        let row = r#"{"customerId": "a", "products": [{"service": "Fly\ud800", "purchasedUserSeats": "5"}]}"#;
+        let subscriptions = subscriptions_page(page(row).as_bytes(), &mut Vec::new()).unwrap();
+        assert_eq!(subscriptions.rows[0].subscriptions[0].purchased_user_seats, Seats::new(5));
+        assert!(customers_page(br#"{"data": ["\ud8"#).is_err(), "what is cut off is no JSON");
+        assert!(customers_page(b"{\"data\": [\"\\").is_err(), "what is cut off is no JSON");
     }
 
     #[test]
