@@ -1,6 +1,7 @@
 //! The only place where the parts are wired together.
 
 mod followed;
+mod holds;
 mod keeper;
 mod reload;
 mod supervisor;
@@ -20,6 +21,7 @@ use elements_api::Client;
 use exporter_web::{BindError, Server, ServerConfig};
 
 use self::followed::Followed;
+use self::holds::Holds;
 use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
 use self::supervisor::Supervisor;
@@ -98,7 +100,8 @@ impl App {
         let observer = WebObserver::new(&sources, telemetry_path.clone());
         let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
         let server = Server::bind(web, routes, observer).await?;
-        let reloader = Reloader { source, followed, plans, keeper: keeper.clone(), status: status.clone(), requests };
+        let (keeper_too, status_too, holds) = (keeper.clone(), status.clone(), Holds::default());
+        let reloader = Reloader { source, followed, plans, keeper: keeper_too, status: status_too, holds, requests };
         Ok(Self { server, poller, keeper, reloader, store, status })
     }
 

@@ -12,6 +12,7 @@ use tracing::{error, info};
 
 use super::Error;
 use super::followed::Followed;
+use super::holds::Holds;
 use super::keeper::Keeper;
 use crate::config::{self, Config};
 use crate::off_runtime::off_runtime;
@@ -69,6 +70,7 @@ pub(super) struct Reloader {
     pub(super) plans: watch::Sender<Plan>,
     pub(super) keeper: Arc<Mutex<Keeper>>,
     pub(super) status: Arc<Status>,
+    pub(super) holds: Holds,
     /// From `/-/reload`.
     pub(super) requests: pages::ReloadRequests,
 }
@@ -133,6 +135,8 @@ impl Reloader {
             Ok::<_, Error>((config, client, expected))
         });
         let (config, client, expected) = loading.await?;
+        self.holds.note(&self.plans.borrow().client);
+        self.holds.hold(&client);
         let interval = config.poll.interval;
         let (selection, timing) = (Arc::new(config.selection), config.poll);
         self.plans.send_replace(Plan { client, selection, timing, expected });
@@ -146,10 +150,5 @@ fn next_client(before: &Plan, config: &Config, status: Arc<Status>) -> Result<Ar
     if before.client.is_as_with(&config.api) {
         return Ok(before.client.clone());
     }
-    let client = Client::new(config.api.clone(), status)?;
-    // What the vendor asked of one account it did not ask of another.
-    if before.client.settings().account() == config.api.account() {
-        client.keep_hold_of(&before.client);
-    }
-    Ok(Arc::new(client))
+    Ok(Arc::new(Client::new(config.api.clone(), status)?))
 }

@@ -11,6 +11,7 @@ use exporter_web::WebConfig;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::hold::Hold;
 use super::{Options, Outcome, client};
 use crate::app::{LoadError, Source};
 use crate::config::{Config, Summary};
@@ -37,7 +38,7 @@ pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
 
 /// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
 pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> {
-    let Loaded { config, client, web_config, doubts } = load(source, options)?;
+    let Loaded { config, client, hold, web_config, doubts } = load(source, options)?;
     say(&format!("ok: configuration: {}", counted(config.summary())))?;
     say_web(web_config.as_ref())?;
     doubts.iter().try_for_each(|doubt| warn(doubt))?;
@@ -60,7 +61,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
         report(Err(problem))?;
     }
     if let Err(error) = signed_in {
-        report(Err(format!("token: {error}")))?;
+        report(Err(format!("token: {error}{}", hold.after_failure())))?;
         return Ok(Outcome::Failed);
     }
     report(Ok("token: the credentials are accepted".to_owned()))?;
@@ -72,7 +73,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
             Ok(listed) => {
                 Ok(format!("discovery: the credentials can see {}", count(listed.customers.len(), "customer")))
             }
-            Err(error) => Err(format!("discovery: {error}")),
+            Err(error) => Err(format!("discovery: {error}{}", hold.after_failure())),
         })?;
         let CustomerListing { customers, lost } = listed.unwrap_or_default();
         if let Some(LostRows { count: rows, first }) = lost {
@@ -85,7 +86,12 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
     for id in &watched.hidden {
         report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
     }
-    for (problem, customers) in ask_each(&round, &watched.customers, &listing).await {
+    let (outcomes, left) = ask_each(&round, &watched.customers, &listing).await;
+    if !left.is_empty() {
+        let names = SomeOf(&left, MOST_NAMES);
+        report(Err(format!("overview of {names}: {}", hold.not_made(left.len()))))?;
+    }
+    for (problem, customers) in outcomes {
         report(match problem {
             None if customers.len() == 1 => Ok("overview: 1 customer answers".to_owned()),
             None => Ok(format!("overview: {} customers answer", customers.len())),
@@ -100,6 +106,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
 struct Loaded {
     config: Config,
     client: Arc<Client>,
+    hold: Arc<Hold>,
     web_config: Option<WebConfig>,
     /// What is legal and probably wrong.
     doubts: Vec<String>,
@@ -111,7 +118,9 @@ struct Loaded {
 fn load(source: &Source, options: &Options) -> Result<Loaded> {
     let web_config = options.web_config_file.as_deref().map(WebConfig::load).transpose();
     match (load_config(source), web_config) {
-        (Ok((config, client, doubts)), Ok(web_config)) => Ok(Loaded { config, client, web_config, doubts }),
+        (Ok((config, (client, hold), doubts)), Ok(web_config)) => {
+            Ok(Loaded { config, client, hold, web_config, doubts })
+        }
         (Err(error), Ok(_)) => Err(error),
         (Ok(_), Err(error)) => Err(error.into()),
         (Err(error), Err(web_error)) => bail!("{error:#}\n{web_error}"),
@@ -119,7 +128,7 @@ fn load(source: &Source, options: &Options) -> Result<Loaded> {
 }
 
 /// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
-fn load_config(source: &Source) -> Result<(Config, Arc<Client>, Vec<String>)> {
+fn load_config(source: &Source) -> Result<(Config, (Arc<Client>, Arc<Hold>), Vec<String>)> {
     let (config, mut doubts) = source.load_with_doubts()?;
     let now = SystemTime::now();
     let expires = check_credential(&config.api, now).map_err(LoadError::Credential)?;
@@ -143,12 +152,12 @@ fn say_web(web_config: Option<&WebConfig>) -> Result<()> {
     web_config.map_or(Ok(()), |config| say(&format!("ok: web configuration: {}", config.summary())))
 }
 
-/// Each problem with the customers that have it; `None` is none.
+/// Each problem with the customers that have it; `None` is none. And those that were not asked for.
 async fn ask_each(
     round: &Arc<Round>,
     customers: &[WatchedCustomer],
     listing: &[ListedCustomer],
-) -> BTreeMap<Option<String>, Vec<String>> {
+) -> (BTreeMap<Option<String>, Vec<String>>, Vec<String>) {
     let listed: HashSet<_> = listing.iter().map(|listed| &listed.id).collect();
     let mut asking = JoinSet::new();
     for watched in customers {
@@ -159,22 +168,25 @@ async fn ask_each(
             watched.products.truncate(1);
         }
         asking.spawn(async move {
-            let problem = match ask(&round, &watched).await {
-                Err(error) => Some(error.without_request_id().to_string()),
-                Ok(Answer::NotFound) if !is_listed => Some(not_found(watched.products.len())),
-                Ok(_) => None,
-            };
-            (problem, watched.customer.label.to_string())
+            let label = watched.customer.label.to_string();
+            match ask(&round, &watched).await {
+                Err(Error::NotBegun) => Err(label),
+                Err(error) => Ok((Some(error.without_request_id().to_string()), label)),
+                Ok(Answer::NotFound) if !is_listed => Ok((Some(not_found(watched.products.len())), label)),
+                Ok(_) => Ok((None, label)),
+            }
         });
     }
-    let mut outcomes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (problem, label) in asking.join_all().await {
-        outcomes.entry(problem).or_default().push(label);
+    let (mut outcomes, mut left): (BTreeMap<_, Vec<_>>, _) = (BTreeMap::new(), Vec::new());
+    for asked in asking.join_all().await {
+        match asked {
+            Ok((problem, label)) => outcomes.entry(problem).or_default().push(label),
+            Err(label) => left.push(label),
+        }
     }
-    for labels in outcomes.values_mut() {
-        labels.sort();
-    }
-    outcomes
+    outcomes.values_mut().for_each(|labels| labels.sort());
+    left.sort();
+    (outcomes, left)
 }
 
 /// Asks for one overview. As the vendor does not tell an unknown customer from a product that it never bought, a 404 is

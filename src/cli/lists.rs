@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::io::{Write, stdout};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use elements_api::{
-    CATALOG, CustomerId, CustomerListing, LostRows, Platform, SubscribedCustomer, SubscriptionListing, UnreadableValue,
+    CATALOG, CustomerId, CustomerListing, Error, LostRows, Platform, SubscribedCustomer, SubscriptionListing,
+    UnreadableValue,
 };
 use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::args::{CustomersOutput, Output};
 use super::entries::entries;
+use super::hold::Hold;
 use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
@@ -25,7 +27,8 @@ pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Resul
     let mut config = source.load()?;
     // The token must allow it, whether the configuration wants discovery or not.
     config.api.discovery = true;
-    let listing = round(&config)?.customers().await.context("customers cannot be listed")?;
+    let (round, hold) = round(&config)?;
+    let listing = listed(CUSTOMERS, round.customers().await, &hold)?;
     let CustomerListing { customers, lost } = listing;
     warn_of_lost(lost);
     if customers.is_empty() && matches!(output, CustomersOutput::Table | CustomersOutput::Yaml) {
@@ -49,7 +52,8 @@ pub(super) async fn customers(source: &Source, output: CustomersOutput) -> Resul
 /// Lists what the customers that the credentials can see have subscribed to: what ends first on top.
 pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Outcome> {
     let config = source.load()?;
-    let listing = round(&config)?.subscriptions(None).await.context("subscriptions cannot be listed")?;
+    let (round, hold) = round(&config)?;
+    let listing = listed("subscriptions cannot be listed", round.subscriptions(None).await, &hold)?;
     let SubscriptionListing { customers, lost, unreadable } = listing;
     warn_of_lost(lost);
     for UnreadableValue { field, value } in unreadable {
@@ -100,9 +104,9 @@ pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Out
 /// Lists the tenants of every customer that is watched, with their seats.
 pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> {
     let config = source.load()?;
-    let round = round(&config)?;
+    let (round, hold) = round(&config)?;
     let listing = match &config.selection.discovery {
-        Some(_) => round.customers().await.context("customers cannot be listed")?.customers,
+        Some(_) => listed(CUSTOMERS, round.customers().await, &hold)?.customers,
         None => Vec::new(),
     };
     let configured = &config.selection.platforms;
@@ -119,7 +123,7 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
     }
     let mut answers = asking.join_all().await;
     answers.sort_by_key(|(nth, _, platform, _)| (*nth, *platform));
-    let (mut rows, mut outcome) = (Vec::new(), Outcome::Done);
+    let (mut rows, mut left, mut outcome) = (Vec::new(), 0, Outcome::Done);
     for (_, label, platform, tenants) in answers {
         match tenants {
             Ok(tenants) => rows.extend(tenants.into_iter().map(|tenant| {
@@ -132,6 +136,7 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
                     tenant.available.into(),
                 ]
             })),
+            Err(Error::NotBegun) => left += 1,
             Err(error) => {
                 outcome = Outcome::Failed;
                 warn!(customer = label.as_str(), platform = platform.as_str(), %error, "tenants cannot be listed");
@@ -147,7 +152,15 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
         "available_user_seats",
     ];
     write(&mut stdout().lock(), output, columns, rows)?;
+    hold.all_were_made(left)?;
     Ok(outcome)
+}
+
+const CUSTOMERS: &str = "customers cannot be listed";
+
+/// The listing, or why there is none.
+fn listed<T>(failed: &str, listing: Result<T, Error>, hold: &Hold) -> Result<T> {
+    listing.map_err(|error| anyhow!("{failed}: {error}{}", hold.after_failure()))
 }
 
 fn date(at: SystemTime) -> String {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod entries;
+mod hold;
 mod lists;
 mod logging;
 mod manual;
@@ -31,6 +32,7 @@ pub use args::{Arguments, Command, CustomersOutput, LogFormat, LogLevel, Options
 use elements_api::{Client, Round};
 use exporter_web::ServerConfig;
 
+use self::hold::{Hold, LONGEST_HOLD};
 use self::logging::Log;
 use self::runtime::{TOO_FEW_THREADS, daemon_on_runtime, on_runtime};
 use crate::app::{self, App, Source};
@@ -171,14 +173,17 @@ fn on_hang_up() -> io::Result<mpsc::Receiver<()>> {
     Ok(wishes)
 }
 
-/// A round of requests for a command that takes its time.
-fn round(config: &Config) -> Result<Arc<Round>> {
+/// A round of requests for a command that takes its time, and what it says of a hold.
+fn round(config: &Config) -> Result<(Arc<Round>, Arc<Hold>)> {
     const NO_DEADLINE: Duration = Duration::from_hours(8760);
-    Ok(Round::begin(&client(config)?, Instant::now() + NO_DEADLINE))
+    let (client, hold) = client(config)?;
+    Ok((Round::begin(&client, Instant::now() + NO_DEADLINE), hold))
 }
 
-fn client(config: &Config) -> Result<Arc<Client>> {
-    Ok(Arc::new(Client::new(config.api.clone(), Arc::new(()))?))
+fn client(config: &Config) -> Result<(Arc<Client>, Arc<Hold>)> {
+    let hold = Arc::<Hold>::default();
+    let client = Client::new(config.api.clone(), hold.clone())?.with_holds_up_to(LONGEST_HOLD);
+    Ok((Arc::new(client), hold))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use elements_api::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -23,11 +23,13 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
     let bar = progress();
     let file = config.expected_seats_file.clone();
     let expected = off_runtime(move || file.as_deref().map(ExpectedSeatsFile::read)).await;
-    let polling = poll_once(round(&config)?, &config.selection, expected, config.poll.freshness(), |done, all| {
+    let (round, hold) = round(&config)?;
+    let polling = poll_once(round, &config.selection, expected, config.poll.freshness(), |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
-    let PolledOnce { known, errors } = polling.await.context("discovery failed")?;
+    let polled = polling.await.map_err(|error| anyhow!("discovery failed: {error}{}", hold.after_failure()));
+    let PolledOnce { known, errors, left } = polled?;
     bar.finish_and_clear();
     match output {
         PollOutput::Table => print_list(Output::Table, &known, &errors)?,
@@ -35,6 +37,7 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
         PollOutput::Json => print_list(Output::Json, &known, &errors)?,
         PollOutput::Metrics => stdout().lock().write_all(exposition::text(&known, Now::read()).as_bytes())?,
     }
+    hold.all_were_made(left)?;
     Ok(if errors.is_empty() { Outcome::Done } else { Outcome::Failed })
 }
 

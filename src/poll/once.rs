@@ -20,6 +20,8 @@ pub struct PolledOnce {
     pub known: Snapshot,
     /// Why targets were not answered.
     pub errors: BTreeMap<Target, Error>,
+    /// How many were not asked for.
+    pub left: usize,
 }
 
 /// Polls every target of `selection` once, and what seats are `expected` of. `progress` hears how many targets are done, and of how many.
@@ -52,23 +54,25 @@ pub async fn poll_once(
     let (mut done, all) = (0, due.targets.len());
     let mut sweep = Sweep::new(round, Duration::MAX);
     sweep.wait_for(due);
-    let mut errors = BTreeMap::new();
+    let (mut errors, mut left) = (BTreeMap::new(), all);
     progress(done, all);
     while let Some(Outcome { target, answer, .. }) = sweep.next().await {
         done += 1;
         progress(done, all);
         match answer {
             Ok(answer) => {
+                left -= 1;
                 store.record(&target, Ok(answer), Now::read());
             }
             Err(error) => {
                 // Without a reason it was not asked for.
                 if let Some(reason) = error.reason() {
+                    left -= 1;
                     store.record(&target, Err(reason), Now::read());
                     errors.insert(target, error);
                 }
             }
         }
     }
-    Ok(PolledOnce { known: store.snapshot(), errors })
+    Ok(PolledOnce { known: store.snapshot(), errors, left })
 }

@@ -188,9 +188,9 @@ impl Status {
         self.cycle_end.notified().await;
     }
 
-    /// The vendor is another one, or sees another account: it asked nothing of this one yet.
-    pub fn end_hold(&self) {
-        self.change(|now| now.held_until = None);
+    /// The vendor is another one, or sees another account: this is what it asked of that one.
+    pub fn set_hold(&self, until: Option<SystemTime>) {
+        self.change(|now| now.held_until = until);
     }
 
     /// A target has ended a cycle without an answer.

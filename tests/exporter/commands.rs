@@ -330,3 +330,23 @@ async fn check_live_says_what_is_wrong_in_words() {
     let gone = live_failure(world(), |yaml| yaml.with_api("token_url", "http://127.0.0.1:1/connect/token")).await;
     assert!(gone.contains("could not be reached at 127.0.0.1:1: "), "{gone}");
 }
+
+#[tokio::test]
+async fn every_command_says_until_when_the_vendor_asked_to_wait_and_what_it_left() {
+    for (operation, arguments, left) in [
+        (Operation::Overview, &["poll"][..], "3 requests were not made, try again then"),
+        (Operation::Overview, &["check", "--live"], "1 request was not made, try again then"),
+        (Operation::Customers, &["customers"], "1 request was not made again, try again then"),
+        (Operation::Subscriptions, &["subscriptions"], "1 request was not made again, try again then"),
+        (Operation::Tenants, &["tenants"], "7 requests were not made, try again then"),
+    ] {
+        let simulator = Simulator::start(world()).await.unwrap();
+        let folder = Folder::new(&Yaml::new(&simulator).with_api("max_in_flight", "1"));
+        simulator.inject(Rule::on(operation, Effect::throttled(3600)));
+        let Ended { code, stdout, stderr } = run(&folder, arguments).await;
+        let said = format!("{stdout}{stderr}");
+        assert_eq!((code, simulator.count(operation)), (Some(1), 1), "{arguments:?}: {said}");
+        assert!(said.contains(&format!("Z: {left}")), "{arguments:?}: {said}");
+        assert!(stderr.contains("until=") && !said.contains("the cycle ended"), "{arguments:?}: {said}");
+    }
+}

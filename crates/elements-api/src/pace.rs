@@ -11,6 +11,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Pace {
     spacing: Duration,
+    /// No request waits for the end of a longer hold.
+    longest_hold: Duration,
     state: Mutex<State>,
 }
 
@@ -28,8 +30,14 @@ impl Pace {
         let now = Instant::now();
         Self {
             spacing: Duration::from_secs(1) / per_second.max(1),
+            longest_hold: Duration::MAX,
             state: Mutex::new(State { next: now, held_until: now }),
         }
+    }
+
+    /// With no request that waits for the end of a longer hold: it has no turn, then.
+    pub(crate) const fn with_holds_up_to(self, longest_hold: Duration) -> Self {
+        Self { longest_hold, ..self }
     }
 
     /// Waits for this request's turn. `false`: its turn would come at `deadline` or later, so it must not begin.
@@ -58,10 +66,15 @@ impl Pace {
         self.lock().held_until
     }
 
+    /// Whether a hold until then is longer than a request waits.
+    pub(crate) fn is_too_long(&self, until: Instant) -> bool {
+        until.saturating_duration_since(Instant::now()) > self.longest_hold
+    }
+
     fn reserve(&self, deadline: Instant) -> Option<Instant> {
         let mut state = self.lock();
         let turn = state.next.max(state.held_until).max(Instant::now());
-        if turn >= deadline {
+        if turn >= deadline || self.is_too_long(state.held_until) {
             return None;
         }
         state.next = turn + self.spacing;

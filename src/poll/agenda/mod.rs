@@ -176,7 +176,9 @@ impl Agenda {
             self.tenants = TenantTurns::new(self.clock.now());
             self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
-            self.status.end_hold();
+            let now = self.clock.now();
+            let held_for = self.client().held_until().saturating_duration_since(now.monotonic);
+            self.status.set_hold((!held_for.is_zero()).then(|| (now + held_for).wall));
             self.after_hold = None;
             self.store.begin_account(account, &Saved::default());
         } else if other_client {

@@ -241,6 +241,15 @@ async fn another_account_is_not_held_back() {
     running.change_plan(|plan| plan.client = healthy().client(|settings| settings.client_id = "other".to_owned()));
     sleep(Duration::from_secs(1)).await;
     assert_eq!((answered(&running), running.status.snapshot().held_until), (3, None));
+    let back = held.observed_client(running.status.clone(), |_| {});
+    back.hold_until(Instant::now() + Duration::from_mins(59));
+    let asked = held.whats().len();
+    running.change_plan(|plan| plan.client = back);
+    sleep(Duration::from_secs(1)).await;
+    let now = clock().now().wall;
+    let left = running.status.snapshot().held_until(now).and_then(|until| until.duration_since(now).ok());
+    assert!(left.is_some_and(|left| left > Duration::from_mins(58)), "of the first one it is still asked: {left:?}");
+    assert_eq!(held.whats().len(), asked);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -71,6 +71,12 @@ impl Client {
         }
     }
 
+    /// With no request that waits for the end of a longer hold: it is not made, then.
+    #[must_use]
+    pub fn with_holds_up_to(self, longest: Duration) -> Self {
+        Self { pace: self.pace.with_holds_up_to(longest), ..self }
+    }
+
     /// What it was made with.
     pub const fn settings(&self) -> &Settings {
         &self.settings
@@ -81,9 +87,9 @@ impl Client {
         self.pace.held_until()
     }
 
-    /// Takes over a hold that the vendor asked of the client `before`: nothing begins until it is over.
-    pub fn keep_hold_of(&self, before: &Self) {
-        self.pace.hold(before.pace.held_until());
+    /// Takes over a hold that the vendor asked of a client before: nothing begins until it is over.
+    pub fn hold_until(&self, until: Instant) {
+        self.pace.hold(until);
     }
 
     /// By how many seconds the vendor's clock is ahead of this machine's, by the `Date` of the last answer that had one.
@@ -129,11 +135,13 @@ impl Client {
             let again = Instant::now() + retry::delay(number, error);
             if reason == Reason::Throttled {
                 self.pace.hold(again);
-                if error.retry_after().is_some() {
+                // At once, or since a moment that is over, is no time to wait.
+                if error.retry_after().is_some_and(|asked| !asked.is_zero()) {
                     self.observer.held_back(wall_clock::from_now(again.saturating_duration_since(Instant::now())));
                 }
             }
-            if number >= self.settings.max_retries || again >= deadline || !way.may_retry(reason) {
+            let is_too_late = again >= deadline || self.pace.is_too_long(again);
+            if number >= self.settings.max_retries || is_too_late || !way.may_retry(reason) {
                 break;
             }
             slot.as_deref_mut().map(Slot::give_back);

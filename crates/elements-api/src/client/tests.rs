@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
 use crate::testing::{Reply, Vendor};
-use crate::{CertificateSource, Client, Credential, Error, Platform, Round, SecretSource};
+use crate::{CertificateSource, Client, Code, Credential, Error, Observer, Operation, Platform, Round, SecretSource};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -481,10 +481,46 @@ async fn a_hold_is_kept_over_a_change_of_the_settings() {
     let before = vendor.client(|settings| settings.max_retries = 0);
     ask_once(&before).await.unwrap_err();
     let after = vendor.client(|_| {});
-    after.keep_hold_of(&before);
+    after.hold_until(before.held_until());
     let start = Instant::now();
     assert_eq!(ask_once(&after).await, Ok(seats(7)));
     assert!(start.elapsed() >= Duration::from_secs(99), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_short_holds_alone_makes_no_request_in_a_long_one() {
+    for (seconds, asked) in [(60, 5), (61, 1)] {
+        let vendor = replies([Reply::status(429).retry_after(seconds), Reply::seats("4", 7)]);
+        let client = vendor.client(|settings| settings.max_in_flight = NonZeroUsize::new(1).unwrap());
+        let client = Arc::new(Arc::into_inner(client).unwrap().with_holds_up_to(Duration::from_mins(1)));
+        let start = Instant::now();
+        let outcomes = ask_all(&client, 4, start + DAY).await;
+        let left = outcomes.iter().filter(|outcome| **outcome == Err(Error::NotBegun)).count();
+        let is_held = seconds > 60;
+        assert_eq!((left, vendor.whats().len()), (if is_held { 3 } else { 0 }, asked), "{seconds}: {outcomes:?}");
+        assert_eq!(start.elapsed() < Duration::from_secs(5), is_held, "{seconds}: {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_of_nothing_is_no_hold() {
+    #[derive(Debug, Default)]
+    struct Holds(AtomicUsize);
+    impl Observer for Holds {
+        fn request(&self, _: Operation, _: Code, _: Duration) {}
+        fn retry(&self, _: Reason) {}
+        fn held_back(&self, _: SystemTime) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn token_expires(&self, _: Option<SystemTime>) {}
+        fn certificate_expires(&self, _: Option<SystemTime>) {}
+    }
+    for (seconds, told) in [(0, 0), (1, 1)] {
+        let holds = Arc::new(Holds::default());
+        let vendor = replies([Reply::status(429).retry_after(seconds), Reply::seats("4", 7)]);
+        ask_once(&vendor.observed_client(holds.clone(), |_| {})).await.unwrap();
+        assert_eq!(holds.0.load(Ordering::Relaxed), told, "Retry-After: {seconds}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The listings: page after page, complete or none.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{CUSTOMERS, Call, Round, always, unusable};
@@ -83,7 +85,8 @@ impl Round {
             let response = match outcome {
                 // It has begun, and part of a listing is none.
                 Err(Error::NotBegun) if listing.next_page() > 1 => {
-                    return Err(Error::Timeout { operation: call.operation, after: began.elapsed() });
+                    let after = Duration::from_secs(began.elapsed().as_secs().max(1));
+                    return Err(Error::Timeout { operation: call.operation, after });
                 }
                 Err(Error::BadResponse { problem: BadResponse::TooLarge, .. }) if page_size > 1 => {
                     page_size /= 2;
