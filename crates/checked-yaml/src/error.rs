@@ -1,10 +1,11 @@
 //! Everything that is wrong with a file, in words that say what would be right.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::field::Field;
-use crate::line::{self, Key};
+use crate::line::{Key, Lines, of_document};
 
 /// A file that was refused. Its text has one problem a line, as `file:line: key: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,21 +37,33 @@ pub struct Refused;
 /// The problems found so far in one text. Its `Debug` hides the text, which may hold secrets.
 pub struct Problems<'t> {
     text: &'t str,
-    found: Vec<Problem>,
+    /// Each with what tells its line, once all are known.
+    found: Vec<(Problem, Place)>,
     omitted: usize,
     /// Of what is under them, no more is said.
-    ignored: Vec<Key>,
+    ignored: HashSet<Key>,
     /// What is legal and probably wrong.
     doubts: Vec<(Key, String)>,
 }
 
+/// Where a problem is.
+#[derive(Debug)]
+enum Place {
+    /// Where the problem says itself.
+    Known,
+    /// Where the key is, or else what it is missing from.
+    Of(Key),
+    /// Where the key is for the second time.
+    Repetition(Key),
+}
+
 impl<'t> Problems<'t> {
-    /// More would not be read, and each costs a walk through the text.
+    /// More would not be read.
     const MAX: usize = 50;
 
     /// Of this text, none yet.
     pub fn of(text: &'t str) -> Self {
-        Self { text, found: Vec::new(), omitted: 0, ignored: Vec::new(), doubts: Vec::new() }
+        Self { text, found: Vec::new(), omitted: 0, ignored: HashSet::new(), doubts: Vec::new() }
     }
 
     /// Adds a problem, with the line of `key` or, if it is missing, of what it is missing from.
@@ -60,36 +73,42 @@ impl<'t> Problems<'t> {
 
     /// Adds the problem that `key` appears twice, with its second line, and under the name `shown`.
     pub fn add_repetition(&mut self, shown: &Key, key: &Key) -> Refused {
-        let line = line::of_repetition(self.text, key);
-        self.push(Problem { line, key: shown.to_string(), message: "appears twice; keep one of them".to_owned() })
+        let message = "appears twice; keep one of them".to_owned();
+        self.push_at(Place::Repetition(key.clone()), Problem { line: None, key: shown.to_string(), message })
     }
 
     /// As [`add`](Self::add), but with `shown` in place of `key`, which may hold a secret.
     pub fn add_as(&mut self, shown: &Key, key: &Key, message: impl Into<String>) -> Refused {
-        if self.ignored.iter().any(|ignored| key.is_in(ignored)) {
+        if key.is_in_any(&self.ignored) {
             return Refused;
         }
-        let line = (self.found.len() < Self::MAX).then(|| line::of(self.text, key)).flatten();
-        self.push(Problem { line, key: shown.to_string(), message: message.into() })
+        let problem = Problem { line: None, key: shown.to_string(), message: message.into() };
+        self.push_at(Place::Of(key.clone()), problem)
     }
 
     /// Adds the problem that the value of `key` has another form, and ignores what would be said of it later.
     pub(crate) fn add_misfit(&mut self, key: &Key, message: impl Into<String>) {
-        let line = line::of_form(self.text, key);
-        self.push(Problem { line, key: key.to_string(), message: message.into() });
+        // Where the whole document has another form, that is where it begins.
+        let line = if *key == Key::root() { of_document(self.text) } else { None };
+        let place = if line.is_some() { Place::Known } else { Place::Of(key.clone()) };
+        self.push_at(place, Problem { line, key: key.to_string(), message: message.into() });
         self.ignore(key.clone());
     }
 
     /// Ignores what would be added later about `key` and all that is in it, since it comes from a problem that was found:
     /// what is misspelt is missing, too.
     pub(crate) fn ignore(&mut self, key: Key) {
-        self.ignored.push(key);
+        self.ignored.insert(key);
     }
 
     /// Adds a problem whose line is known.
     pub fn push(&mut self, problem: Problem) -> Refused {
+        self.push_at(Place::Known, problem)
+    }
+
+    fn push_at(&mut self, place: Place, problem: Problem) -> Refused {
         if self.found.len() < Self::MAX {
-            self.found.push(problem);
+            self.found.push((problem, place));
         } else {
             self.omitted += 1;
         }
@@ -103,8 +122,9 @@ impl<'t> Problems<'t> {
 
     /// The doubts about the `file`, each with its line and key as a problem has them.
     pub fn doubts(&self, file: &Path) -> Vec<String> {
+        let lines = Lines::of(self.text, self.doubts.iter().take(Self::MAX).map(|(key, _)| key));
         let placed = self.doubts.iter().take(Self::MAX).map(|(key, message)| Problem {
-            line: line::of(self.text, key),
+            line: lines.nearest(key),
             key: key.to_string(),
             message: message.clone(),
         });
@@ -163,14 +183,33 @@ impl<'t> Problems<'t> {
     /// # Errors
     ///
     /// Every problem that was found in `file`.
-    pub fn accept<T>(mut self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
+    pub fn accept<T>(self, file: &Path, value: Result<T, Refused>) -> Result<T, Error> {
         match value {
             Ok(value) if self.found.is_empty() => Ok(value),
             _ => {
-                self.found.sort_by_key(by_line);
-                Err(Error { file: file.to_owned(), problems: self.found, omitted: self.omitted })
+                let omitted = self.omitted;
+                let mut problems = self.placed();
+                problems.sort_by_key(by_line);
+                Err(Error { file: file.to_owned(), problems, omitted })
             }
         }
+    }
+
+    /// Each problem with its line.
+    fn placed(self) -> Vec<Problem> {
+        let keys = self.found.iter().filter_map(|(_, place)| match place {
+            Place::Known => None,
+            Place::Of(key) | Place::Repetition(key) => Some(key),
+        });
+        let lines = Lines::of(self.text, keys);
+        let line = |problem: &Problem, place: &Place| match place {
+            Place::Known => problem.line,
+            Place::Of(key) => lines.nearest(key),
+            Place::Repetition(key) => lines.second(key),
+        };
+        let placed =
+            self.found.iter().map(|(problem, place)| Problem { line: line(problem, place), ..problem.clone() });
+        placed.collect()
     }
 }
 

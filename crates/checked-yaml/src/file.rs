@@ -37,9 +37,12 @@ pub fn decode(bytes: io::Result<Vec<u8>>) -> Result<String, Problem> {
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len_utf8());
     }
-    match text.lines().position(|line| line.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}')))
-    {
-        Some(index) => Err(Problem { line: Some(index + 1), ..whole("holds a control character".to_owned()) }),
+    let is_refused = |c: &char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
+    match text.lines().zip(1..).find_map(|(line, number)| Some((line.chars().find(is_refused)?, number))) {
+        Some((found, number)) => {
+            let message = format!("holds the control character U+{:04X}: remove it", u32::from(found));
+            Err(Problem { line: Some(number), ..whole(message) })
+        }
         None => Ok(text),
     }
 }
@@ -78,7 +81,7 @@ pub fn secret(field: &Field, folder: &Path) -> Result<PathBuf, String> {
     let path = path(field, folder)?;
     let no_secret = || "is not a secret file: expected one line of UTF-8 text in it".to_owned();
     let bytes = read(&path, LARGEST_SECRET).map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => no_secret(),
+        ErrorKind::FileTooLarge => format!("{}, and {error}", no_secret()),
         _ => unreadable_secret(folder, &error),
     })?;
     let secret = String::from_utf8(bytes).map_err(|_| no_secret())?;

@@ -118,6 +118,11 @@ impl<'de, V: Visitor<'de>> Formed<'_, '_, V> {
         }
     }
 
+    fn template<E: Error>(self) -> Result<V::Value, E> {
+        self.at.problems.add_misfit(&self.at.key, TEMPLATE);
+        self.empty()
+    }
+
     fn misfit<E: Error>(self) -> Result<V::Value, E> {
         let expected = match self.form {
             Form::Struct(_) | Form::Mapping => "expected a mapping: lines of `key: value`",
@@ -155,8 +160,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Formed<'_, '_, V> {
             }),
             Form::Mapping => self.visitor.visit_map(map),
             Form::List => {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                self.misfit()
+                let mut is_template = false;
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    is_template |= matches!(name, Name::Template);
+                }
+                if is_template { self.template() } else { self.misfit() }
             }
         }
     }
@@ -245,8 +253,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownKeys<'_, '_, A> {
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         while let Some(name) = self.map.next_key::<Name>()? {
-            let Some(index) = self.fields.iter().position(|field| name.0.as_deref() == Some(*field)) else {
-                self.refuse(name.0.as_deref());
+            let Some(index) = self.fields.iter().position(|field| name.text() == Some(*field)) else {
+                match name {
+                    Name::Template => self.at.problems.add_misfit(&self.at.key, TEMPLATE),
+                    name => self.refuse(name.text()),
+                }
                 self.map.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -283,6 +294,9 @@ impl<A> KnownKeys<'_, '_, A> {
         self.meant.extend(nearest);
         let known = || self.fields.join(", ");
         let message = match (unknown, nearest) {
+            (Some("<<"), _) => {
+                "holds a merge key (`<<`), and nothing is merged in this file: write the keys out".to_owned()
+            }
             (Some(unknown), Some(nearest)) => {
                 format!("{} is an unknown key; did you mean `{nearest}`?", quoted(unknown))
             }
@@ -308,6 +322,8 @@ fn nearest(unknown: &str, known: &[&'static str]) -> Option<&'static str> {
 fn is_name(key: &str) -> bool {
     key.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'))
 }
+
+const TEMPLATE: &str = "is a template in braces that nobody filled in: write what it stands for";
 
 struct Seed<'w, 't, S> {
     seed: S,

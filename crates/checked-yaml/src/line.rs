@@ -1,17 +1,24 @@
-//! Where in a YAML text a key is.
+//! Where in a YAML text keys are.
 //!
-//! `serde_yaml` gives no places with what it reads, but its errors have them. So the text is read again, down the way to
-//! the key and past everything else, with a visitor that fails on purpose once it is there.
+//! `serde_yaml` gives no places with what it reads, but its errors have them. So the text is read again, with visitors that
+//! fail on purpose at what is looked for, and go on behind it. It is read once for all keys, since to load a large one takes
+//! its time.
 
+use std::borrow::Borrow;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
+};
 
 /// The way from the root of a document to one of its keys or entries, such as `customers[2].id`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Key(Vec<Step>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Step {
     Name(String),
     Index(usize),
@@ -45,13 +52,19 @@ impl Key {
         matches!(self.0.first(), Some(Step::Name(first)) if first == name)
     }
 
-    /// Whether it is in `outer`, or `outer` itself.
-    pub(crate) fn is_in(&self, outer: &Key) -> bool {
-        self.0.starts_with(&outer.0)
+    /// Whether it is one of them, or in one of them.
+    pub(crate) fn is_in_any(&self, keys: &HashSet<Key>) -> bool {
+        !keys.is_empty() && (0..=self.0.len()).any(|length| keys.contains(&self.0[..length]))
     }
 
     fn with(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
+    }
+}
+
+impl Borrow<[Step]> for Key {
+    fn borrow(&self) -> &[Step] {
+        &self.0
     }
 }
 
@@ -60,123 +73,289 @@ impl fmt::Display for Key {
         for (position, step) in self.0.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Name(name) if position == 0 => f.write_str(name)?,
-                Step::Name(name) => write!(f, ".{name}")?,
+                Step::Name(name) => {
+                    f.write_str(if position == 0 { "" } else { "." })?;
+                    // Whoever writes a file may write anything there, and a terminal obeys some of it.
+                    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+                    if is_plain { f.write_str(name)? } else { write!(f, "{name:?}")? }
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The line of `key`, counted from 1, or else of the nearest thing around it that is there.
-pub(crate) fn of(text: &str, key: &Key) -> Option<usize> {
-    (1..=key.0.len()).rev().find_map(|length| search(text, &key.0[..length], 0))
-}
+/// The lines of keys, counted from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'k>(HashMap<&'k [Step], Vec<usize>>);
 
-/// As [`of`], but for the whole document the line where it begins.
-pub(crate) fn of_form(text: &str, key: &Key) -> Option<usize> {
-    of(text, key).or_else(|| search(text, &[], 0))
-}
-
-/// The line where `key` is written for the second time.
-pub(crate) fn of_repetition(text: &str, key: &Key) -> Option<usize> {
-    search(text, &key.0, 1)
-}
-
-fn search(text: &str, way: &[Step], earlier: usize) -> Option<usize> {
-    let error = Walk { way, earlier }.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
-    // Any other error comes from a text that does not lead there.
-    error.to_string().contains(ARRIVED).then(|| error.location())?.map(|location| location.line())
-}
-
-const ARRIVED: &str = "the end of the way";
-
-/// Fails with [`ARRIVED`] at the end of `way`, where that is not one of the `earlier` places of the same key.
-#[derive(Clone, Copy)]
-struct Walk<'w> {
-    way: &'w [Step],
-    earlier: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        match self.way {
-            [] => deserializer.deserialize_any(Arrival),
-            [Step::Name(_), ..] => deserializer.deserialize_map(self),
-            [Step::Index(_), ..] => deserializer.deserialize_seq(self),
+impl<'k> Lines<'k> {
+    /// Those of `keys` and of all around them, as far as they are in `text`.
+    pub(crate) fn of(text: &str, keys: impl IntoIterator<Item = &'k Key>) -> Self {
+        let mut ways: Vec<_> = keys.into_iter().map(|key| key.0.as_slice()).filter(|way| !way.is_empty()).collect();
+        let search = Search::default();
+        while !ways.is_empty() {
+            let walk = Walk { ways: ways.clone(), depth: 0, is_entry: false, search: &search };
+            let is_over = walk.deserialize(serde_yaml::Deserializer::from_str(text)).is_ok();
+            let lost = search.lost.take();
+            if is_over || lost.is_empty() {
+                break;
+            }
+            ways.retain(|way| !lost.contains(way));
         }
+        Self(search.lines.into_inner())
+    }
+
+    /// The line of `key`, or else of the nearest thing around it that is there.
+    pub(crate) fn nearest(&self, key: &Key) -> Option<usize> {
+        (1..=key.0.len()).rev().find_map(|length| self.0.get(&key.0[..length])?.first().copied())
+    }
+
+    /// The line where `key` is written for the second time.
+    pub(crate) fn second(&self, key: &Key) -> Option<usize> {
+        self.0.get(key.0.as_slice())?.get(1).copied().or_else(|| self.nearest(key))
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+/// The line where the document begins.
+pub(crate) fn of_document(text: &str) -> Option<usize> {
+    let error = serde_yaml::Deserializer::from_str(text).deserialize_any(Refusal).err()?;
+    error.location().map(|location| location.line())
+}
+
+/// Expects nothing at all: every value is an error, and errors know where they are.
+struct Refusal;
+
+impl Visitor<'_> for Refusal {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a step of the way")
+        f.write_str("nothing")
+    }
+}
+
+/// What the walks have found.
+#[derive(Default)]
+struct Search<'k> {
+    lines: RefCell<HashMap<&'k [Step], Vec<usize>>>,
+    /// Where the entry that was just passed is.
+    entry: Cell<Option<usize>>,
+    /// What a visitor has failed at on purpose.
+    arrival: RefCell<Option<Arrival>>,
+    /// The ways on which a walk has ended, since what is behind is not read after an error there.
+    lost: RefCell<Vec<&'k [Step]>>,
+}
+
+enum Arrival {
+    Name(String),
+    Scalar,
+    /// An empty mapping or sequence: its end is not passed.
+    Empty,
+}
+
+/// Looks for those of the `ways` that go on from here. They have the first `depth` steps in common, which lead here.
+#[derive(Clone)]
+struct Walk<'k, 's> {
+    ways: Vec<&'k [Step]>,
+    depth: usize,
+    /// Whether it is an entry of a sequence, whose own line nobody knows yet.
+    is_entry: bool,
+    search: &'s Search<'k>,
+}
+
+impl<'k> Walk<'k, '_> {
+    /// Those that go on with this step.
+    fn inside(&self, is_next: impl Fn(&Step) -> bool) -> Vec<&'k [Step]> {
+        self.ways.iter().copied().filter(|way| way.get(self.depth).is_some_and(&is_next)).collect()
+    }
+
+    /// Notes where the first `depth` steps of these ways lead. Whether they have led nowhere before.
+    fn note(&self, ways: &[&'k [Step]], depth: usize, line: Option<usize>) -> bool {
+        let (Some(way), Some(line)) = (ways.first(), line) else { return true };
+        let mut lines = self.search.lines.borrow_mut();
+        let lines = lines.entry(&way[..depth]).or_default();
+        let is_first = lines.first().is_none_or(|first| *first == line);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+        is_first
+    }
+
+    fn arrive<T, E: Error>(&self, arrival: Arrival) -> Result<T, E> {
+        self.search.arrival.replace(Some(arrival));
+        Err(E::custom("arrived"))
+    }
+
+    fn scalar<E: Error>(&self) -> Result<(), E> {
+        if self.is_entry { self.arrive(Arrival::Scalar) } else { Ok(()) }
+    }
+
+    /// Nothing is found any more on these ways.
+    fn lose<E>(&self, ways: &[&'k [Step]], error: E) -> E {
+        let mut lost = self.search.lost.borrow_mut();
+        if lost.is_empty() {
+            lost.extend(ways);
+        }
+        error
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.is_entry || self.ways.iter().any(|way| way.len() > self.depth) {
+            return deserializer.deserialize_any(self);
+        }
+        IgnoredAny::deserialize(deserializer).map(drop)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let [Step::Name(name), rest @ ..] = self.way else { return Ok(()) };
-        let mut earlier = self.earlier;
-        while let Some(matches) = map.next_key_seed(Name { name, last: rest.is_empty() && earlier == 0 })? {
-            if matches && !rest.is_empty() {
-                return map.next_value_seed(Walk { way: rest, ..self });
+        let mut own_line = None;
+        let mut is_first = self.is_entry;
+        loop {
+            let mut inside = Vec::new();
+            match map.next_key_seed(Name { walk: &self, is_first }) {
+                Ok(Some(())) => {}
+                Ok(None) if is_first => return self.arrive(Arrival::Empty),
+                Ok(None) => break,
+                Err(error) => {
+                    let arrival = self.search.arrival.take();
+                    let Some(Arrival::Name(name)) = arrival else { return Err(self.lose(&self.ways, error)) };
+                    let line = line_in(&error);
+                    own_line = own_line.or(line);
+                    let found = self.inside(|step| matches!(step, Step::Name(next) if *next == name));
+                    // Of a key that is there twice, the first one counts.
+                    if self.note(&found, self.depth + 1, line) {
+                        inside = found;
+                    }
+                }
             }
-            earlier = earlier.saturating_sub(usize::from(matches));
-            map.next_value::<IgnoredAny>()?;
+            is_first = false;
+            map.next_value_seed(Walk { ways: inside, depth: self.depth + 1, is_entry: false, ..self })?;
         }
+        self.search.entry.set(own_line.filter(|_| self.is_entry));
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let [Step::Index(index), rest @ ..] = self.way else { return Ok(()) };
-        for _ in 0..*index {
-            if seq.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(());
+        let mut own_line = None;
+        for index in 0.. {
+            let is_first = index == 0 && self.is_entry;
+            let inside = self.inside(|step| *step == Step::Index(index));
+            if inside.is_empty() && !is_first {
+                if seq.next_element::<IgnoredAny>()?.is_none() {
+                    break;
+                }
+                continue;
             }
+            let walk = Walk { ways: inside.clone(), depth: self.depth + 1, is_entry: true, ..self };
+            let line = match seq.next_element_seed(walk) {
+                Ok(Some(())) => self.search.entry.take(),
+                Ok(None) if is_first => return self.arrive(Arrival::Empty),
+                Ok(None) => break,
+                Err(error) => match self.search.arrival.take() {
+                    Some(Arrival::Scalar) => line_in(&error),
+                    Some(Arrival::Empty) => {
+                        self.note(&inside, self.depth + 1, line_in(&error));
+                        return Err(self.lose(&inside, error));
+                    }
+                    _ => return Err(self.lose(&inside, error)),
+                },
+            };
+            self.note(&inside, self.depth + 1, line);
+            own_line = own_line.or(line.filter(|_| is_first));
         }
-        seq.next_element_seed(Walk { way: rest, ..self })?;
+        self.search.entry.set(own_line);
         Ok(())
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
+        let (IgnoredAny, value) = tagged.variant()?;
+        value.newtype_variant_seed(self)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_u128<E: Error>(self, _: u128) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.scalar()
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.scalar()
     }
 }
 
-/// Whether a key is `name`; if it is, and the `last` one of the way, the error that has its place.
-struct Name<'w> {
-    name: &'w str,
-    last: bool,
+/// A key: an error that has its place where it is one of the ways' next steps, or the `first` of an entry.
+struct Name<'w, 'k, 's> {
+    walk: &'w Walk<'k, 's>,
+    is_first: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = bool;
+impl<'de> DeserializeSeed<'de> for Name<'_, '_, '_> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Name<'_> {
-    type Value = bool;
+impl Visitor<'_> for Name<'_, '_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E: serde::de::Error>(self, found: &str) -> Result<bool, E> {
-        let matches = found == self.name;
-        if matches && self.last { Err(E::custom(ARRIVED)) } else { Ok(matches) }
+    fn visit_str<E: Error>(self, found: &str) -> Result<(), E> {
+        let is_next = |way: &&[Step]| matches!(way.get(self.walk.depth), Some(Step::Name(name)) if name == found);
+        if self.is_first || self.walk.ways.iter().any(is_next) {
+            return self.walk.arrive(Arrival::Name(found.to_owned()));
+        }
+        Ok(())
     }
 }
 
-/// Expects nothing at all: every value is an error, and errors know where they are.
-struct Arrival;
-
-impl Visitor<'_> for Arrival {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ARRIVED)
+/// The line that an error of [`Walk::arrive`] tells: a visitor sees no more of it than its text. The place of a text's
+/// first character is not told.
+fn line_in(error: &impl fmt::Display) -> Option<usize> {
+    match error.to_string().rsplit_once(" at line ") {
+        Some((_, place)) => place.split(' ').next()?.parse().ok(),
+        None => Some(1),
     }
 }
 
@@ -195,7 +374,8 @@ mod tests {
     }
 
     fn line(text: &str, key: &str) -> Option<usize> {
-        of(text, &parse(key))
+        let key = parse(key);
+        Lines::of(text, [&key]).nearest(&key)
     }
 
     #[test]
@@ -245,9 +425,34 @@ mod tests {
 
     #[test]
     fn a_repetition_is_not_taken_for_the_first_place() {
-        let text = "a:\n  b: 1\n  c: 2\n  b: 3\n";
-        assert_eq!(line(text, "a.b"), Some(2));
-        assert_eq!(of_repetition(text, &parse("a.b")), Some(4));
-        assert_eq!(of_repetition(text, &parse("a.c")), None);
+        let text = "a:\n  b: 1\n  c: 2\n  b: 3\na: {c: 1}\n";
+        let keys = ["a.b", "a.c", "a"].map(parse);
+        let lines = Lines::of(text, &keys);
+        assert_eq!(keys.each_ref().map(|key| lines.nearest(key)), [Some(2), Some(3), Some(1)]);
+        assert_eq!(keys.each_ref().map(|key| lines.second(key)), [Some(4), Some(3), Some(5)]);
+    }
+
+    #[test]
+    fn many_keys_are_found_in_one_walk_whatever_stands_between_them() {
+        let text = "a:\n  - {}\n  - []\n  - x: 1\n    y: 2\n  -\n    - {p: q}\n  - !t {z: 1}\n  - *n\nb: {{t}: 1}\nc: &n\n  - 1\n  - 2\nd: 5\n";
+        let text = text.replace("*n", "null");
+        let keys = [
+            "a[0].id",
+            "a[1]",
+            "a[2].y",
+            "a[2].id",
+            "a[3][0].p",
+            "a[3]",
+            "a[4].z",
+            "a[5].w",
+            "b.t",
+            "c[1]",
+            "d.e",
+            "d",
+        ];
+        let keys = keys.map(parse);
+        let lines = Lines::of(&text, &keys);
+        let found = keys.each_ref().map(|key| lines.nearest(key).unwrap());
+        assert_eq!(found, [2, 3, 5, 4, 7, 7, 8, 9, 10, 13, 14, 14]);
     }
 }

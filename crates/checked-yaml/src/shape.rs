@@ -72,20 +72,29 @@ fn syntax(text: &str, error: &serde_yaml::Error) -> Problem {
         let before = line.map_or(0, |line| line.saturating_sub(2));
         text.lines().skip(before).take(2).any(sign)
     };
-    let message = if shown.contains("more than one document") {
-        "holds more than one document; remove the `---`".to_owned()
+    // What a template leaves may be YAML for a while.
+    let mut up_to_there = text.lines().zip(1..).take(line.unwrap_or(usize::MAX));
+    let (line, message) = if let Some((_, line)) = up_to_there.find(|(line, _)| begins_with_a_template(line)) {
+        (Some(line), "is a template that nobody filled in: write what it stands for".to_owned())
+    } else if shown.contains("more than one document") {
+        (line, "holds more than one document; remove the `---`".to_owned())
     } else if is_near(is_indented_with_a_tab) {
-        format!("is not YAML: {shown}; indent with blanks, since YAML takes no tabs")
+        (line, format!("is not YAML: {shown}; indent with blanks, since YAML takes no tabs"))
     } else if is_near(has_a_template) {
-        format!("is not YAML: {shown}; put a value with `{{{{` or `${{` in quotes")
+        (line, format!("is not YAML: {shown}; put a value with `{{{{` or `${{` in quotes"))
     } else {
-        format!("is not YAML: {shown}")
+        (line, format!("is not YAML: {shown}"))
     };
     Problem { line, key: String::new(), message }
 }
 
+/// What stands before an entry indents it, too.
 fn is_indented_with_a_tab(line: &str) -> bool {
-    line[..line.len() - line.trim_start().len()].contains('\t')
+    line[..line.len() - line.trim_start_matches([' ', '\t', '-']).len()].contains('\t')
+}
+
+fn begins_with_a_template(line: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|sign| line.trim_start().starts_with(sign))
 }
 
 fn has_a_template(line: &str) -> bool {
