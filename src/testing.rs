@@ -122,7 +122,7 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     store.set_listing([listed("11111111-aaaa", None)].into(), at(5));
     store.set_listing(["11111111-aaaa", "22222222-bbbb"].map(|id| listed(id, None)).into(), at(10));
     let contoso = watched("11111111-aaaa", "contoso", "Contoso \"East\" \\ Söhne\nGmbH", &[2048, 16_777_216]);
-    let expected = BTreeMap::from([(product(2048), Seats::new(25).unwrap()), (product(16_777_216), Seats::ZERO)]);
+    let expected = BTreeMap::from([(product(2048), Seats::new(25)), (product(16_777_216), Some(Seats::ZERO))]);
     store.watch(&[
         WatchedCustomer { expected, ..contoso },
         watched("22222222-bbbb", "22222222-bbbb", "22222222-bbbb", &[7, 1, 2048]),

@@ -1,6 +1,6 @@
 //! Every target once, without cycles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,9 @@ pub async fn poll_once(
     };
     let mut watched = selection.watch_list(&listing, |_| None);
     let store = StoreWriter::new(freshness);
-    store.set_expected_file(Expected::by(expected).expect(&mut watched, Some(&mut PollLog::default())));
+    store.set_expected_file(
+        Expected::by(expected, &BTreeSet::new()).expect(&mut watched, Some(&mut PollLog::default())),
+    );
     for customer_id in &watched.hidden {
         warn!(%customer_id, "a discovered customer is not polled: its id is the name of another customer");
     }

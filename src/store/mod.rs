@@ -172,9 +172,9 @@ impl StoreWriter {
                     (record.had_seats() || !is_respelled).then_some(record)
                 };
                 let target = |product| {
-                    let expected = expected.get(product).copied();
-                    let listed = *listed || expected.is_some();
-                    KnownTarget { listed, expected, record: record(product).unwrap_or_default() }
+                    let (billed, expected) = (expected.contains_key(product), expected.get(product).copied().flatten());
+                    let record = record(product).unwrap_or_default();
+                    KnownTarget { listed: *listed || billed, billed, expected, record }
                 };
                 let products = products.iter().map(|product| (*product, target(product)));
                 let tenants = |platform: &Platform| was.as_ref()?.1.tenants.get(platform).cloned();
@@ -372,7 +372,7 @@ mod tests {
     fn what_is_expected_counts_as_listed_until_it_is_not() {
         let store = store();
         let all = WatchedCustomer { listed: false, ..customer("a", &[1, 4]) };
-        let expected = BTreeMap::from([(target("a", 4).product, Seats::ZERO)]);
+        let expected = BTreeMap::from([(target("a", 4).product, Some(Seats::ZERO))]);
         store.watch(&[WatchedCustomer { expected, ..all.clone() }]);
         let shown = || store.snapshot().targets().map(|(_, _, t)| (t.is_dormant(), t.expected)).collect::<Vec<_>>();
         assert_eq!(shown(), [(true, None), (false, Some(Seats::ZERO))]);

@@ -15,7 +15,9 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 pub struct KnownTarget {
     /// Somebody listed its product by name or number, and did not write `all`; or expects seats of it.
     pub listed: bool,
-    /// So many seats are expected, such as by who bills them.
+    /// A bill names it, or did so when it could last be read.
+    pub billed: bool,
+    /// So many seats are expected, by who bills them.
     pub expected: Option<Seats>,
     pub record: Record,
 }
@@ -195,13 +197,14 @@ mod tests {
     }
 
     fn listed(outcomes: &[(u64, Result<Answer, Reason>)]) -> KnownTarget {
-        KnownTarget { listed: true, expected: None, record: record(outcomes) }
+        KnownTarget { listed: true, billed: false, expected: None, record: record(outcomes) }
     }
 
     fn restored(answer: Answer, at: u64) -> KnownTarget {
         let answer = Some(Answered { answer, at: now(at).wall, came: None });
         KnownTarget {
             listed: true,
+            billed: false,
             expected: None,
             record: Record { answer, last_seats: Some(number(5)), ..Record::default() },
         }
@@ -238,8 +241,9 @@ mod tests {
 
     #[test]
     fn what_had_seats_once_is_never_dormant_again() {
-        let dormant =
-            |outcomes: &[_]| KnownTarget { listed: false, expected: None, record: record(outcomes) }.is_dormant();
+        let dormant = |outcomes: &[_]| {
+            KnownTarget { listed: false, billed: false, expected: None, record: record(outcomes) }.is_dormant()
+        };
         assert!(dormant(&[]));
         assert!(dormant(&[(1, Ok(answer(0))), (2, Ok(Answer::NotFound)), (3, Err(Reason::Forbidden))]));
         assert!(!dormant(&[(1, Ok(answer(5)))]));

@@ -37,8 +37,9 @@ pub struct WatchedCustomer {
     pub products: Vec<ProductType>,
     /// Somebody listed them by name or number, and did not write `all`.
     pub listed: bool,
-    /// The seats that somebody expects of some of them, which is as good as listing these.
-    pub expected: BTreeMap<ProductType, Seats>,
+    /// Those that a bill names, which is as good as listing them, and the seats that it expects of each; `None` where it
+    /// cannot be read now, and named the product when it could.
+    pub expected: BTreeMap<ProductType, Option<Seats>>,
 }
 
 /// Text of at most [`Label::MAX_BYTES`] bytes, which is what one label value may cost, on one line.

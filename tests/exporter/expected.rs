@@ -110,6 +110,32 @@ async fn without_its_bill_the_exporter_runs_and_a_reload_takes_it_at_once() {
 }
 
 #[tokio::test]
+async fn what_a_bill_named_stays_watched_over_restarts_until_it_can_be_read() {
+    let (_simulator, yaml) = world().await;
+    let folder = with_bill(&yaml.and("state_file: state.json\n"), "customer,product,seats\nc-2,Opus,5\n");
+    let exporter = Exporter::start(&folder).await;
+    exporter.until(&seats("c-2", "Opus"), 0.0).await;
+    exporter.stop().await;
+
+    fs::remove_file(folder.file("bills/expected.csv")).unwrap();
+    for _ in 0..2 {
+        let exporter = Exporter::start(&folder).await;
+        exporter.cycles(1).await;
+        let metrics = exporter.metrics().await;
+        assert_eq!((value(&metrics, SUCCESS), value(&metrics, &seats("c-2", "Opus"))), (Some(0.0), Some(0.0)));
+        assert_eq!(value(&metrics, &expected("c-2", "Opus")), None);
+        let warnings = exporter.log_lines("the expected seats were not read");
+        assert!(warnings[0].contains("not read: none are expected until they can be"), "{warnings:?}");
+        exporter.stop().await;
+    }
+    let exporter = Exporter::start(&folder).await;
+    folder.write("bills/expected.csv", "customer,product,seats\ncontoso,Fly,1\n");
+    exporter.until(&expected("contoso", "Fly"), 1.0).await;
+    exporter.until_gone(&seats("c-2", "Opus")).await;
+    exporter.stop().await;
+}
+
+#[tokio::test]
 async fn check_and_poll_read_the_bill_too() {
     let (_simulator, yaml) = world().await;
     let rest = yaml.rest.replace("discovery: {enabled: true}\n", "");

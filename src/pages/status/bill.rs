@@ -90,8 +90,7 @@ mod tests {
     fn store() -> StoreWriter {
         let store = testing::store();
         let expecting = |id: &str, expected: &[(u32, u64)]| {
-            let expected =
-                expected.iter().map(|(product, number)| (target(id, *product).product, Seats::new(*number).unwrap()));
+            let expected = expected.iter().map(|(product, number)| (target(id, *product).product, Seats::new(*number)));
             WatchedCustomer { expected: expected.collect::<BTreeMap<_, _>>(), ..watched(id, id, id, &[1, 4, 7]) }
         };
         store.watch(&[
@@ -133,7 +132,7 @@ mod tests {
         let note = |store: &StoreWriter| differences(&store.snapshot(), now(1_000)).unwrap().note;
         assert_eq!(note(&store).as_deref(), Some("What was answered is as expected."));
         let ids: Vec<_> = (0..7).map(|i| format!("c{i}")).collect();
-        let one = BTreeMap::from([(target("c0", 1).product, Seats::new(1).unwrap())]);
+        let one = BTreeMap::from([(target("c0", 1).product, Seats::new(1))]);
         let all = ids.iter().map(|id| WatchedCustomer { expected: one.clone(), ..watched(id, id, id, &[1]) });
         store.watch(&all.collect::<Vec<_>>());
         for id in &ids {

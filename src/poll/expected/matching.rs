@@ -50,9 +50,22 @@ impl WatchList {
             if !watched.products.contains(&product) {
                 watched.products.push(product);
             }
-            watched.expected.insert(product, seats);
+            watched.expected.insert(product, Some(seats));
         }
         unmatched
+    }
+
+    /// Watches these products, too, as a bill has named them that cannot be read now.
+    pub(super) fn remember(&mut self, billed: &BTreeMap<CustomerId, Vec<ProductType>>) {
+        for watched in &mut self.customers {
+            let customer = &watched.customer.id;
+            for product in billed.get(customer).into_iter().flatten() {
+                if !watched.products.contains(product) {
+                    watched.products.push(*product);
+                }
+                watched.expected.insert(*product, None);
+            }
+        }
     }
 
     /// The seats of each pair, where a customer is its place in the list.
@@ -105,7 +118,7 @@ mod tests {
         for watched in &customers.customers {
             for (product, seats) in &watched.expected {
                 assert_eq!(watched.products.iter().filter(|watched| *watched == product).count(), 1);
-                writeln!(pairs, "{} {} {seats}", watched.customer.id, product.number()).unwrap();
+                writeln!(pairs, "{} {} {}", watched.customer.id, product.number(), seats.unwrap()).unwrap();
             }
         }
         assert!(unmatched.rows >= unmatched.names.len());

@@ -4,11 +4,12 @@
 mod matching;
 mod rows;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bounded_file::LARGEST;
-use elements_api::Excerpt;
+use elements_api::{CustomerId, Excerpt, ProductType};
 use exporter_web::settle::Settling;
 use tracing::{info, warn};
 
@@ -18,7 +19,7 @@ pub use self::rows::ExpectedRow;
 use super::log::PollLog;
 use super::selection::WatchList;
 use crate::off_runtime::off_runtime;
-use crate::store::ExpectedFile;
+use crate::store::{ExpectedFile, Target};
 
 /// An expected seats file, as one look has found it. Two looks that found the same rows, or the same mistake, are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +37,6 @@ impl ExpectedSeatsFile {
         Self { path: path.to_owned(), rows: rows.map(Arc::from) }
     }
 
-    fn is_good_at(&self, path: &Path) -> bool {
-        self.path == path && self.rows.is_ok()
-    }
-
     /// Its rows.
     ///
     /// # Errors
@@ -54,13 +51,19 @@ impl ExpectedSeatsFile {
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     file: Option<Settling<ExpectedSeatsFile>>,
-    rows: Arc<[ExpectedRow]>,
+    /// What was read last, and from where.
+    read: Option<(PathBuf, Arc<[ExpectedRow]>)>,
+    /// Before anything was read, whose products an earlier run has read of: they stay watched.
+    remembered: BTreeMap<CustomerId, Vec<ProductType>>,
 }
 
 impl Expected {
-    /// By this file.
-    pub(super) fn by(file: Option<ExpectedSeatsFile>) -> Self {
+    /// By this file. An earlier run has read of the `billed`.
+    pub(super) fn by(file: Option<ExpectedSeatsFile>, billed: &BTreeSet<Target>) -> Self {
         let mut expected = Self::default();
+        for Target { customer, product } in billed {
+            expected.remembered.entry(customer.clone()).or_default().push(*product);
+        }
         expected.adopt(file);
         expected
     }
@@ -71,9 +74,7 @@ impl Expected {
             None => *self = Self::default(),
             Some(file) if self.file.as_ref().is_some_and(|known| *known.known() == file) => self.follow(file),
             // It may be written just now: this is a look like any other.
-            Some(file) if self.file.as_ref().is_some_and(|known| known.known().is_good_at(&file.path)) => {
-                self.found(file);
-            }
+            Some(file) if self.read.as_ref().is_some_and(|(path, _)| *path == file.path) => _ = self.found(file),
             Some(file) => self.take(file),
         }
     }
@@ -89,7 +90,8 @@ impl Expected {
     /// Expects of those who are watched what the file says, and returns how it is. Who is not among them may be unknown.
     pub(super) fn expect(&self, watched: &mut WatchList, log: Option<&mut PollLog>) -> Option<ExpectedFile> {
         let file = self.file.as_ref()?;
-        let unmatched = watched.expect(&self.rows);
+        let unmatched = watched.expect(self.read.as_ref().map_or(&[], |(_, rows)| rows));
+        watched.remember(&self.remembered);
         let unmatched = log.map(|log| log.unmatched(unmatched));
         Some(ExpectedFile { success: file.known().rows.is_ok(), unmatched })
     }
@@ -104,9 +106,13 @@ impl Expected {
         match &file.rows {
             Ok(rows) => {
                 info!(file = %file.path.display(), rows = rows.len(), "the expected seats were read");
-                self.rows = rows.clone();
+                self.read = Some((file.path.clone(), rows.clone()));
+                self.remembered.clear();
             }
-            Err(error) => warn!(error, "the expected seats were not read, and stay as they were"),
+            Err(error) if self.read.is_some() => {
+                warn!(error, "the expected seats were not read: they stay as they were")
+            }
+            Err(error) => warn!(error, "the expected seats were not read: none are expected until they can be"),
         }
         self.follow(file);
     }
@@ -120,7 +126,10 @@ impl Expected {
 mod tests {
     use std::fs;
 
+    use elements_api::Seats;
+
     use super::*;
+    use crate::testing::{target, watched};
 
     fn file(text: &str) -> ExpectedSeatsFile {
         let rows = rows::parse(text.as_bytes()).map(Arc::from).map_err(|refusal| refusal.to_string());
@@ -131,15 +140,22 @@ mod tests {
         file(&format!("customer,product,seats\na,4,{seats}\n"))
     }
 
+    fn by(file: ExpectedSeatsFile) -> Expected {
+        Expected::by(Some(file), &BTreeSet::new())
+    }
+
     /// How many seats each row has, and whether they are those of the file.
     fn state(expected: &Expected) -> (Vec<u64>, Option<bool>) {
         let file = expected.expect(&mut WatchList { customers: Vec::new(), hidden: Vec::new() }, None);
-        (expected.rows.iter().map(|row| row.seats.get()).collect(), file.map(|file| file.success))
+        (
+            expected.read.iter().flat_map(|(_, rows)| rows.iter()).map(|row| row.seats.get()).collect(),
+            file.map(|file| file.success),
+        )
     }
 
     #[test]
     fn a_change_counts_when_two_looks_agree() {
-        let mut expected = Expected::by(Some(bill(1)));
+        let mut expected = by(bill(1));
         let looks = [bill(1), bill(2), bill(3), bill(1), bill(3), bill(3), bill(3)];
         let changed = looks.map(|found| expected.found(found));
         assert_eq!(changed, [false, false, false, false, false, true, false]);
@@ -148,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_keeps_what_was_expected() {
-        let mut expected = Expected::by(Some(bill(1)));
+        let mut expected = by(bill(1));
         let broken = file("customer,product,seats\na,4,x\n");
         assert!(!expected.found(broken.clone()));
         assert_eq!(state(&expected), (vec![1], Some(true)), "it may be just being written");
@@ -164,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_reload_is_a_look_like_any_other() {
-        let mut expected = Expected::by(Some(bill(125)));
+        let mut expected = by(bill(125));
         expected.adopt(Some(bill(1)));
         assert_eq!(state(&expected), (vec![125], Some(true)), "it may be cut off");
         expected.adopt(Some(bill(1)));
@@ -172,8 +188,38 @@ mod tests {
     }
 
     #[test]
+    fn after_a_broken_file_a_reload_takes_nothing_at_once_either() {
+        let mut expected = by(bill(125));
+        let emptied = file("");
+        assert!(!expected.found(emptied.clone()) && expected.found(emptied));
+        expected.adopt(Some(file("customer,product,seats\n")));
+        assert_eq!(state(&expected), (vec![125], Some(false)), "rows may follow");
+        expected.adopt(Some(bill(1)));
+        expected.adopt(Some(bill(1)));
+        assert_eq!(state(&expected), (vec![1], Some(true)));
+    }
+
+    #[test]
+    fn what_a_bill_named_before_a_restart_stays_watched_until_it_can_be_read() {
+        let billed = BTreeSet::from([target("A", 4), target("a", 7), target("gone", 4)]);
+        let mut expected = Expected::by(Some(file("x")), &billed);
+        let products = |expected: &Expected| {
+            let mut watched = WatchList { customers: vec![watched("a", "a", "a", &[7, 1])], hidden: Vec::new() };
+            expected.expect(&mut watched, None);
+            let watched = watched.customers.remove(0);
+            let named = watched.expected.into_iter().map(|(product, seats)| (product.number(), seats.map(Seats::get)));
+            (watched.products.iter().map(|product| product.number()).collect::<Vec<_>>(), named.collect::<Vec<_>>())
+        };
+        assert_eq!(products(&expected), (vec![7, 1, 4], vec![(4, None), (7, None)]));
+        assert!(!expected.found(bill(5)) && expected.found(bill(5)));
+        assert_eq!(products(&expected), (vec![7, 1, 4], vec![(4, Some(5))]));
+        let expected = Expected::by(None, &billed);
+        assert_eq!(products(&expected).0, [7, 1], "without a bill nobody names it");
+    }
+
+    #[test]
     fn at_start_a_broken_file_expects_nothing_and_a_reload_takes_it_at_once() {
-        let mut expected = Expected::by(Some(file("x")));
+        let mut expected = by(file("x"));
         assert_eq!(state(&expected), (vec![], Some(false)));
         expected.adopt(Some(bill(1)));
         assert_eq!(state(&expected), (vec![1], Some(true)));

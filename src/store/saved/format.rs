@@ -31,6 +31,7 @@ pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Re
         subscriptions: saved.subscriptions.as_deref().map(subscriptions::write),
         tenants: tenants::write(&saved.tenants),
         targets: saved.records.iter().map(|record| Object(record.into())).collect(),
+        billed: saved.billed.iter().map(|target| Object(target.into())).collect(),
     };
     Ok(serde_json::to_writer(to, &document)?)
 }
@@ -54,8 +55,10 @@ pub(super) fn decode(bytes: &[u8], account: &Account) -> Result<Saved, Unusable>
     let records = read_targets(document.targets).map_err(damaged)?;
     let subscriptions = document.subscriptions.map(subscriptions::read).transpose().map_err(damaged)?;
     let tenants = tenants::read(document.tenants).map_err(damaged)?;
+    let billed = document.billed.iter().map(|Object(raw)| target(&raw.customer, raw.product));
+    let billed = billed.collect::<Result<_, _>>().map_err(damaged)?;
     let (added, subscriptions) = (added.unwrap_or_default(), subscriptions.map(Arc::new));
-    Ok(Saved { listing, added, subscriptions, tenants, records })
+    Ok(Saved { listing, added, subscriptions, tenants, records, billed })
 }
 
 /// `at` as a part of a file name.
@@ -82,6 +85,8 @@ struct Document<'a> {
     tenants: Vec<Object<RawTenants<'a>>>,
     #[serde(borrow)]
     targets: Vec<Object<RawTarget<'a>>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    billed: Vec<Object<RawBilled<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +118,14 @@ struct RawTarget<'a> {
     last_seats: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Object<RawChange>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBilled<'a> {
+    #[serde(borrow)]
+    customer: Cow<'a, str>,
+    product: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,6 +176,12 @@ impl<'a> From<(&'a Target, &'a Record)> for RawTarget<'a> {
     }
 }
 
+impl<'a> From<&'a Target> for RawBilled<'a> {
+    fn from(target: &'a Target) -> Self {
+        Self { customer: target.customer.as_str().into(), product: target.product.number() }
+    }
+}
+
 impl From<Answer> for RawAnswer {
     fn from(answer: Answer) -> Self {
         match answer {
@@ -208,8 +227,7 @@ fn read_targets(targets: Vec<Object<RawTarget<'_>>>) -> Result<BTreeMap<Target, 
 
 fn read_target(raw: RawTarget<'_>) -> Result<(Target, Record), Flaw> {
     let RawTarget { customer, product, answered, last_seats, change } = raw;
-    let product = ProductType::new(product).ok_or("it holds a product 0")?;
-    let target = Target { customer: customer_id(&customer)?, product };
+    let target = target(&customer, product)?;
     let last_seats = last_seats.map(seats).transpose()?;
     let answer = match answered {
         Some(Object(RawAnswered { at, answer })) => Some(Answered { at, came: None, answer: read_answer(answer)? }),
@@ -226,6 +244,11 @@ fn read_target(raw: RawTarget<'_>) -> Result<(Target, Record), Flaw> {
         return Err("it holds a change that changed nothing");
     }
     Ok((target, Record { answer, last_seats, change, failure: None }))
+}
+
+fn target(customer: &str, product: u32) -> Result<Target, Flaw> {
+    let product = ProductType::new(product).ok_or("it holds a product 0")?;
+    Ok(Target { customer: customer_id(customer)?, product })
 }
 
 fn read_answer(raw: RawAnswer) -> Result<Answer, Flaw> {

@@ -14,7 +14,7 @@ mod tenants;
 
 pub use paths::folder_of;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -45,6 +45,8 @@ pub struct Saved {
     pub tenants: BTreeMap<(CustomerId, Platform), AnsweredTenants>,
     /// What is [lasting](Record::lasting) of them.
     pub records: BTreeMap<Target, Record>,
+    /// Those that a bill names, or named when it could last be read.
+    pub billed: BTreeSet<Target>,
 }
 
 /// The state file of one account, held against every other process until this is dropped or the process ends.
@@ -232,6 +234,8 @@ impl From<&Snapshot> for Saved {
             let kept = target.record.lasting();
             (kept != Record::default()).then(|| (Target { customer: customer.id.clone(), product }, kept))
         });
+        let billed = known.targets().filter(|(_, _, target)| target.billed);
+        let billed = billed.map(|(customer, product, _)| Target { customer: customer.id.clone(), product });
         let tenants = known.customers.values().flat_map(|known| {
             let answers =
                 known.tenants.iter().filter_map(|(platform, tenants)| Some((*platform, tenants.answer.clone()?)));
@@ -245,6 +249,7 @@ impl From<&Snapshot> for Saved {
             subscriptions: known.subscriptions.clone(),
             tenants: tenants.collect(),
             records: records.collect(),
+            billed: billed.collect(),
         }
     }
 }
@@ -388,6 +393,7 @@ mod tests {
                 (target("B", 1), answers(&[Answer::NotApplicable])),
                 (target("B", u32::MAX), answers(&[Answer::NotFound])),
             ]),
+            billed: BTreeSet::from([target("a", 1), target("B", 7)]),
         };
         for state in [everything, Saved::default()] {
             open(&path).0.save(&state).unwrap();
