@@ -23,8 +23,16 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Subscribed {
     pub(super) answered: Vec<Part>,
-    /// Why the first part failed that did; the others of it cost their own customers alone.
-    pub(super) failed: Option<Error>,
+    /// The first part that failed; the others cost their own customers alone.
+    pub(super) failed: Option<Failed>,
+}
+
+/// A part that did not come.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// Who was asked for by name.
+    pub(super) named: Vec<CustomerId>,
 }
 
 /// One listing, which is complete.
@@ -75,7 +83,7 @@ pub(super) async fn ask(round: Arc<Round>, wanted: Wanted) -> Subscribed {
                 named.retain(|id| !listed.contains(id));
                 subscribed.answered.push(Part { asked: Asked::AllBut(named.iter().cloned().collect()), listing });
             }
-            Err(error) => subscribed.failed = Some(error),
+            Err(error) => subscribed.failed = Some(Failed { error, named: Vec::new() }),
         }
     }
     for some in named.chunks(MOST_NAMED) {
@@ -83,7 +91,7 @@ pub(super) async fn ask(round: Arc<Round>, wanted: Wanted) -> Subscribed {
             Ok(listing) => {
                 subscribed.answered.push(Part { asked: Asked::These(some.iter().cloned().collect()), listing });
             }
-            Err(error) => _ = subscribed.failed.get_or_insert(error),
+            Err(error) => _ = subscribed.failed.get_or_insert_with(|| Failed { error, named: some.to_vec() }),
         }
     }
     subscribed

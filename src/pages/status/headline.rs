@@ -82,8 +82,12 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     }
     if let Some(until) = status.held_until(*now) {
         let title = format!("AvePoint asked for no requests, until {}", scene.moment(until).relative);
-        let detail = "It answered 429 with Retry-After. Numbers stay as they are until then, or until they are stale.";
-        find(Mood::Warning, title, detail.to_owned());
+        let numbers = if scene.was_answered() {
+            "Numbers stay as they are until then, or until they are stale."
+        } else {
+            "Nothing was answered yet."
+        };
+        find(Mood::Warning, title, format!("It answered 429 with Retry-After. {numbers}"));
     }
     if let Some(reason) = scene.not_ready {
         let mood = if failing > 0 { Mood::Warning } else { Mood::Waiting };
@@ -92,7 +96,11 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     if failing > 0 {
         let title =
             format!("{failing} of {} {}", count(targets, "target"), if failing == 1 { "fails" } else { "fail" });
-        find(Mood::Warning, title, "A failing target keeps its last number until that is stale.".to_owned());
+        find(
+            Mood::Warning,
+            title,
+            "A failing target keeps its last number, if it has one, until that is stale.".to_owned(),
+        );
     }
     if let Some(why) = status.discovery.as_ref().and_then(ListingStatus::failure) {
         let customers =
@@ -218,6 +226,29 @@ mod tests {
         assert_eq!(titles(&headline), ["The API permits nothing", "The last listing of customers failed"]);
         let why = &headline.others[0].detail;
         assert!(why.ends_with("grant the app registration elements.customers.read.all."), "{why}");
+    }
+
+    #[test]
+    fn what_is_as_frequent_as_another_cause_does_not_stand_for_it() {
+        let title = |reasons: &[Reason]| {
+            let store = testing::store();
+            store.watch(&[watched("a", "a", "a", &[1, 4, 7, 32])]);
+            for (product, reason) in [1, 4, 7, 32].into_iter().zip(reasons) {
+                store.record(&target("a", product), Err(*reason), now(900));
+            }
+            headline_of(&store, &ended(false), None).first.title
+        };
+        let mixed = "Nothing is answered, for more than one reason";
+        assert_eq!(title(&[Reason::Auth, Reason::Network]), mixed);
+        assert_eq!(title(&[Reason::Network, Reason::Auth]), mixed);
+        assert_eq!(title(&[Reason::Network, Reason::Timeout]), "The API does not answer");
+        let errors = [Reason::BadRequest, Reason::Forbidden, Reason::Forbidden, Reason::ServerError];
+        assert_eq!(title(&errors), mixed);
+        assert_eq!(title(&errors[..2]), mixed);
+        assert_eq!(
+            title(&[Reason::BadRequest, Reason::ServerError, Reason::Auth]),
+            "The API answers with errors alone"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use elements_api::Reason;
 use super::headline::Scene;
 
 /// The words for it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outage {
     pub(super) title: &'static str,
     /// What it is, and what to do.
@@ -17,8 +17,33 @@ pub(super) struct Outage {
 impl Outage {
     /// By what most of the targets fail for; where none does, by what the listing failed for.
     pub(super) fn of(scene: &Scene<'_>) -> Self {
-        let listing = || scene.status.discovery.as_ref()?.failure()?.reason();
-        match scene.failures().into_iter().find_map(|(failure, _)| failure).or_else(listing) {
+        let mut outages: Vec<(Self, usize)> = Vec::new();
+        for (reason, targets) in scene.failures() {
+            let Some(reason) = reason else { continue };
+            let outage = Self::by(Some(reason));
+            match outages.iter_mut().find(|(known, _)| *known == outage) {
+                Some((_, all)) => *all += targets,
+                None => outages.push((outage, targets)),
+            }
+        }
+        let most = outages.iter().map(|(_, targets)| *targets).max().unwrap_or_default();
+        let mut most_frequent = outages.into_iter().filter(|(_, targets)| *targets == most);
+        match (most_frequent.next(), most_frequent.next()) {
+            (None, _) => Self::by(scene.status.discovery.as_ref().and_then(|listing| listing.failure()?.reason())),
+            (Some((outage, _)), None) => outage,
+            (Some(_), Some(_)) => Self::MIXED,
+        }
+    }
+
+    /// As many targets fail for one of these as for another.
+    const MIXED: Self = Self {
+        title: "Nothing is answered, for more than one reason",
+        detail: "As many targets fail for one of the reasons below as for another.",
+        state: "answers nothing",
+    };
+
+    fn by(reason: Option<Reason>) -> Self {
+        match reason {
             Some(Reason::Auth) => Self {
                 title: "The credentials do not work",
                 detail: "Either AvePoint refuses them, or their files cannot be used, or the app registration lacks a \

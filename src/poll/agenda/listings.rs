@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Agenda, Listed};
 use crate::poll::discovery::{Verdict, with_whom_it_may_have_lost};
-use crate::poll::subscriptions::{Part, Subscribed, Wanted};
+use crate::poll::subscriptions::{Failed, Part, Subscribed, Wanted};
 use crate::poll::tenants;
 use crate::store::{Now, Target};
 
@@ -79,11 +79,11 @@ impl Agenda {
             self.take_part(part, now);
         }
         self.watch();
-        self.credentials_refused |= failed.as_ref().is_some_and(Error::refuses_credentials);
-        if failed == Some(Error::NotBegun) {
+        self.credentials_refused |= failed.as_ref().is_some_and(|failed| failed.error.refuses_credentials());
+        if failed.as_ref().is_some_and(|failed| failed.error == Error::NotBegun) {
             return None;
         }
-        self.log.subscriptions_failed(failed.as_ref());
+        self.log.subscriptions_failed(failed.as_ref(), self.store.look(|known| known.subscriptions.is_some()));
         let asked = self.interval_began(now.monotonic, interval);
         match failed {
             None => {
@@ -91,7 +91,7 @@ impl Agenda {
                 self.status.subscriptions_listed(now.wall);
                 Some(Listed::Answered)
             }
-            Some(error) => {
+            Some(Failed { error, .. }) => {
                 self.subscriptions.failed(&error, asked, (now.monotonic, interval));
                 self.status.subscriptions_failed(error);
                 Some(Listed::Failed)

@@ -85,7 +85,7 @@ impl Agenda {
         let now = clock.now();
         let store = StoreWriter::new(plan.timing.freshness());
         store.begin_account(plan.client.settings().account(), saved);
-        let expected = Expected::by(plan.expected.clone());
+        let expected = Expected::by(plan.expected.clone(), &saved.billed);
         let mut agenda = Self {
             plan,
             store,
@@ -326,7 +326,8 @@ impl Agenda {
         self.log.stale_targets(&known, now);
         self.log.unknown_customers(&known, discovers);
         log_cycle_ended(kind, tally, is_trouble, duration);
-        self.log.hold(self.status.snapshot().held_until(now.wall));
+        let was_answered = known.targets().any(|(_, _, target)| target.record.answer.is_some());
+        self.log.hold(self.status.snapshot().held_until(now.wall), was_answered);
         if kind == Kind::Full && !is_held {
             self.log.left(tally, &self.capacity().advice(self.latency.typical()));
         }

@@ -6,6 +6,7 @@ use tracing::{debug, info, warn};
 use super::{PollLog, SOME_NAMES};
 use crate::names::SomeOf;
 use crate::poll::discovery::{Verdict, missing};
+use crate::poll::subscriptions::Failed;
 use crate::poll::tenants::Key;
 use crate::store::Label;
 
@@ -37,17 +38,22 @@ impl PollLog {
         }
     }
 
-    /// Subscriptions were asked for, and those of somebody did not come, or all came.
-    pub(in crate::poll) fn subscriptions_failed(&mut self, error: Option<&Error>) {
-        match error {
-            Some(error) if !self.subscriptions_failed => {
-                warn!(%error, "subscriptions could not be listed: those of before count until they are stale");
+    /// Subscriptions were asked for, and those of somebody did not come, or all came. Some may have come before.
+    pub(in crate::poll) fn subscriptions_failed(&mut self, failed: Option<&Failed>, any_are_known: bool) {
+        match failed {
+            Some(Failed { error, named }) if !self.subscriptions_failed => {
+                let asked = (!named.is_empty()).then(|| SomeOf(named, SOME_NAMES).to_string());
+                if any_are_known {
+                    warn!(asked, %error, "subscriptions could not be listed: those of before count until they are stale");
+                } else {
+                    warn!(asked, %error, "subscriptions could not be listed: none were listed before");
+                }
             }
-            Some(error) => debug!(%error, "subscriptions could not be listed again"),
+            Some(Failed { error, .. }) => debug!(%error, "subscriptions could not be listed again"),
             None if self.subscriptions_failed => info!("subscriptions are listed again"),
             None => {}
         }
-        self.subscriptions_failed = error.is_some();
+        self.subscriptions_failed = failed.is_some();
     }
 
     /// Asking for tenants came to this, where the attempt before came to that.

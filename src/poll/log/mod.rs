@@ -75,12 +75,17 @@ enum StateChange {
 }
 
 impl PollLog {
-    /// A hold that the vendor asked for is logged once.
-    pub(super) fn hold(&mut self, until: Option<SystemTime>) {
+    /// A hold that the vendor asked for is logged once. Something may have been answered before.
+    pub(super) fn hold(&mut self, until: Option<SystemTime>, was_answered: bool) {
         if let Some(until) = until
             && self.held_until.is_none_or(|before| before < until)
         {
-            warn!(until = %rfc3339::seconds(until), "AvePoint asked for no requests until then: numbers stay as they are");
+            let until = rfc3339::seconds(until);
+            if was_answered {
+                warn!(%until, "AvePoint asked for no requests until then: numbers stay as they are");
+            } else {
+                warn!(%until, "AvePoint asked for no requests until then: nothing was answered yet");
+            }
         }
         self.held_until = until;
     }
