@@ -174,6 +174,39 @@ fn a_file_that_is_no_text_is_refused_with_the_line() {
 }
 
 #[test]
+fn white_space_around_a_secret_and_an_id_is_no_part_of_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.yaml");
+    let rest = "customers: [{id: a}]\nproducts: all\n";
+    let secret = Credential::Secret(SecretSource::Inline(Secret::new("s3cret")));
+    fs::write(&path, format!("api: {{client_id: \" 1\", client_secret: \"\\uFEFF s3cret\\n\"}}\n{rest}"))
+        .expect("written");
+    let api = load(&path).expect("a good file").api;
+    assert_eq!((api.client_id.as_str(), &api.credential), ("1", &secret));
+    fs::write(&path, rest).expect("written");
+    let variable = |name: &str| match name {
+        "AVEPOINT_CLIENT_ID" => Some("1\n".to_owned()),
+        "AVEPOINT_CLIENT_SECRET" => Some("\ts3cret \r\n".to_owned()),
+        _ => None,
+    };
+    let api = Config::load_with(&path, &variable).expect("a good file").api;
+    assert_eq!((api.client_id.as_str(), &api.credential), ("1", &secret));
+}
+
+#[test]
+fn a_secret_file_that_is_too_large_is_refused_for_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("secret");
+    fs::write(&secret, vec![b'x'; 70_000]).expect("written");
+    let api = format!("api: {{client_id: \"1\", client_secret_file: {}}}\n", secret.display());
+    assert_eq!(
+        refusal(format!("{api}customers: [{{id: a}}]\nproducts: all\n")),
+        "x.yaml:1: api.client_secret_file: is not a secret file: expected one line of UTF-8 text in it, and it is larger \
+         than 64 KiB"
+    );
+}
+
+#[test]
 fn a_file_that_is_too_large_is_refused() {
     assert_eq!(refusal(vec![b'#'; (16 << 20) + 1]), "x.yaml: is larger than 16 MiB, too large for a configuration");
 }

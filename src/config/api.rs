@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::url::Url;
+use bounded_file::without_margins;
 use checked_yaml::value::{self, expected, number, positive, text};
 use checked_yaml::{Field, Key, Problems, Refused, file};
 use elements_api::{CertificateSource, Credential, Secret, SecretSource, Settings};
@@ -116,10 +117,10 @@ fn client_id(raw: &document::Api, around: Surroundings<'_>, problems: &mut Probl
     match (configured?, (around.variable)(CLIENT_ID_VARIABLE)) {
         (Some(_), Some(_)) => Err(problems.add(&key, several_sources(&["client_id", CLIENT_ID_VARIABLE]))),
         (Some(id), None) => {
-            doubts::of_client_id(&id, &key, problems);
+            doubts::of_client_id(&id, &raw.client_id, &key, problems);
             Ok(id)
         }
-        (None, Some(id)) => variable(CLIENT_ID_VARIABLE, id, problems),
+        (None, Some(id)) => variable(CLIENT_ID_VARIABLE, &id, problems),
         (None, None) => {
             Err(problems.add(&key, format!("is missing: write it here or set the variable {CLIENT_ID_VARIABLE}")))
         }
@@ -155,8 +156,11 @@ fn credential(
     let inline = problems.read(&api.then("client_secret"), &raw.client_secret, one_line);
     let file = problems
         .read(&api.then("client_secret_file"), &raw.client_secret_file, |field| file::secret(field, around.folder));
+    if let Ok(Some(secret)) = &inline {
+        doubts::of_secret(secret, "", &api.then("client_secret"), problems);
+    }
     if let Ok(Some(path)) = &file {
-        doubts::of_permissions(path, &api.then("client_secret_file"), problems);
+        doubts::of_secret_file(path, &api.then("client_secret_file"), problems);
     }
     let certificate = raw.certificate.as_ref().map(|raw| certificate(raw, around.folder, problems)).transpose();
     several?;
@@ -164,7 +168,7 @@ fn credential(
         (Some(secret), ..) => Ok(Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
         (_, Some(path), ..) => Ok(Credential::Secret(SecretSource::File(path))),
         (_, _, Some(certificate), _) => Ok(Credential::Certificate(certificate)),
-        (_, _, _, Some(secret)) => variable(CLIENT_SECRET_VARIABLE, secret, problems)
+        (_, _, _, Some(secret)) => variable(CLIENT_SECRET_VARIABLE, &secret, problems)
             .map(|secret| Credential::Secret(SecretSource::Inline(Secret::new(secret)))),
         _ => {
             let message = format!(
@@ -188,10 +192,13 @@ fn certificate(
     let cert_file = problems.read(&key("cert_file"), &raw.cert_file, |field| file::readable(field, folder));
     let key_file = problems.read(&key("key_file"), &raw.key_file, |field| file::readable(field, folder));
     // A certificate is public, and an archive of it holds the private key as well.
-    for (name, file) in [("pfx_file", &pfx_file), ("password_file", &password_file), ("key_file", &key_file)] {
+    for (name, file) in [("pfx_file", &pfx_file), ("key_file", &key_file)] {
         if let Ok(Some(path)) = file {
             doubts::of_permissions(path, &key(name), problems);
         }
+    }
+    if let Ok(Some(path)) = &password_file {
+        doubts::of_secret_file(path, &key("password_file"), problems);
     }
     match (pfx_file?, password_file?, cert_file?, key_file?) {
         (Some(pfx_file), password_file, None, None) => Ok(CertificateSource::Pfx { pfx_file, password_file }),
@@ -200,14 +207,17 @@ fn certificate(
     }
 }
 
+/// A line without the white space around it, which nobody means: a secret is the same wherever it comes from.
 fn one_line(field: &Field) -> Result<String, String> {
-    let text = text(field)?;
-    file::plain(text).map(|()| text.to_owned())
+    let line = without_margins(text(field)?);
+    file::plain(line).map(|()| line.to_owned())
 }
 
-fn variable(name: &str, value: String, problems: &mut Problems<'_>) -> Result<String, Refused> {
-    match file::plain(&value) {
-        Ok(()) => Ok(value),
+fn variable(name: &str, value: &str, problems: &mut Problems<'_>) -> Result<String, Refused> {
+    let line = without_margins(value);
+    doubts::of_variable(name, line, problems);
+    match file::plain(line) {
+        Ok(()) => Ok(line.to_owned()),
         Err(message) => Err(problems.add(&Key::root(), format!("the variable {name} {message}"))),
     }
 }

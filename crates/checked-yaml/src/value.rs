@@ -31,6 +31,11 @@ pub fn names_a_user(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
+/// Whether `text` holds a `${…}`, which some programs replace by the value of a variable.
+pub fn names_a_variable(text: &str) -> bool {
+    text.split_once("${").is_some_and(|(_, rest)| rest.contains('}'))
+}
+
 /// The refusal of a value that is not `what`.
 pub fn expected<T>(what: &str, found: &Field) -> Result<T, String> {
     Err(match found {
