@@ -228,12 +228,15 @@ async fn a_429_holds_back_every_request_at_the_vendors_door() {
 async fn of_numbers_that_never_were_nobody_says_that_they_stay() {
     let simulator = Simulator::start(world()).await.unwrap();
     simulator.inject(Rule::on(Operation::Subscriptions, Effect::status(StatusCode::FORBIDDEN)));
-    simulator.inject(Rule::on(Operation::Overview, Effect::throttled(3600)));
-    let yaml = Yaml::new(&simulator).and("subscriptions: {enabled: true}\n");
-    let exporter = Exporter::start(&Folder::new(&yaml)).await;
-    exporter.until_logged("AvePoint asked for no requests until then: nothing was answered yet").await;
+    let yaml = Yaml::new(&simulator);
+    let exporter = Exporter::start(&Folder::new(&yaml.clone().and("subscriptions: {enabled: true}\n"))).await;
     let failed = exporter.until_logged("subscriptions could not be listed").await;
     assert!(failed.contains("none were listed before") && failed.contains("asked=\"c-1, c-2\""), "{failed}");
+    exporter.stop().await;
+
+    simulator.inject(Rule::on(Operation::Overview, Effect::throttled(3600)));
+    let exporter = Exporter::start(&Folder::new(&yaml)).await;
+    exporter.until_logged("AvePoint asked for no requests until then: nothing was answered yet").await;
     let page = exporter.get("/").await.body;
     assert!(page.contains("It answered 429 with Retry-After. Nothing was answered yet."), "{page}");
     exporter.stop().await;

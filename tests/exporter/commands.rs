@@ -74,8 +74,67 @@ fn check_warns_of_what_is_legal_and_probably_wrong() {
     );
     let Ended { stdout, .. } = check();
     assert!(stdout.contains("exporter.yaml:1: api.client_secret: every user may read this file"), "{stdout}");
-    assert!(stdout.contains("exporter.yaml:1: api.client_id: begins or ends with a blank"), "{stdout}");
+    assert!(
+        stdout.contains("exporter.yaml:1: api.client_id: begins or ends with a blank, which is left out"),
+        "{stdout}"
+    );
     assert!(!stdout.contains("s3cret"), "{stdout}");
+}
+
+#[test]
+fn check_warns_of_what_is_in_a_secret_and_cannot_be_meant_wherever_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "s3\u{200b}cret${OTHER}\n").unwrap();
+    fs::set_permissions(folder.path().join("secret"), Permissions::from_mode(0o600)).unwrap();
+    let check = |api: &str, variable: Option<&str>| {
+        let rest = "customers: [{id: 11111111-2222-4333-8444-555555555555}]\nproducts: all\n";
+        let path = folder.path().join("exporter.yaml");
+        fs::write(&path, format!("api:\n  client_id: 11111111-2222-4333-8444-555555555555\n{api}{rest}")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let mut command = binary();
+        command.arg("check").current_dir(folder.path());
+        variable.iter().for_each(|value| _ = command.env("AVEPOINT_CLIENT_SECRET", value));
+        let Ended { code, stdout, .. } = Ended::of(&mut command);
+        assert!(code == Some(0) && !stdout.contains("s3"), "{stdout}");
+        let warnings = stdout.lines().filter_map(|line| line.strip_prefix("warning: exporter.yaml:"));
+        warnings.filter(|warning| !warning.contains("secret_file: every")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unseen = "holds U+200B, which nobody sees and AvePoint is sent as well: remove it";
+    let unexpanded = "holds `${…}`, and nothing expands variables in it: write the value itself";
+    assert_eq!(
+        check("  client_secret_file: secret\n", None),
+        [3, 3]
+            .into_iter()
+            .zip([unexpanded, unseen])
+            .map(|(line, what)| { format!("{line}: api.client_secret_file: the file {what}") })
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(check("  client_secret: \"s3\\u200Bcret\"\n", None), [format!("3: api.client_secret: {unseen}")]);
+    let variable = " the variable AVEPOINT_CLIENT_SECRET";
+    let found = check("", Some("${OTHER} s3\u{200b}cret"));
+    assert_eq!(found, [format!("{variable} {unexpanded}"), format!("{variable} {unseen}")]);
+    assert_eq!(check("", Some(" s3cret for us \n")), [""; 0], "white space around it is no part of it");
+}
+
+#[test]
+fn no_path_in_a_message_moves_the_cursor_of_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("\u{1b}[31m\n");
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("state.json.lock"), "").unwrap();
+    let yaml = "api: {client_id: \"1\", client_secret: s3cret}\ncustomers: [{id: a}]\nproducts: all\n\
+                expected_seats_file: bill.csv\n";
+    for (text, file, part) in [
+        ("x: 1\n", "exporter.yaml", "exporter.yaml:1: \"x\" is an unknown key"),
+        (yaml, "exporter.yaml", "bill.csv cannot be read"),
+        (yaml, "missing.yaml", "missing.yaml: cannot be read"),
+    ] {
+        fs::write(odd.join("exporter.yaml"), text).unwrap();
+        let Ended { stdout, stderr, .. } = Ended::of(binary().arg("--config.file").arg(odd.join(file)).arg("check"));
+        let said = format!("{stdout}{stderr}");
+        assert!(said.contains(r"/\u{1b}[31m\u{a}/") && said.contains(part), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
 }
 
 #[tokio::test]

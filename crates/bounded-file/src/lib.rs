@@ -21,6 +21,7 @@
 #![warn(missing_docs)]
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,22 @@ fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {shown}")));
     }
     Ok(bytes)
+}
+
+/// A path for a message: of one line, and without what a terminal obeys. It is never quoted.
+///
+/// ```
+/// use std::path::Path;
+///
+/// assert_eq!(bounded_file::shown(Path::new("/it's/\x1b[31m\n")).to_string(), r"/it's/\u{1b}[31m\u{a}");
+/// ```
+pub fn shown(path: &Path) -> impl Display {
+    let escaped = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') || c.is_control();
+    let mut shown = String::new();
+    for c in path.to_string_lossy().chars() {
+        if escaped(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// A file's text without the byte order mark and the white space at its ends, which editors and `echo` add and nobody

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::field::Field;
 use crate::line::{Key, Lines, of_document};
+use crate::value::names_a_variable;
 
 /// A file that was refused. Its text has one problem a line, as `file:line: key: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +149,7 @@ impl<'t> Problems<'t> {
         if !field.is_given() {
             return Ok(None);
         }
-        if names_a_variable(field) {
+        if matches!(field, Field::Text(text) if names_a_variable(text)) {
             self.doubt(key.clone(), "holds `${…}`, and nothing expands variables in this file: write the value itself");
         }
         parse(field).map(Some).map_err(|message| self.add(key, message))
@@ -226,17 +227,12 @@ impl Error {
     }
 }
 
-fn names_a_variable(field: &Field) -> bool {
-    let Field::Text(text) = field else { return false };
-    text.split_once("${").is_some_and(|(_, rest)| rest.contains('}'))
-}
-
 const fn by_line(problem: &Problem) -> (bool, Option<usize>) {
     (problem.line.is_none(), problem.line)
 }
 
 fn shown(file: &Path, problems: &[Problem], omitted: usize) -> Vec<String> {
-    let file = file.display();
+    let file = bounded_file::shown(file);
     let mut lines: Vec<String> = problems.iter().map(|problem| line(&file, problem)).collect();
     if omitted > 0 {
         lines.push(format!("{file}: and {omitted} more"));

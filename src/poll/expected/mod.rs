@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bounded_file::LARGEST;
+use bounded_file::{LARGEST, shown};
 use elements_api::{CustomerId, Excerpt, ProductType};
 use exporter_web::settle::Settling;
 use tracing::{info, warn};
@@ -31,9 +31,9 @@ pub struct ExpectedSeatsFile {
 impl ExpectedSeatsFile {
     /// Reads the file at `path`. It blocks its thread meanwhile.
     pub fn read(path: &Path) -> Self {
-        let shown = Excerpt::of(path.display());
-        let bytes = bounded_file::read(path, LARGEST).map_err(|error| format!("{shown} cannot be read: {error}"));
-        let rows = bytes.and_then(|bytes| rows::parse(&bytes).map_err(|refusal| format!("{shown}:{refusal}")));
+        let name = Excerpt::of(shown(path));
+        let bytes = bounded_file::read(path, LARGEST).map_err(|error| format!("{name} cannot be read: {error}"));
+        let rows = bytes.and_then(|bytes| rows::parse(&bytes).map_err(|refusal| format!("{name}:{refusal}")));
         Self { path: path.to_owned(), rows: rows.map(Arc::from) }
     }
 
@@ -105,7 +105,7 @@ impl Expected {
     fn take(&mut self, file: ExpectedSeatsFile) {
         match &file.rows {
             Ok(rows) => {
-                info!(file = %file.path.display(), rows = rows.len(), "the expected seats were read");
+                info!(file = %shown(&file.path), rows = rows.len(), "the expected seats were read");
                 self.read = Some((file.path.clone(), rows.clone()));
                 self.remembered.clear();
             }

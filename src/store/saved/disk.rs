@@ -97,7 +97,7 @@ impl Disk {
     /// It is the same at every save, and so worth a word at the first one alone.
     fn tell(&mut self, inability: Inability, path: &Path) {
         if self.told.insert(inability) {
-            tracing::warn!("the state file {}: {inability}", path.display());
+            tracing::warn!("the state file {}: {inability}", bounded_file::shown(path));
         }
     }
 }

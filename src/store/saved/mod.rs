@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bounded_file::shown;
 use elements_api::{Account, CustomerId, Excerpt, ListedCustomer, Platform, Seats};
 
 use self::checksum::Summed;
@@ -68,21 +69,21 @@ pub struct StateFile {
 /// Why nothing can be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("another exporter uses the state file {}: stop it, or give each its own state_file", .path.display())]
+    #[error("another exporter uses the state file {}: stop it, or give each its own state_file", shown(.path))]
     InUse { path: PathBuf },
-    #[error("the state file {} is a folder or a device: name a plain file in state_file", .path.display())]
+    #[error("the state file {} is a folder or a device: name a plain file in state_file", shown(.path))]
     NotAFile { path: PathBuf },
     #[error(
         "the state file {} is not written: it would be larger than {} MiB, and could not be read again; what was saved \
          before stays there",
-        .path.display(),
+        shown(.path),
         MAX_BYTES >> 20
     )]
     TooLarge { path: PathBuf },
     #[error(
         "cannot {action} the state file {}: {problem}; until its folder is writable and has room, a restart forgets \
          the latest numbers",
-        .path.display()
+        shown(.path)
     )]
     Io { action: &'static str, path: PathBuf, problem: io::Error },
 }
@@ -115,11 +116,11 @@ impl StateFile {
         }
         let mut saved = file.read().unwrap_or_else(|unusable| {
             let quarantine = paths::quarantine(&file.path, unusable.name(), now);
-            let shown = format!("the state file {} {unusable}: nothing is restored", file.path.display());
+            let said = format!("the state file {} {unusable}: nothing is restored", shown(&file.path));
             file.quarantine = Some(quarantine.clone());
             match file.make_way() {
-                Ok(()) => tracing::warn!("{shown}; it is kept as {}", quarantine.display()),
-                Err(error) => tracing::warn!("{shown}; {error}"),
+                Ok(()) => tracing::warn!("{said}; it is kept as {}", shown(&quarantine)),
+                Err(error) => tracing::warn!("{said}; {error}"),
             }
             Saved::default()
         });

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use bounded_file::shown;
+
 use crate::excerpt::Excerpt;
 use crate::wall_clock;
 
@@ -10,7 +12,7 @@ use crate::wall_clock;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
     /// The file of additional authorities cannot be used.
-    #[error("api.ca_file {}: {problem}", .file.display())]
+    #[error("api.ca_file {}: {problem}", shown(.file))]
     CaFile {
         /// The file.
         file: PathBuf,
@@ -35,7 +37,7 @@ pub enum SetupError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// A file cannot be read.
-    #[error("cannot read {}: {problem}", .file.display())]
+    #[error("cannot read {}: {problem}", shown(.file))]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -43,13 +45,13 @@ pub enum CredentialError {
         problem: String,
     },
     /// The file of the client secret is empty.
-    #[error("{} is empty: it must hold the client secret", .file.display())]
+    #[error("{} is empty: it must hold the client secret", shown(.file))]
     Empty {
         /// The file.
         file: PathBuf,
     },
     /// A file holds something else.
-    #[error("{} must hold {expected}", .file.display())]
+    #[error("{} must hold {expected}", shown(.file))]
     Malformed {
         /// The file.
         file: PathBuf,
@@ -57,19 +59,19 @@ pub enum CredentialError {
         expected: &'static str,
     },
     /// The archive's password is another one.
-    #[error("the password does not open {}; see api.certificate.password_file", .file.display())]
+    #[error("the password does not open {}; see api.certificate.password_file", shown(.file))]
     WrongPassword {
         /// The archive.
         file: PathBuf,
     },
     /// The vendor takes no other keys.
-    #[error("the private key in {} is not an RSA key of 2048 bits or more, which the vendor requires", .file.display())]
+    #[error("the private key in {} is not an RSA key of 2048 bits or more, which the vendor requires", shown(.file))]
     NotRsa {
         /// The file of the key.
         file: PathBuf,
     },
     /// Certificate and key are not a pair.
-    #[error("the private key in {} does not belong to the certificate in {}", .key.display(), .certificate.display())]
+    #[error("the private key in {} does not belong to the certificate in {}", shown(.key), shown(.certificate))]
     KeyMismatch {
         /// The file of the certificate.
         certificate: PathBuf,
@@ -77,7 +79,7 @@ pub enum CredentialError {
         key: PathBuf,
     },
     /// The certificate's time is over.
-    #[error("the certificate in {} expired at {}: renew it", .file.display(), wall_clock::shown(*.since))]
+    #[error("the certificate in {} expired at {}: renew it", shown(.file), wall_clock::shown(*.since))]
     Expired {
         /// The file of the certificate.
         file: PathBuf,
@@ -87,7 +89,7 @@ pub enum CredentialError {
     /// The certificate's time has not begun.
     #[error(
         "the certificate in {} is not valid before {}: is this machine's clock right?",
-        .file.display(),
+        shown(.file),
         wall_clock::shown(*.from)
     )]
     NotYetValid {

@@ -28,7 +28,7 @@ pub(crate) enum Rejected {
     /// It may be what is left of a file that is just being written, or of one whose writer gave up.
     #[error(
         "{}: without {lost} it would protect less than before; if that is intended, restart the exporter",
-        .file.display()
+        bounded_file::shown(.file)
     )]
     ProtectsLess { file: PathBuf, lost: String },
 }
