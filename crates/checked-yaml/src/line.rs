@@ -76,7 +76,7 @@ impl fmt::Display for Key {
                 Step::Name(name) => {
                     f.write_str(if position == 0 { "" } else { "." })?;
                     // Whoever writes a file may write anything there, and a terminal obeys some of it.
-                    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+                    let is_plain = name.chars().all(|c| c.is_ascii_graphic() || c.is_alphanumeric());
                     if is_plain { f.write_str(name)? } else { write!(f, "{name:?}")? }
                 }
             }
@@ -383,6 +383,7 @@ mod tests {
         for text in ["", "api", "api.certificate.pfx_file", "customers[2].products[0]"] {
             assert_eq!(parse(text).to_string(), text);
         }
+        assert_eq!(Key::of("a b").then("\u{1b}[31m").to_string(), r#""a b"."\u{1b}[31m""#);
     }
 
     #[test]
