@@ -118,9 +118,7 @@ struct Loaded {
 fn load(source: &Source, options: &Options) -> Result<Loaded> {
     let web_config = options.web_config_file.as_deref().map(WebConfig::load).transpose();
     match (load_config(source), web_config) {
-        (Ok((config, (client, hold), doubts)), Ok(web_config)) => {
-            Ok(Loaded { config, client, hold, web_config, doubts })
-        }
+        (Ok(loaded), Ok(web_config)) => Ok(Loaded { web_config, ..loaded }),
         (Err(error), Ok(_)) => Err(error),
         (Ok(_), Err(error)) => Err(error.into()),
         (Err(error), Err(web_error)) => bail!("{error:#}\n{web_error}"),
@@ -128,13 +126,13 @@ fn load(source: &Source, options: &Options) -> Result<Loaded> {
 }
 
 /// Unlike the daemon, which goes on without, it refuses a certificate that is out of its time.
-fn load_config(source: &Source) -> Result<(Config, (Arc<Client>, Arc<Hold>), Vec<String>)> {
+fn load_config(source: &Source) -> Result<Loaded> {
     let (config, mut doubts) = source.load_with_doubts()?;
     let now = SystemTime::now();
     let expires = check_credential(&config.api, now).map_err(LoadError::Credential)?;
     doubts.extend(expires.and_then(|expires| expires_soon(expires, now)));
-    let client = client(&config)?;
-    Ok((config, client, doubts))
+    let (client, hold) = client(&config)?;
+    Ok(Loaded { config, client, hold, web_config: None, doubts })
 }
 
 /// Time enough to have a certificate renewed, as the shipped alert has it.
@@ -184,7 +182,9 @@ async fn ask_each(
             Err(label) => left.push(label),
         }
     }
-    outcomes.values_mut().for_each(|labels| labels.sort());
+    for labels in outcomes.values_mut() {
+        labels.sort();
+    }
     left.sort();
     (outcomes, left)
 }

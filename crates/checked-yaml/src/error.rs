@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::field::Field;
-use crate::line::{Key, Lines, of_document};
+use crate::key::Key;
+use crate::line::{Lines, of_document};
 use crate::value::names_a_variable;
 
 /// A file that was refused. Its text has one problem a line, as `file:line: key: message`.

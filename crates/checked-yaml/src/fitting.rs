@@ -14,7 +14,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::error::Problems;
-use crate::line::Key;
+use crate::key::Key;
 use crate::name::Name;
 use crate::value::quoted;
 

@@ -48,6 +48,7 @@ mod error;
 mod field;
 pub mod file;
 mod fitting;
+mod key;
 mod line;
 mod name;
 mod shape;
@@ -55,5 +56,5 @@ pub mod value;
 
 pub use error::{Error, Problem, Problems, Refused};
 pub use field::Field;
-pub use line::Key;
+pub use key::Key;
 pub use shape::parse;

@@ -4,9 +4,8 @@
 //! fail on purpose at what is looked for, and go on behind it. It is read once for all keys, since to load a large one takes
 //! its time.
 
-use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{
@@ -14,76 +13,7 @@ use serde::de::{
     Visitor,
 };
 
-/// The way from the root of a document to one of its keys or entries, such as `customers[2].id`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Key(Vec<Step>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Step {
-    Name(String),
-    Index(usize),
-}
-
-impl Key {
-    /// The whole document.
-    pub fn root() -> Self {
-        Self::default()
-    }
-
-    /// A key at the top of the document.
-    pub fn of(name: &str) -> Self {
-        Self::root().then(name)
-    }
-
-    /// The key `name` inside this one.
-    #[must_use]
-    pub fn then(&self, name: &str) -> Self {
-        self.with(Step::Name(name.to_owned()))
-    }
-
-    /// The entry `index` of this one, counted from 0.
-    #[must_use]
-    pub fn at(&self, index: usize) -> Self {
-        self.with(Step::Index(index))
-    }
-
-    /// Whether it is in the section `name`, or that section itself.
-    pub(crate) fn is_under(&self, name: &str) -> bool {
-        matches!(self.0.first(), Some(Step::Name(first)) if first == name)
-    }
-
-    /// Whether it is one of them, or in one of them.
-    pub(crate) fn is_in_any(&self, keys: &HashSet<Key>) -> bool {
-        !keys.is_empty() && (0..=self.0.len()).any(|length| keys.contains(&self.0[..length]))
-    }
-
-    fn with(&self, step: Step) -> Self {
-        Self(self.0.iter().cloned().chain([step]).collect())
-    }
-}
-
-impl Borrow<[Step]> for Key {
-    fn borrow(&self) -> &[Step] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Name(name) => {
-                    f.write_str(if position == 0 { "" } else { "." })?;
-                    // Whoever writes a file may write anything there, and a terminal obeys some of it.
-                    let is_plain = name.chars().all(|c| c.is_ascii_graphic() || c.is_alphanumeric());
-                    if is_plain { f.write_str(name)? } else { write!(f, "{name:?}")? }
-                }
-            }
-        }
-        Ok(())
-    }
-}
+use crate::key::{Key, Step};
 
 /// The lines of keys, counted from 1.
 #[derive(Debug, Default)]
@@ -92,7 +22,7 @@ pub(crate) struct Lines<'k>(HashMap<&'k [Step], Vec<usize>>);
 impl<'k> Lines<'k> {
     /// Those of `keys` and of all around them, as far as they are in `text`.
     pub(crate) fn of(text: &str, keys: impl IntoIterator<Item = &'k Key>) -> Self {
-        let mut ways: Vec<_> = keys.into_iter().map(|key| key.0.as_slice()).filter(|way| !way.is_empty()).collect();
+        let mut ways: Vec<_> = keys.into_iter().map(Key::steps).filter(|way| !way.is_empty()).collect();
         let search = Search::default();
         while !ways.is_empty() {
             let walk = Walk { ways: ways.clone(), depth: 0, is_entry: false, search: &search };
@@ -108,12 +38,12 @@ impl<'k> Lines<'k> {
 
     /// The line of `key`, or else of the nearest thing around it that is there.
     pub(crate) fn nearest(&self, key: &Key) -> Option<usize> {
-        (1..=key.0.len()).rev().find_map(|length| self.0.get(&key.0[..length])?.first().copied())
+        (1..=key.steps().len()).rev().find_map(|length| self.0.get(&key.steps()[..length])?.first().copied())
     }
 
     /// The line where `key` is written for the second time.
     pub(crate) fn second(&self, key: &Key) -> Option<usize> {
-        self.0.get(key.0.as_slice())?.get(1).copied().or_else(|| self.nearest(key))
+        self.0.get(key.steps())?.get(1).copied().or_else(|| self.nearest(key))
     }
 }
 
@@ -362,28 +292,11 @@ fn line_in(error: &impl fmt::Display) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Reads what `Display` wrote.
-    fn parse(text: &str) -> Key {
-        text.split(['.', '[']).filter(|step| !step.is_empty()).fold(Key::root(), |key, step| {
-            match step.strip_suffix(']').and_then(|index| index.parse().ok()) {
-                Some(index) => key.at(index),
-                None => key.then(step),
-            }
-        })
-    }
+    use crate::key::tests::parse;
 
     fn line(text: &str, key: &str) -> Option<usize> {
         let key = parse(key);
         Lines::of(text, [&key]).nearest(&key)
-    }
-
-    #[test]
-    fn a_key_is_parsed_as_it_is_shown() {
-        for text in ["", "api", "api.certificate.pfx_file", "customers[2].products[0]"] {
-            assert_eq!(parse(text).to_string(), text);
-        }
-        assert_eq!(Key::of("a b").then("\u{1b}[31m").to_string(), r#""a b"."\u{1b}[31m""#);
     }
 
     #[test]

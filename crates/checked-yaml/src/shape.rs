@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
 
 use crate::error::{Problem, Problems, Refused};
 use crate::fitting::{At, Fitting};
-use crate::line::Key;
+use crate::key::Key;
 
 /// Reads the shape of `text`; `None` if it holds nothing but comments. What does not fit is a problem, and as good as
 /// not there: an unknown key, a key that appears twice, a section that is no mapping. Unknown keys in one of the

@@ -110,7 +110,7 @@ impl Expected {
                 self.remembered.clear();
             }
             Err(error) if self.read.is_some() => {
-                warn!(error, "the expected seats were not read: they stay as they were")
+                warn!(error, "the expected seats were not read: they stay as they were");
             }
             Err(error) => warn!(error, "the expected seats were not read: none are expected until they can be"),
         }
