@@ -158,10 +158,14 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 Ok(None) if is_first => return self.arrive(Arrival::Empty),
                 Ok(None) => break,
                 Err(error) => {
-                    let arrival = self.search.arrival.take();
-                    let Some(Arrival::Name(name)) = arrival else { return Err(self.lose(&self.ways, error)) };
                     let line = line_in(&error);
-                    own_line = own_line.or(line);
+                    if is_first {
+                        self.note(&self.ways, self.depth, line);
+                        own_line = line;
+                    }
+                    let arrival = self.search.arrival.take();
+                    // A key may be anything, and what is no text is not passed.
+                    let Some(Arrival::Name(name)) = arrival else { return Err(self.lose(&self.ways, error)) };
                     let found = self.inside(|step| matches!(step, Step::Name(next) if *next == name));
                     // Of a key that is there twice, the first one counts.
                     if self.note(&found, self.depth + 1, line) {
@@ -172,7 +176,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
             is_first = false;
             map.next_value_seed(Walk { ways: inside, depth: self.depth + 1, is_entry: false, ..self })?;
         }
-        self.search.entry.set(own_line.filter(|_| self.is_entry));
+        self.search.entry.set(own_line);
         Ok(())
     }
 
@@ -192,17 +196,27 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 Ok(Some(())) => self.search.entry.take(),
                 Ok(None) if is_first => return self.arrive(Arrival::Empty),
                 Ok(None) => break,
-                Err(error) => match self.search.arrival.take() {
-                    Some(Arrival::Scalar) => line_in(&error),
-                    Some(Arrival::Empty) => {
-                        self.note(&inside, self.depth + 1, line_in(&error));
-                        return Err(self.lose(&inside, error));
+                Err(error) => {
+                    let line = line_in(&error);
+                    let arrival = self.search.arrival.take();
+                    if let Some(Arrival::Scalar) = arrival {
+                        line
+                    } else {
+                        if let Some(Arrival::Empty) = arrival {
+                            self.note(&inside, self.depth + 1, line);
+                        }
+                        if is_first {
+                            self.note(&self.ways, self.depth, line);
+                        }
+                        return Err(self.lose(if inside.is_empty() { &self.ways } else { &inside }, error));
                     }
-                    _ => return Err(self.lose(&inside, error)),
-                },
+                }
             };
             self.note(&inside, self.depth + 1, line);
-            own_line = own_line.or(line.filter(|_| is_first));
+            if is_first {
+                self.note(&self.ways, self.depth, line);
+                own_line = line;
+            }
         }
         self.search.entry.set(own_line);
         Ok(())
