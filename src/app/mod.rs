@@ -100,8 +100,15 @@ impl App {
         let observer = WebObserver::new(&sources, telemetry_path.clone());
         let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
         let server = Server::bind(web, routes, observer).await?;
-        let (keeper_too, status_too, holds) = (keeper.clone(), status.clone(), Holds::default());
-        let reloader = Reloader { source, followed, plans, keeper: keeper_too, status: status_too, holds, requests };
+        let reloader = Reloader {
+            source,
+            followed,
+            plans,
+            keeper: keeper.clone(),
+            status: status.clone(),
+            holds: Holds::default(),
+            requests,
+        };
         Ok(Self { server, poller, keeper, reloader, store, status })
     }
 

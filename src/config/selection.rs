@@ -50,7 +50,7 @@ fn platforms(field: &Field, problems: &mut Problems<'_>) -> Result<Vec<Platform>
     };
     let platform = |field: &Field| {
         let name = text(field)?;
-        no_word_for_all(name, "tenants.platforms")?;
+        no_word_for_all(name, "platforms")?;
         Platform::parse(name).ok_or_else(|| format!("{} is no platform; write one of {names}", quoted(name)))
     };
     Ok(distinct(platforms, &key, problems, (platform, |_, _, _| ()), Platform::to_string))
@@ -147,24 +147,21 @@ fn products(field: &Field, key: &Key, problems: &mut Problems<'_>) -> Result<Opt
     if list.is_empty() {
         return Err(problems.add(key, format!("is empty: expected {what}")));
     }
-    let product = |field: &Field| match field {
-        Field::Text(name) => no_word_for_all(name, &key.to_string()).and_then(|()| product(field)),
+    let entry = |field: &Field| match field {
+        Field::Text(name) => no_word_for_all(name, "products").and_then(|()| product(field)),
         _ => product(field),
     };
     let doubt = |product: &ProductType, key: &Key, problems: &mut Problems<'_>| {
         doubts::of_product(*product, key, problems);
     };
-    let products = distinct(list, key, problems, (product, doubt), |product| product.label().into_owned());
+    let products = distinct(list, key, problems, (entry, doubt), |product| product.label().into_owned());
     Ok(Some(ProductList::Listed(products)))
 }
 
 /// In a list, `all` is one of many names.
 fn no_word_for_all(name: &str, key: &str) -> Result<(), String> {
     if name.trim().eq_ignore_ascii_case("all") {
-        return Err(format!(
-            "the word all stands for a whole list: write `{key}: all`",
-            key = key.rsplit('.').next().unwrap_or(key)
-        ));
+        return Err(format!("the word all stands for a whole list: write `{key}: all`"));
     }
     Ok(())
 }

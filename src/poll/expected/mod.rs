@@ -74,9 +74,14 @@ impl Expected {
             None => *self = Self::default(),
             Some(file) if self.file.as_ref().is_some_and(|known| *known.known() == file) => self.follow(file),
             // It may be written just now: this is a look like any other.
-            Some(file) if self.read.as_ref().is_some_and(|(path, _)| *path == file.path) => _ = self.found(file),
+            Some(file) if self.follows_what_it_read(&file.path) => _ = self.found(file),
             Some(file) => self.take(file),
         }
+    }
+
+    fn follows_what_it_read(&self, path: &Path) -> bool {
+        self.file.as_ref().is_some_and(|file| file.known().path == path)
+            && self.read.as_ref().is_some_and(|(read, _)| read == path)
     }
 
     /// Looks at the file again. Whether that changes anything.
@@ -197,6 +202,15 @@ mod tests {
         expected.adopt(Some(bill(1)));
         expected.adopt(Some(bill(1)));
         assert_eq!(state(&expected), (vec![1], Some(true)));
+    }
+
+    #[test]
+    fn a_reload_that_names_another_file_is_taken_at_once_and_so_is_the_way_back() {
+        let mut expected = by(bill(1));
+        expected.adopt(Some(ExpectedSeatsFile { path: "other.csv".into(), ..file("x") }));
+        assert_eq!(state(&expected), (vec![1], Some(false)));
+        expected.adopt(Some(bill(2)));
+        assert_eq!(state(&expected), (vec![2], Some(true)));
     }
 
     #[test]
