@@ -188,7 +188,11 @@ fn no_formula(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::testing::cases;
 
     const COLUMNS: [&str; 2] = ["name", "seats"];
 
@@ -217,6 +221,46 @@ mod tests {
     fn an_empty_list_is_an_array_or_a_header() {
         assert_eq!(written(Form::Json, []), "[]\n");
         assert_eq!(written(Form::Csv, []), "name,seats\n");
+    }
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        #[test]
+        fn a_reader_of_csv_gets_each_text_back_and_no_formula(
+            names in vec("(\\PC|[=+@;|,\"'\\t\\r\\n -]){0,20}", 1..4),
+        ) {
+            let mut bytes = Vec::new();
+            let rows = names.iter().map(|name| [Cell::from(name.as_str()), Cell::Number(-1)]);
+            write(&mut bytes, Form::Csv, COLUMNS, rows).unwrap();
+            let mut reader = csv::Reader::from_reader(bytes.as_slice());
+            let read: Vec<_> = reader.records().map(Result::unwrap).collect();
+            prop_assert_eq!(read.len(), names.len());
+            for (record, name) in read.iter().zip(&names) {
+                prop_assert_eq!(&record[1], "-1");
+                prop_assert!(!record[0].starts_with(FORMULA));
+                // Only quotes were added, and only before what begins a formula.
+                let mut left = name.chars().peekable();
+                let mut shown = record[0].chars().peekable();
+                while let Some(c) = shown.next() {
+                    if left.peek() == Some(&c) {
+                        left.next();
+                    } else {
+                        prop_assert!(c == '\'' && shown.peek().is_some_and(|next| FORMULA.contains(next)));
+                    }
+                }
+                prop_assert!(left.next().is_none());
+            }
+        }
+
+        #[test]
+        fn a_reader_of_json_gets_each_text_back(names in vec(any::<String>(), 0..4)) {
+            let mut bytes = Vec::new();
+            write(&mut bytes, Form::Json, COLUMNS, names.iter().map(|name| [Cell::from(name.as_str()), Cell::Nothing])).unwrap();
+            let read: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+            let read: Vec<_> = read.iter().map(|row| row["name"].as_str().unwrap()).collect();
+            prop_assert_eq!(read, names);
+        }
     }
 
     #[test]

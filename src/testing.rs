@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use tokio::time::Instant;
 
 use elements_api::{
@@ -13,6 +14,13 @@ use elements_api::{
 
 use crate::status::{Cycle, CycleTargets, Status};
 use crate::store::{Clock, Customer, ExpectedFile, Freshness, Label, Now, StoreWriter, Target, WatchedCustomer};
+
+/// For a property that must hold whatever comes: the same cases in each run, or others with the variable `PROPTEST_CASES`.
+pub(crate) fn cases(number: u32) -> ProptestConfig {
+    let fixed = ProptestConfig { cases: number, rng_seed: RngSeed::Fixed(2048), ..ProptestConfig::default() };
+    let config = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default() } else { fixed };
+    ProptestConfig { failure_persistence: None, ..config }
+}
 
 pub(crate) const INTERVAL: Duration = Duration::from_mins(15);
 

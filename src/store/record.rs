@@ -173,8 +173,11 @@ impl KnownTarget {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::testing::{answer, now};
+    use crate::testing::{answer, cases, now};
 
     const FRESHNESS: Freshness = Freshness {
         stale_after: Duration::from_secs(100),
@@ -207,6 +210,56 @@ mod tests {
             billed: false,
             expected: None,
             record: Record { answer, last_seats: Some(number(5)), ..Record::default() },
+        }
+    }
+
+    fn outcome() -> impl Strategy<Value = Result<Answer, Reason>> {
+        prop_oneof![
+            4 => (0_u64..4).prop_map(|seats| Ok(answer(seats))),
+            1 => Just(Ok(Answer::NotFound)),
+            2 => Just(Err(Reason::Timeout)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        #[test]
+        fn the_last_change_is_between_the_last_two_numbers_that_differ(
+            outcomes in vec((0_u64..90, outcome(), any::<bool>()), 0..24),
+        ) {
+            let mut record = Record::default();
+            let mut second = 0;
+            // When each number was answered. Answers without one, before the first of them, were nothing, and nothing is 0.
+            let mut numbers: Vec<(u64, u64)> = Vec::new();
+            let mut last: Option<(u64, Option<u64>)> = None;
+            for (wait, outcome, restarts) in outcomes {
+                second += wait;
+                record.take(outcome, now(second));
+                if let Ok(answer) = outcome {
+                    let seats = answer.seats().map(Seats::get);
+                    last = Some((second, seats));
+                    if numbers.is_empty() && seats.is_none() {
+                        numbers.push((0, second));
+                    }
+                    numbers.extend(seats.map(|seats| (seats, second)));
+                }
+                if restarts {
+                    record = record.lasting();
+                }
+            }
+            let changes = numbers.windows(2).filter(|pair| pair[0].0 != pair[1].0);
+            let change = changes.last().map(|pair| (pair[0].0, now(pair[1].1).wall));
+            prop_assert_eq!(record.change.map(|change| (change.previous.get(), change.at)), change);
+            prop_assert_eq!(record.had_seats(), numbers.iter().any(|(seats, _)| *seats > 0));
+
+            // A number is shown while it is fresh and the last answer has it, and never else.
+            let target = KnownTarget { listed: true, billed: false, expected: None, record };
+            for later in [0, 100, 101] {
+                let shown = target.seats(now(second + later), FRESHNESS).map(Seats::get);
+                let fresh = last.filter(|(at, _)| second + later - at <= 100);
+                prop_assert_eq!(shown, fresh.and_then(|(_, seats)| seats));
+            }
         }
     }
 

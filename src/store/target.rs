@@ -81,13 +81,35 @@ impl fmt::Debug for Label {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::testing::cases;
 
     #[test]
     fn labels_are_cut_between_characters() {
         let long = format!("x{}", "é".repeat(300));
         assert_eq!(Label::from(long.as_str()).as_str().len(), 199);
         assert_eq!(Label::from("short").as_str(), "short");
+    }
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        #[test]
+        fn a_label_is_a_beginning_of_the_text_on_one_line(text in "(\\PC|[\\x00-\\x20\\u{7f}-\\u{a0}\\u{2027}-\\u{202a}🦀é]){0,230}") {
+            let label = Label::from(text.as_str());
+            prop_assert!(label.as_str().len() <= Label::MAX_BYTES);
+            prop_assert!(!label.as_str().contains(breaks_lines));
+            let characters = label.as_str().chars().zip(text.chars());
+            let same = |(shown, given): (char, char)| shown == given || shown == ' ' && breaks_lines(given);
+            prop_assert!(characters.map(same).all(|same| same));
+            // Nothing is cut that had room.
+            let next = text.chars().nth(label.as_str().chars().count());
+            let kept: usize = text.chars().take(label.as_str().chars().count()).map(char::len_utf8).sum();
+            prop_assert!(next.is_none_or(|next| kept + next.len_utf8() > Label::MAX_BYTES));
+            prop_assert_eq!(Label::from(label.as_str()), label);
+        }
     }
 
     #[test]

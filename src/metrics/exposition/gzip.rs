@@ -103,7 +103,11 @@ fn store(out: &mut Vec<u8>, block: &[u8], last: bool) {
 mod tests {
     use std::io::Read as _;
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::testing::cases;
 
     fn joined(parts: &[&[u8]], rest: &[u8]) -> Vec<u8> {
         let mut checksum = Checksum::default();
@@ -129,6 +133,26 @@ mod tests {
                 assert!(decoder.into_inner().is_empty(), "something follows the stream");
                 assert!(text == [parts.concat(), rest.to_vec()].concat(), "{} bytes of rest", rest.len());
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(24))]
+
+        #[test]
+        fn whatever_the_parts_are_a_reader_gets_their_text(
+            parts in vec(vec(prop_oneof![Just(b'a'), any::<u8>()], 0..3_000), 0..6),
+            rest in vec(any::<u8>(), 0..300),
+            repeated in 0_usize..400,
+        ) {
+            let rest = rest.repeat(repeated);
+            let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            let stream = joined(&parts, &rest);
+            let mut text = Vec::new();
+            let mut decoder = flate2::read::GzDecoder::new(stream.as_slice());
+            decoder.read_to_end(&mut text).unwrap();
+            prop_assert!(decoder.into_inner().is_empty());
+            prop_assert!(text == [parts.concat(), rest].concat());
         }
     }
 

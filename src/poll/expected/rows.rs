@@ -221,8 +221,49 @@ pub(super) fn shown(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::testing::product;
+    use crate::testing::{cases, product};
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        #[test]
+        fn no_text_at_all_is_more_than_refused(bytes in vec(any::<u8>(), 0..200), text in "(customer|product|seats|[,;\t\r\n\"x1]){0,60}") {
+            for bytes in [bytes.as_slice(), text.as_bytes()] {
+                if let Err(refusal) = parse(bytes) {
+                    prop_assert!(refusal.line >= 1 && !refusal.message.is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn what_a_program_writes_is_read_as_it_was(
+            rows in vec(("[^\\s][^\u{0}]{0,20}[^\\s]", 1_u32..9_999, 0_u64..1_000_000), 0..20),
+            delimiter in prop::sample::select(b",;\t".to_vec()),
+            ends in any::<bool>(),
+        ) {
+            let terminator = if ends { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(terminator).from_writer(Vec::new());
+            writer.write_record(["customer", "product", "seats"]).unwrap();
+            for (customer, product, seats) in &rows {
+                writer.write_record([customer.clone(), product.to_string(), seats.to_string()]).unwrap();
+            }
+            let read = parse(&writer.into_inner().unwrap()).unwrap();
+            let read: Vec<_> = read
+                .into_iter()
+                .map(|row| {
+                    let ExpectedProduct::Known(product) = row.product else { panic!("a number") };
+                    (row.customer.to_string(), product.number(), row.seats.get())
+                })
+                .collect();
+            let label = |text: &str| Label::from(text).as_str().to_owned();
+            let written: Vec<_> = rows.iter().map(|(customer, product, seats)| (customer.clone(), *product, *seats)).collect();
+            prop_assert!(read == written || read.iter().zip(&written).all(|(a, b)| a.0 == label(&b.0) && (a.1, a.2) == (b.1, b.2)), "{read:?} {written:?}");
+        }
+    }
 
     /// Each row in a line.
     fn read(text: impl AsRef<[u8]>) -> Result<Vec<String>, String> {

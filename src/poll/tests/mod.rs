@@ -4,6 +4,7 @@ mod early;
 mod order;
 mod subscriptions;
 mod tenants;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
