@@ -91,6 +91,9 @@ impl Pace {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use tokio::task::JoinSet;
 
     use super::*;
@@ -109,6 +112,58 @@ mod tests {
 
     fn far() -> Instant {
         Instant::now() + Duration::from_hours(24)
+    }
+
+    /// When each of some requests begins that come at these milliseconds, beside holds that begin and end at those.
+    fn begun(per_second: u32, come: &[u64], holds: &[(u64, u64)]) -> Vec<Duration> {
+        let ms = Duration::from_millis;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (pace, start) = (Arc::new(Pace::new(per_second)), Instant::now());
+            let mut tasks = JoinSet::new();
+            for at in come.iter().copied() {
+                let pace = pace.clone();
+                tasks.spawn(async move {
+                    tokio::time::sleep_until(start + ms(at)).await;
+                    pace.wait_for_turn(start + Duration::from_hours(1)).await.then(|| start.elapsed())
+                });
+            }
+            for (begins, ends) in holds.iter().copied() {
+                let pace = pace.clone();
+                tasks.spawn(async move {
+                    tokio::time::sleep_until(start + ms(begins)).await;
+                    pace.hold(start + ms(ends));
+                    None
+                });
+            }
+            let mut begun: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+            begun.sort();
+            begun
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, rng_seed: RngSeed::Fixed(2048), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn requests_keep_their_distance_and_none_begins_in_a_hold(
+            per_second in 1_u32..60,
+            come in vec(0_u64..3_000, 0..60),
+            holds in vec((0_u64..3_000, 0_u64..2_000), 0..4),
+        ) {
+            let holds: Vec<_> = holds.into_iter().map(|(begins, length)| (begins, begins + length)).collect();
+            let begun = begun(per_second, &come, &holds);
+            prop_assert_eq!(begun.len(), come.len(), "each has its turn");
+            // Tokio's timer ticks in milliseconds.
+            let tick = Duration::from_millis(2);
+            let spacing = Duration::from_secs(1) / per_second;
+            for pair in begun.windows(2) {
+                prop_assert!(pair[1] - pair[0] + tick >= spacing, "{:?} at {per_second} a second", pair);
+            }
+            for (begins, ends) in holds.iter().map(|(begins, ends)| (Duration::from_millis(*begins), Duration::from_millis(*ends))) {
+                prop_assert!(!begun.iter().any(|at| *at > begins + tick && *at + tick < ends), "{begins:?} {ends:?} {begun:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
