@@ -28,6 +28,8 @@ struct Turn {
     place: Place,
     /// `None`: it is due.
     asked: Option<Steady>,
+    /// Whether the last attempt of this run failed.
+    failing: bool,
     /// In a row, for reasons that may pass.
     failures: u32,
     /// When the last failure may have passed.
@@ -56,14 +58,16 @@ impl TenantTurns {
         }
     }
 
-    /// An attempt that began at `began` has ended.
-    pub(super) fn asked(&mut self, key: &Key, began: Instant, failed: Option<&Error>, longest: Duration) {
+    /// An attempt that began at `began` has ended. Whether the one before it failed.
+    pub(super) fn asked(&mut self, key: &Key, began: Instant, failed: Option<&Error>, longest: Duration) -> bool {
         let asked = self.clock.at(began);
-        let Some(turn) = self.turns.get_mut(key) else { return };
+        let Some(turn) = self.turns.get_mut(key) else { return false };
         turn.asked = Some(asked);
+        let failed_before = std::mem::replace(&mut turn.failing, failed.is_some());
         let may_pass = failed.and_then(Error::reason).is_some_and(may_pass_soon);
         turn.failures = if may_pass { turn.failures.saturating_add(1) } else { 0 };
         turn.retry_at = may_pass.then(|| Instant::now() + backoff(turn.failures, longest));
+        failed_before
     }
 
     /// All are due.

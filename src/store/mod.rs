@@ -216,30 +216,24 @@ impl StoreWriter {
         Some((before, after))
     }
 
-    /// Takes what an earlier run was answered about tenants.
-    pub fn restore_tenants(&self, answers: &BTreeMap<(CustomerId, Platform), AnsweredTenants>) {
+    /// Takes what an earlier run knew of the tenants that are asked for.
+    pub fn restore_tenants(&self, restored: &BTreeMap<(CustomerId, Platform), KnownTenants>) {
         let mut known = self.lock();
         known.version += 1;
-        for (key, answer) in answers {
+        for (key, restored) in restored {
             if let Some(tenants) = known.tenants(key) {
-                tenants.answer = Some(answer.clone());
+                tenants.clone_from(restored);
             }
         }
     }
 
-    /// Takes what asking for tenants came to now; returns what was known before. `None`: they are no longer asked for.
-    pub fn record_tenants(
-        &self,
-        key: &(CustomerId, Platform),
-        outcome: Result<Vec<Tenant>, Reason>,
-        now: Now,
-    ) -> Option<KnownTenants> {
+    /// Takes what asking for tenants came to now. Whether they are still asked for.
+    pub fn record_tenants(&self, key: &(CustomerId, Platform), outcome: Result<Vec<Tenant>, Reason>, now: Now) -> bool {
         let mut known = self.lock();
-        let tenants = known.tenants(key)?;
-        let before = tenants.clone();
+        let Some(tenants) = known.tenants(key) else { return false };
         tenants.take(outcome, now);
         known.version += 1;
-        Some(before)
+        true
     }
 
     /// A complete listing of `now` is believed. It is an answer, too: an account without customers is ready with it.

@@ -10,7 +10,7 @@ use super::record::age;
 use super::{Freshness, Label, Now};
 
 /// The last answer, and whether the last attempt failed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct KnownTenants {
     /// The last answer, however many attempts have failed since.
     pub answer: Option<AnsweredTenants>,
@@ -52,6 +52,12 @@ impl KnownTenants {
             }
             Err(reason) => self.failure = Some(reason),
         }
+    }
+
+    /// What a restart leaves of it.
+    pub(super) fn lasting(&self) -> Self {
+        let answer = self.answer.clone().map(|answered| AnsweredTenants { came: None, ..answered });
+        Self { answer, failure: self.failure }
     }
 
     /// Whether the last attempt was answered and the answer counts; `None` before the first.

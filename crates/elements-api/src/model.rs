@@ -194,6 +194,11 @@ impl Reason {
             Self::BadResponse => "bad_response",
         }
     }
+
+    /// The reason whose label value this is.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
 }
 
 impl fmt::Display for Reason {

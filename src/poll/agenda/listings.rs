@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use elements_api::{CustomerListing, Error, Reason};
+use elements_api::{CustomerListing, Error};
 use tokio::time::Instant;
 
 use super::{Agenda, Listed};
@@ -107,16 +107,18 @@ impl Agenda {
     /// Takes what asking for tenants came to. `None` where they were not asked for, and stay due, or are no longer watched.
     pub(in crate::poll) fn take_tenants(&mut self, asked: tenants::Asked) -> Option<Listed> {
         let tenants::Asked { key, began, outcome } = asked;
-        let taken = match &outcome {
-            Ok(tenants) => Ok(tenants.clone()),
-            Err(error) => Err(error.reason()?),
+        let (taken, error) = match outcome {
+            Ok(tenants) => (Ok(tenants), None),
+            Err(error) => (Err(error.reason()?), Some(error)),
         };
-        self.credentials_refused |= outcome.as_ref().is_err_and(Error::refuses_credentials);
-        let failed: Option<Reason> = taken.as_ref().err().copied();
-        let before = self.store.record_tenants(&key, taken, self.clock.now())?;
-        self.tenants.asked(&key, began, outcome.as_ref().err(), self.plan.timing.interval);
-        self.log.tenants(&key, before.failure, outcome.err());
-        Some(if failed.is_none() { Listed::Answered } else { Listed::Failed })
+        self.credentials_refused |= error.as_ref().is_some_and(Error::refuses_credentials);
+        if !self.store.record_tenants(&key, taken, self.clock.now()) {
+            return None;
+        }
+        let failed_before = self.tenants.asked(&key, began, error.as_ref(), self.plan.timing.interval);
+        let listed = if error.is_none() { Listed::Answered } else { Listed::Failed };
+        self.log.tenants(&key, failed_before, error);
+        Some(listed)
     }
 
     /// Whoever has bought something else than before is due, with all products.

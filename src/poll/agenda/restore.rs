@@ -39,9 +39,13 @@ impl Agenda {
         }
     }
 
-    /// What was restored of tenants keeps its turn.
+    /// What was restored of tenants keeps its turn, unless the last attempt failed.
     pub(super) fn restore_tenants(&mut self, saved: &Saved) {
         self.store.restore_tenants(&saved.tenants);
-        saved.tenants.iter().for_each(|(key, answered)| self.tenants.restored(key, answered.at));
+        for (key, known) in &saved.tenants {
+            if let (Some(answered), None) = (&known.answer, known.failure) {
+                self.tenants.restored(key, answered.at);
+            }
+        }
     }
 }

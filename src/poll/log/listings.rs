@@ -1,6 +1,6 @@
 //! What is logged of listings.
 
-use elements_api::{CustomerId, Error, ListedCustomer, LostRows, Reason, SubscriptionListing, UnreadableValue};
+use elements_api::{CustomerId, Error, ListedCustomer, LostRows, SubscriptionListing, UnreadableValue};
 use tracing::{debug, info, warn};
 
 use super::{PollLog, SOME_NAMES};
@@ -56,19 +56,14 @@ impl PollLog {
         self.subscriptions_failed = failed.is_some();
     }
 
-    /// Asking for tenants came to this, where the attempt before came to that.
-    pub(in crate::poll) fn tenants(
-        &mut self,
-        (customer, platform): &Key,
-        before: Option<Reason>,
-        error: Option<Error>,
-    ) {
+    /// Asking for tenants came to this; whether the attempt before it failed, too.
+    pub(in crate::poll) fn tenants(&mut self, (customer, platform): &Key, failed_before: bool, error: Option<Error>) {
         if let Some(error) = &error {
             debug!(customer_id = %customer, %platform, %error, "tenants could not be listed");
         }
-        match (error, before) {
-            (Some(error), None) => self.tenant_changes.failing.push((customer.clone(), error)),
-            (None, Some(_)) => self.tenant_changes.recovered.push(customer.clone()),
+        match (error, failed_before) {
+            (Some(error), false) => self.tenant_changes.failing.push((customer.clone(), error)),
+            (None, true) => self.tenant_changes.recovered.push(customer.clone()),
             _ => {}
         }
     }

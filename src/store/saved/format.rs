@@ -17,7 +17,7 @@ use crate::rfc3339;
 use crate::store::{Answered, Change, Record, Target};
 
 /// Raised with every change to the format: an exporter reads its own alone.
-pub(super) const VERSION: u64 = 3;
+pub(super) const VERSION: u64 = 4;
 
 pub(super) fn encode(to: impl Write, saved: &Saved, account: &Account) -> io::Result<()> {
     let document = Document {
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
     use crate::store::saved::checksum::Summed;
 
-    const GOOD: &str = r#"{"version":3,"base_url":"https://api.example/","client_id":"app","listing":[
+    const GOOD: &str = r#"{"version":4,"base_url":"https://api.example/","client_id":"app","listing":[
         {"id":"a","organization":"Contoso","added":{"at":"2026-11-20T15:30:00Z"}},{"id":"b","organization":null}],"targets":[
         {"customer":"a","product":1,"answered":{"at":"2026-11-22T15:30:00.000000001Z","answer":{"seats":5}},
          "last_seats":5,"change":{"at":"2026-11-21T15:30:00Z","previous":4}},
@@ -363,8 +363,8 @@ mod tests {
             ("2026-11-21T15:30:00Z", "1969-12-31T23:59:59Z"),
             ("2026-11-21T15:30:00Z", "yesterday"),
             (r#"{"at":"2026-11-20T15:30:00Z"}"#, r#"["2026-11-20T15:30:00Z"]"#),
-            (r#""version":3,"#, ""),
-            (r#""version":3"#, r#""version":-1"#),
+            (r#""version":4,"#, ""),
+            (r#""version":4"#, r#""version":-1"#),
             ("Contoso", r"\ud800"),
             // serde alone would take the values of a list for the fields in their order.
             (r#"{"id":"b","organization":null}"#, r#"["b",null]"#),
@@ -415,8 +415,8 @@ mod tests {
 
     #[test]
     fn another_version_is_told_from_damage_whatever_else_it_holds() {
-        let message = refusal(r#"{"version":4,"shards":[{"a":[]}]}"#);
-        assert_eq!(message, "is of another version (its format is 4, and this exporter's 3)");
+        let message = refusal(r#"{"version":5,"shards":[{"a":[]}]}"#);
+        assert_eq!(message, "is of another version (its format is 5, and this exporter's 4)");
     }
 
     #[test]

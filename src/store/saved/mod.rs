@@ -28,7 +28,7 @@ use elements_api::{Account, CustomerId, Excerpt, ListedCustomer, Platform, Seats
 use self::checksum::Summed;
 use self::disk::{Calls, Disk};
 use crate::names::count;
-use crate::store::{AnsweredTenants, CLOCK_TOLERANCE, KnownSubscriptions, Record, Snapshot, Target};
+use crate::store::{CLOCK_TOLERANCE, KnownSubscriptions, KnownTenants, Record, Snapshot, Target};
 
 /// A larger file is neither read nor written: 5,000 customers with every product come to about a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
@@ -42,8 +42,8 @@ pub struct Saved {
     pub added: BTreeMap<CustomerId, SystemTime>,
     /// What the last listings of subscriptions said, if there were any.
     pub subscriptions: Option<Arc<BTreeMap<CustomerId, Arc<KnownSubscriptions>>>>,
-    /// What was answered about tenants last.
-    pub tenants: BTreeMap<(CustomerId, Platform), AnsweredTenants>,
+    /// What was answered about tenants last, and why a later attempt was not: nobody may ask again for hours.
+    pub tenants: BTreeMap<(CustomerId, Platform), KnownTenants>,
     /// What is [lasting](Record::lasting) of them.
     pub records: BTreeMap<Target, Record>,
     /// Those that a bill names, or named when it could last be read.
@@ -238,11 +238,8 @@ impl From<&Snapshot> for Saved {
         let billed = known.targets().filter(|(_, _, target)| target.billed);
         let billed = billed.map(|(customer, product, _)| Target { customer: customer.id.clone(), product });
         let tenants = known.customers.values().flat_map(|known| {
-            let answers =
-                known.tenants.iter().filter_map(|(platform, tenants)| Some((*platform, tenants.answer.clone()?)));
-            answers.map(|(platform, answer)| {
-                ((known.customer.id.clone(), platform), AnsweredTenants { came: None, ..answer })
-            })
+            let asked = known.tenants.iter().filter(|(_, tenants)| **tenants != KnownTenants::default());
+            asked.map(|(platform, tenants)| ((known.customer.id.clone(), *platform), tenants.lasting()))
         });
         Self {
             listing: known.listing.clone(),
@@ -271,9 +268,9 @@ impl Saved {
             Arc::make_mut(subscriptions).retain(|_, known| known.at <= latest);
             dropped += 1;
         }
-        let tenants = self.tenants.len();
-        self.tenants.retain(|_, answered| answered.at <= latest);
-        dropped += tenants - self.tenants.len();
+        for tenants in self.tenants.values_mut() {
+            dropped += usize::from(tenants.answer.take_if(|answered| answered.at > latest).is_some());
+        }
         if dropped > 0 {
             let dropped = count(dropped, "saved answer");
             tracing::warn!("dropped {dropped} dated in the future: is the clock of this machine right?");
@@ -317,7 +314,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::Now;
+    use crate::store::{AnsweredTenants, Now};
     use crate::testing::{answer, listed, store, subscribed, subscription, target, watched};
 
     fn now() -> SystemTime {
@@ -350,6 +347,11 @@ mod tests {
         Saved { records: BTreeMap::from([(target("a", 1), answers(&[answer(number)]))]), ..Saved::default() }
     }
 
+    fn answered_tenants() -> AnsweredTenants {
+        let tenant = Tenant { id: "t".to_owned(), name: None, assigned: Seats::new(3), available: Some(-1) };
+        AnsweredTenants { tenants: vec![tenant], at: now(), came: None }
+    }
+
     fn save(path: &Path, number: u64) {
         open(path).0.save(&saved(number)).unwrap();
     }
@@ -375,19 +377,16 @@ mod tests {
                 [subscribed("B", vec![subscription("Fly", 9), Subscription::default()])]
                     .map(|listed| (listed.id.clone(), Arc::new(KnownSubscriptions::new(listed, now(), None)))),
             ))),
-            tenants: BTreeMap::from([(
-                (target("B", 1).customer, Platform::Google),
-                AnsweredTenants {
-                    tenants: vec![Tenant {
-                        id: "t".to_owned(),
-                        name: None,
-                        assigned: Seats::new(3),
-                        available: Some(-1),
-                    }],
-                    at: now(),
-                    came: None,
-                },
-            )]),
+            tenants: BTreeMap::from([
+                (
+                    (target("B", 1).customer, Platform::Google),
+                    KnownTenants { answer: Some(answered_tenants()), failure: Some(Reason::ServerError) },
+                ),
+                (
+                    (target("B", 1).customer, Platform::Salesforce),
+                    KnownTenants { answer: None, failure: Some(Reason::Forbidden) },
+                ),
+            ]),
             records: BTreeMap::from([
                 (target("a", 1), answers(&[answer(0)])),
                 (target("a", 4), answers(&[answer(5), answer(1 << 53), Answer::NotFound])),
@@ -454,14 +453,14 @@ mod tests {
     #[test]
     fn what_is_of_no_use_is_kept_beside_the_others() {
         let (folder, path) = folder();
-        for content in ["first", "second", "{\"version\":4}"] {
+        for content in ["first", "second", "{\"version\":3}"] {
             fs::write(&path, content).unwrap();
             assert_eq!(open(&path).1, Saved::default());
         }
         let aside = [
             ("state.json.aside-20261122T153000Z-damaged", "first"),
             ("state.json.aside-20261122T153000Z-damaged-2", "second"),
-            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":4}"),
+            ("state.json.aside-20261122T153000Z-other-version", "{\"version\":3}"),
         ];
         for (name, content) in aside {
             assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), content);
