@@ -1,7 +1,8 @@
 //! What the unit tests share: times, customers, answers, and a scene in which everything has something to say.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::io::{self, Read as _};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
@@ -39,6 +40,16 @@ static STARTED: LazyLock<Instant> = LazyLock::new(|| std::time::Instant::now().i
 pub(crate) fn clock() -> Clock {
     let started = *STARTED;
     Clock::with(move || at(0) + Instant::now().saturating_duration_since(started))
+}
+
+/// What is logged meanwhile, a line each.
+pub(crate) fn logged(run: impl FnOnce()) -> String {
+    let (mut lines, log) = io::pipe().unwrap();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).finish();
+    tracing::subscriber::with_default(log, run);
+    let mut told = String::new();
+    lines.read_to_string(&mut told).unwrap();
+    told
 }
 
 pub(crate) fn freshness() -> Freshness {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow, bail};
 use elements_api::{
     CATALOG, CustomerId, CustomerListing, Error, LostRows, Platform, SubscribedCustomer, SubscriptionListing,
-    UnreadableValue,
+    TenantListing, UnreadableValue,
 };
 use tokio::task::JoinSet;
 use tracing::warn;
@@ -126,16 +126,25 @@ pub(super) async fn tenants(source: &Source, output: Output) -> Result<Outcome> 
     let (mut rows, mut left, mut outcome) = (Vec::new(), 0, Outcome::Done);
     for (_, label, platform, tenants) in answers {
         match tenants {
-            Ok(tenants) => rows.extend(tenants.into_iter().map(|tenant| {
-                [
-                    Cell::from(label.as_str()),
-                    platform.as_str().into(),
-                    tenant.id.into(),
-                    tenant.name.into(),
-                    tenant.assigned.into(),
-                    tenant.available.into(),
-                ]
-            })),
+            Ok(TenantListing { tenants, lost }) => {
+                if let Some(LostRows { count: rows, first }) = lost {
+                    let (customer, platform) = (label.as_str(), platform.as_str());
+                    warn!(
+                        customer,
+                        platform, rows, first, "a list of tenants has rows that cannot be read: they are left out"
+                    );
+                }
+                rows.extend(tenants.into_iter().map(|tenant| {
+                    [
+                        Cell::from(label.as_str()),
+                        platform.as_str().into(),
+                        tenant.id.into(),
+                        tenant.name.into(),
+                        tenant.assigned.into(),
+                        tenant.available.into(),
+                    ]
+                }));
+            }
             Err(Error::NotBegun) => left += 1,
             Err(error) => {
                 outcome = Outcome::Failed;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use elements_api::{CustomerId, Error, Platform, Round, Tenant};
+use elements_api::{CustomerId, Error, Platform, Round, TenantListing};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -103,7 +103,7 @@ pub(super) struct Asking {
 pub(super) struct Asked {
     pub(super) key: Key,
     pub(super) began: Instant,
-    pub(super) outcome: Result<Vec<Tenant>, Error>,
+    pub(super) outcome: Result<TenantListing, Error>,
 }
 
 impl Asking {

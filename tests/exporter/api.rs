@@ -114,6 +114,29 @@ async fn requests_spell_an_id_as_the_listing_does_and_a_row_without_one_costs_it
 }
 
 #[tokio::test]
+async fn rows_that_are_left_out_of_a_listing_are_told_once_for_each() {
+    let simulator = Simulator::start(world()).await.unwrap();
+    let page = |rows: &str| {
+        format!(r#"{{"data": [{rows}], "metadata": {{"pageIndex": 1, "pageSize": 100, "totalCount": 2}}}}"#)
+    };
+    let tenants = r#"{"tenantId": "t-1", "assignedUserSeat": 3}, {"assignedUserSeat": 9}"#;
+    simulator.inject(Rule::on(Operation::Tenants, Effect::json(page(tenants))).customer("c-1"));
+    let subscribed = r#"{"customerId": "c-1", "products": []}, {"products": []}"#;
+    simulator.inject(Rule::on(Operation::Subscriptions, Effect::json(page(subscribed))));
+    let rest = "discovery: {enabled: true}\ncustomers: [{id: elsewhere}]\nproducts: [2048]\nsubscriptions: {enabled: true}\n\
+                tenants: {platforms: [google], interval: 1s}\n";
+    let exporter = Exporter::start(&Folder::new(&Yaml::new(&simulator).rest(rest))).await;
+    let line = exporter.until_logged("the list of tenants has rows that cannot be read").await;
+    assert!(line.contains("level=warn") && line.contains("platform=google rows=1"), "{line}");
+    exporter.until_logged("the listing of subscriptions has rows that name no customer").await;
+    exporter.cycles(4).await;
+    for told in ["the list of tenants has rows", "the listing of subscriptions has rows"] {
+        assert_eq!(exporter.log_lines(told).len(), 1, "{told}");
+    }
+    exporter.stop().await;
+}
+
+#[tokio::test]
 async fn bad_answers_are_failures_and_never_numbers() {
     for body in [
         r#"{"productType": 2048}"#,

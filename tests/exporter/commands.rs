@@ -286,6 +286,12 @@ async fn tenants_are_listed_with_their_seats_and_one_that_cannot_be_hides_no_oth
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stdout.contains("contoso,microsoft_365,t-1,contoso.onmicrosoft.com,30,-5\n"), "{stdout}");
     assert!(stderr.contains("customer=c-2 platform=microsoft_365"), "{stderr}");
+    let rows = r#"{"tenantId": "t-1", "assignedUserSeat": 3}, {"tenantName": "nobody", "assignedUserSeat": 9}"#;
+    let listing = format!(r#"{{"data": [{rows}], "metadata": {{"pageIndex": 1, "pageSize": 100, "totalCount": 2}}}}"#);
+    simulator.inject(Rule::on(Operation::Tenants, Effect::json(listing)).customer("c-1"));
+    let Ended { stdout, stderr, .. } = run(&folder, &["tenants", "--output=csv"]).await;
+    assert!(stdout.contains("contoso,microsoft_365,t-1,,3,\n") && !stdout.contains("nobody"), "{stdout}");
+    assert!(stderr.contains("customer=contoso platform=google rows=1"), "{stderr}");
 }
 
 #[tokio::test]

@@ -78,4 +78,6 @@ pub use retry::GivesWay;
 pub use round::Round;
 pub use secret::Secret;
 pub use settings::{CertificateSource, Credential, SecretSource, Settings, is_loopback};
-pub use subscription::{Platform, SubscribedCustomer, Subscription, SubscriptionListing, Tenant, UnreadableValue};
+pub use subscription::{
+    Platform, SubscribedCustomer, Subscription, SubscriptionListing, Tenant, TenantListing, UnreadableValue,
+};

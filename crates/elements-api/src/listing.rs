@@ -27,7 +27,7 @@ pub struct CustomerListing {
     pub lost: Option<LostRows>,
 }
 
-/// Rows of a listing that name nobody, by an id that can be used. They are no more than half of all.
+/// Rows of a listing that are of no use, most of them without an id that can be used. They are no more than half of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostRows {
     /// How many.

@@ -160,6 +160,15 @@ pub struct Tenant {
     pub available: Option<i64>,
 }
 
+/// The tenants that a customer has of a platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantListing {
+    /// In the listing's order, each once.
+    pub tenants: Vec<Tenant>,
+    /// Rows that name no tenant, or have a number that cannot be read; `None` where there are none.
+    pub lost: Option<LostRows>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use elements_api::{CustomerListing, Error};
+use elements_api::{CustomerListing, Error, TenantListing};
 use tokio::time::Instant;
 
 use super::{Agenda, Listed};
 use crate::poll::discovery::{Verdict, with_whom_it_may_have_lost};
+use crate::poll::log::Listing;
 use crate::poll::subscriptions::{Failed, Part, Subscribed, Wanted};
 use crate::poll::tenants;
 use crate::store::{Now, Target};
@@ -39,7 +40,7 @@ impl Agenda {
         let known = self.store.snapshot();
         let before = known.listing.as_deref();
         if let Ok(listed) = &outcome {
-            self.log.lost_rows(listed.lost.as_ref());
+            self.log.lost_rows(Listing::Customers, listed.lost.iter());
         }
         let outcome = outcome.map(|listed| with_whom_it_may_have_lost(listed, before.unwrap_or_default()));
         let (now, interval) = (Instant::now(), self.plan.timing.interval);
@@ -74,8 +75,9 @@ impl Agenda {
         let Subscribed { answered, failed } = outcome;
         let interval = self.plan.timing.subscriptions?;
         let now = self.clock.now();
+        self.log.lost_rows(Listing::Subscriptions, answered.iter().filter_map(|part| part.listing.lost.as_ref()));
         for part in answered {
-            self.log.subscriptions(&part.listing);
+            self.log.unreadable(&part.listing.unreadable);
             self.take_part(part, now);
         }
         self.watch();
@@ -108,7 +110,10 @@ impl Agenda {
     pub(in crate::poll) fn take_tenants(&mut self, asked: tenants::Asked) -> Option<Listed> {
         let tenants::Asked { key, began, outcome } = asked;
         let (taken, error) = match outcome {
-            Ok(tenants) => (Ok(tenants), None),
+            Ok(TenantListing { tenants, lost }) => {
+                self.log.lost_rows(Listing::Tenants(key.clone()), lost.iter());
+                (Ok(tenants), None)
+            }
             Err(error) => (Err(error.reason()?), Some(error)),
         };
         self.credentials_refused |= error.as_ref().is_some_and(Error::refuses_credentials);

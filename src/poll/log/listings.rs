@@ -1,6 +1,6 @@
 //! What is logged of listings.
 
-use elements_api::{CustomerId, Error, ListedCustomer, LostRows, SubscriptionListing, UnreadableValue};
+use elements_api::{CustomerId, Error, ListedCustomer, LostRows, UnreadableValue};
 use tracing::{debug, info, warn};
 
 use super::{PollLog, SOME_NAMES};
@@ -10,28 +10,51 @@ use crate::poll::subscriptions::Failed;
 use crate::poll::tenants::Key;
 use crate::store::Label;
 
+/// What rows may be left out of.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::poll) enum Listing {
+    Customers,
+    Subscriptions,
+    Tenants(Key),
+}
+
 impl PollLog {
-    /// Rows of a listing that name no customer are logged once, until there are more or fewer.
-    pub(in crate::poll) fn lost_rows(&mut self, lost: Option<&LostRows>) {
-        let rows = lost.map_or(0, |lost| lost.count);
-        if let Some(LostRows { first, .. }) = lost
-            && self.lost_rows != rows
-        {
-            warn!(rows, first, "the listing has rows that name no customer: they are left out");
+    /// Rows of a listing that are left out, in each of its parts, are logged once, until there are more or fewer.
+    pub(in crate::poll) fn lost_rows<'a>(
+        &mut self,
+        listing: Listing,
+        lost: impl Iterator<Item = &'a LostRows> + Clone,
+    ) {
+        let rows = lost.clone().map(|lost| lost.count).sum();
+        let Some(LostRows { first, .. }) = lost.into_iter().next() else {
+            self.lost_rows.remove(&listing);
+            return;
+        };
+        if self.lost_rows.get(&listing) != Some(&rows) {
+            match &listing {
+                Listing::Customers => {
+                    warn!(rows, first, "the listing has rows that name no customer: they are left out")
+                }
+                Listing::Subscriptions => {
+                    warn!(
+                        rows,
+                        first, "the listing of subscriptions has rows that name no customer: they are left out"
+                    );
+                }
+                Listing::Tenants((customer_id, platform)) => {
+                    warn!(
+                        %customer_id, %platform, rows, first,
+                        "the list of tenants has rows that cannot be read: they are left out"
+                    );
+                }
+            }
         }
-        self.lost_rows = rows;
+        self.lost_rows.insert(listing, rows);
     }
 
-    /// A listing of subscriptions came. A field in which a value could not be read is logged once.
-    pub(in crate::poll) fn subscriptions(&mut self, listing: &SubscriptionListing) {
-        let rows = listing.lost.as_ref().map_or(0, |lost| lost.count);
-        if let Some(LostRows { first, .. }) = &listing.lost
-            && self.lost_subscriptions != rows
-        {
-            warn!(rows, first, "the listing of subscriptions has rows that name no customer: they are left out");
-        }
-        self.lost_subscriptions = rows;
-        for UnreadableValue { field, value } in &listing.unreadable {
+    /// A listing of subscriptions came in which these could not be read: each field is logged once.
+    pub(in crate::poll) fn unreadable(&mut self, values: &[UnreadableValue]) {
+        for UnreadableValue { field, value } in values {
             if self.unreadable.insert(field) {
                 warn!(field, value, "a field of subscriptions has a value that cannot be read: it is left out");
             }
@@ -120,5 +143,26 @@ fn log_who_came_and_went(before: &[ListedCustomer], now: &[ListedCustomer]) {
         };
         let (new, gone) = (names(&came), names(&went));
         info!(came = came.len(), went = went.len(), new, gone, "the listing has other customers");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::logged;
+
+    #[test]
+    fn rows_that_are_left_out_are_told_again_when_all_parts_together_have_others() {
+        let lost = |count| LostRows { count, first: "row 1 has no id".to_owned() };
+        let mut log = PollLog::default();
+        let mut told = |parts: &[LostRows]| {
+            let lines = logged(|| log.lost_rows(Listing::Subscriptions, parts.iter()));
+            lines.lines().map(|line| line.contains("rows=3 first=")).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[lost(1), lost(2)]), [true]);
+        assert_eq!(told(&[lost(1), lost(2)]), [false; 0]);
+        assert_eq!(told(&[lost(1)]), [false], "there are fewer");
+        assert_eq!(told(&[]), [false; 0]);
+        assert_eq!(told(&[lost(3)]), [true], "there are some again");
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use elements_api::{CustomerId, Error, Reason, Seats};
 use tracing::{debug, info, warn};
 
+pub(super) use self::listings::Listing;
 use super::capacity::Capacity;
 use super::cycle::{Kind, Tally};
 use super::expected::Unmatched;
@@ -39,9 +40,8 @@ pub(super) struct PollLog {
     unmatched: Unmatched,
     held_until: Option<SystemTime>,
     discovery_failed: bool,
-    lost_rows: usize,
+    lost_rows: BTreeMap<Listing, usize>,
     subscriptions_failed: bool,
-    lost_subscriptions: usize,
     unreadable: BTreeSet<&'static str>,
     purchases_changed: Vec<CustomerId>,
     tenant_changes: TenantChanges,

@@ -306,7 +306,6 @@ impl Unusable {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use elements_api::{Answer, Reason, Subscription, Tenant};
@@ -315,7 +314,7 @@ mod tests {
 
     use super::*;
     use crate::store::{AnsweredTenants, Now};
-    use crate::testing::{answer, listed, store, subscribed, subscription, target, watched};
+    use crate::testing::{answer, listed, logged, store, subscribed, subscription, target, watched};
 
     fn now() -> SystemTime {
         humantime::parse_rfc3339("2026-11-22T15:30:00.123456789Z").unwrap()
@@ -668,17 +667,13 @@ mod tests {
             ..Calls::SYSTEM
         };
         let (_folder, path) = folder();
-        let (log, mut lines) = io::pipe().map(|(lines, log)| (log, lines)).unwrap();
-        let log = tracing_subscriber::fmt().with_writer(Mutex::new(log)).finish();
-        tracing::subscriber::with_default(log, || {
+        let told = logged(|| {
             let (mut file, _) = open_on(calls, &path);
             for number in 1..4 {
                 file.save(&saved(number)).unwrap();
                 assert_eq!(open(&path).1, saved(number));
             }
         });
-        let mut told = String::new();
-        lines.read_to_string(&mut told).unwrap();
         for word in ["has no locks", "does not sync folders"] {
             assert_eq!(told.matches(word).count(), 1, "{told}");
         }

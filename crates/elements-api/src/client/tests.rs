@@ -11,7 +11,10 @@ use tokio::time::Instant;
 use crate::catalog::ProductType;
 use crate::model::{Answer, CustomerId, Reason, Seats};
 use crate::testing::{Reply, Vendor};
-use crate::{CertificateSource, Client, Code, Credential, Error, Observer, Operation, Platform, Round, SecretSource};
+use crate::{
+    CertificateSource, Client, Code, Credential, Error, Observer, Operation, Platform, Round, SecretSource,
+    TenantListing,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -740,7 +743,8 @@ async fn tenants_that_nobody_knows_of_are_none_and_a_refusal_is_no_answer() {
     let vendor = Vendor::new(|what| match what {
         "token" => Reply::token(),
         "tenants/a/0/1" => Reply::json(
-            r#"{"data": [{"tenantId": "t", "assignedUserSeat": 25}], "metadata": {"pageIndex": 1, "totalCount": 1}}"#,
+            r#"{"data": [{"tenantId": "t", "assignedUserSeat": 25}, {"assignedUserSeat": 9}],
+                "metadata": {"pageIndex": 1, "totalCount": 2}}"#,
         ),
         "tenants/a/2/1" => Reply::status(404),
         _ => Reply::status(403),
@@ -748,7 +752,10 @@ async fn tenants_that_nobody_knows_of_are_none_and_a_refusal_is_no_answer() {
     let client = vendor.client(|_| ());
     let round = Round::begin(&client, Instant::now() + DAY);
     let ask = async |platform| round.tenants(&CustomerId::parse("a").unwrap(), platform).await;
-    assert_eq!(ask(Platform::Microsoft365).await.unwrap()[0].assigned, Seats::new(25));
-    assert_eq!(ask(Platform::Google).await, Ok(vec![]));
+    let listing = ask(Platform::Microsoft365).await.unwrap();
+    assert_eq!(listing.tenants.iter().map(|tenant| tenant.assigned).collect::<Vec<_>>(), [Seats::new(25)]);
+    let lost = listing.lost.unwrap();
+    assert_eq!((lost.count, lost.first.contains("has no tenantId")), (1, true), "{}", lost.first);
+    assert_eq!(ask(Platform::Google).await, Ok(TenantListing::default()));
     assert_eq!(ask(Platform::Salesforce).await.unwrap_err().reason(), Some(Reason::Forbidden));
 }

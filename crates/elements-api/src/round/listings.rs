@@ -9,7 +9,7 @@ use crate::error::{BadResponse, Error};
 use crate::listing::{CustomerListing, Listing, PAGE_SIZE, Page, Row};
 use crate::model::CustomerId;
 use crate::observer::Operation;
-use crate::subscription::{Platform, SubscriptionListing, Tenant};
+use crate::subscription::{Platform, SubscriptionListing, TenantListing};
 use crate::wire;
 
 /// The body that asks a listing for everything.
@@ -54,14 +54,17 @@ impl Round {
     /// # Errors
     ///
     /// As of [`Round::customers`], of rows that name no tenant.
-    pub async fn tenants(&self, customer: &CustomerId, platform: Platform) -> Result<Vec<Tenant>, Error> {
+    pub async fn tenants(&self, customer: &CustomerId, platform: Platform) -> Result<TenantListing, Error> {
         let number = platform.number();
         let url = self.url(&format!("{CUSTOMERS}/{customer}/3rd-party-products/type/{number}/tenants/batch"));
         let (operation, about) = (Operation::Tenants, Some(customer.clone()));
         let call = Call { operation, url, json: Some(ALL.to_owned()), about, way: &always };
         match self.list(call, wire::tenants_page).await {
-            Err(Error::Status { operation: Operation::Tenants, status: 404, .. }) => Ok(Vec::new()),
-            listing => Ok(listing?.finish().0),
+            Err(Error::Status { operation: Operation::Tenants, status: 404, .. }) => Ok(TenantListing::default()),
+            listing => {
+                let (tenants, lost) = listing?.finish();
+                Ok(TenantListing { tenants, lost })
+            }
         }
     }
 
