@@ -25,21 +25,20 @@ const MOST_NAMES: usize = 10;
 
 /// Says whether the configuration is right, without a network.
 pub(super) fn offline(source: &Source, options: &Options) -> Result<Outcome> {
-    let Loaded { config, web_config, doubts, .. } = load(source, options)?;
-    let summary = config.summary();
-    say(&format!("ok: {}", counted(summary)))?;
+    let Loaded { config, web_config, doubts, expected, .. } = load(source, options)?;
+    say(&format!("ok: {}", counted(summary(&config, expected.as_ref()))))?;
     say_web(web_config.as_ref())?;
     doubts.iter().try_for_each(|doubt| warn(doubt))?;
     let mut watched = config.selection.watch_list(&[], |_| None);
-    expect(&config, &mut watched, config.selection.discovery.is_none())?;
+    expect(expected.as_ref(), &mut watched, config.selection.discovery.is_none())?;
     warn_of_capacity(&config, &watched)?;
     Ok(Outcome::Done)
 }
 
 /// Gets a token as well, lists the customers where discovery is on, and asks for one overview per customer.
 pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> {
-    let Loaded { config, client, hold, web_config, doubts } = load(source, options)?;
-    say(&format!("ok: configuration: {}", counted(config.summary())))?;
+    let Loaded { config, client, hold, web_config, doubts, expected } = load(source, options)?;
+    say(&format!("ok: configuration: {}", counted(summary(&config, expected.as_ref()))))?;
     say_web(web_config.as_ref())?;
     doubts.iter().try_for_each(|doubt| warn(doubt))?;
     let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
@@ -82,7 +81,7 @@ pub(super) async fn live(source: &Source, options: &Options) -> Result<Outcome> 
         listing = customers;
     }
     let mut watched = config.selection.watch_list(&listing, |_| None);
-    expect(&config, &mut watched, true)?;
+    expect(expected.as_ref(), &mut watched, true)?;
     for id in &watched.hidden {
         report(Err(format!("customer {id} was discovered, but its id is another customer's name: rename that one")))?;
     }
@@ -110,6 +109,7 @@ struct Loaded {
     web_config: Option<WebConfig>,
     /// What is legal and probably wrong.
     doubts: Vec<String>,
+    expected: Option<ExpectedSeatsFile>,
 }
 
 /// # Errors
@@ -132,7 +132,8 @@ fn load_config(source: &Source) -> Result<Loaded> {
     let expires = check_credential(&config.api, now).map_err(LoadError::Credential)?;
     doubts.extend(expires.and_then(|expires| expires_soon(expires, now)));
     let (client, hold) = client(&config)?;
-    Ok(Loaded { config, client, hold, web_config: None, doubts })
+    let expected = config.expected_seats_file.as_deref().map(ExpectedSeatsFile::read);
+    Ok(Loaded { config, client, hold, web_config: None, doubts, expected })
 }
 
 /// Time enough to have a certificate renewed, as the shipped alert has it.
@@ -213,6 +214,12 @@ fn not_found(products: usize) -> String {
     )
 }
 
+/// What is watched, as far as it is known without a listing: what cannot be expected is warned of later.
+fn summary(config: &Config, expected: Option<&ExpectedSeatsFile>) -> Summary {
+    let rows = expected.and_then(|file| file.rows().ok());
+    config.summary(rows.map_or(&[], AsRef::as_ref))
+}
+
 fn counted(summary: Summary) -> String {
     let Summary { customers, products, targets, discovery } = summary;
     let more = if discovery { ", and what discovery adds" } else { "" };
@@ -221,9 +228,9 @@ fn counted(summary: Summary) -> String {
 }
 
 /// Expects what the expected seats file says, and warns where that is nothing: the exporter runs all the same.
-fn expect(config: &Config, watched: &mut WatchList, all_customers_are_known: bool) -> Result<()> {
-    let Some(path) = &config.expected_seats_file else { return Ok(()) };
-    match ExpectedSeatsFile::read(path).rows() {
+fn expect(expected: Option<&ExpectedSeatsFile>, watched: &mut WatchList, all_customers_are_known: bool) -> Result<()> {
+    let Some(file) = expected else { return Ok(()) };
+    match file.rows() {
         Err(error) => warn(&format!("expected_seats_file: {error}")),
         Ok(rows) => {
             let unmatched = watched.expect(rows);

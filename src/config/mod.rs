@@ -16,7 +16,7 @@ pub use checked_yaml::Error;
 use checked_yaml::{Key, Problems, file, parse};
 
 use self::api::Surroundings;
-use crate::poll::{self, ProductList};
+use crate::poll::{self, ExpectedRow};
 
 /// What the vendor sees of this program, in `User-Agent`.
 pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -122,15 +122,17 @@ impl Config {
         named.into_iter().filter_map(|field| file::path(field, folder_of(path)).ok()).collect()
     }
 
-    /// How much is watched.
-    pub fn summary(&self) -> Summary {
-        let poll::Selection { customers, discovery, products, .. } = &self.selection;
-        let lists = || customers.iter().map(|customer| customer.products.as_ref().unwrap_or(products));
-        let common = discovery.iter().map(|_| products);
+    /// How much is watched, where this is expected.
+    pub fn summary(&self, expected: &[ExpectedRow]) -> Summary {
+        let poll::Selection { discovery, products, .. } = &self.selection;
+        let mut watched = self.selection.watch_list(&[], |_| None);
+        watched.expect(expected);
+        let common = discovery.iter().flat_map(|_| products.products());
+        let all = watched.customers.iter().flat_map(|watched| watched.products.iter().copied()).chain(common);
         Summary {
-            customers: customers.len(),
-            products: lists().chain(common).flat_map(ProductList::products).collect::<HashSet<_>>().len(),
-            targets: lists().map(|list| list.products().len()).sum(),
+            customers: watched.customers.len(),
+            products: all.collect::<HashSet<_>>().len(),
+            targets: watched.targets(),
             discovery: discovery.is_some(),
         }
     }

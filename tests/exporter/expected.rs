@@ -139,7 +139,7 @@ async fn what_a_bill_named_stays_watched_over_restarts_until_it_can_be_read() {
 async fn check_and_poll_read_the_bill_too() {
     let (_simulator, yaml) = world().await;
     let rest = yaml.rest.replace("discovery: {enabled: true}\n", "");
-    let folder = with_bill(&yaml.rest(&rest), "customer,product,seats\nnobody,Fly,1\ncontoso,4096,7\n");
+    let folder = with_bill(&yaml.clone().rest(&rest), "customer,product,seats\nnobody,Fly,1\ncontoso,4096,7\n");
     let said = Ended::beside(folder.command(&["check"])).await;
     assert_eq!(said.code, Some(0));
     let warning = "warning: expected_seats_file: ignores 1 row of unknown customers or products: customer \"nobody\"\n";
@@ -154,4 +154,9 @@ async fn check_and_poll_read_the_bill_too() {
     let said = Ended::beside(folder.command(&["check"])).await;
     assert!(said.stdout.contains("bills/expected.csv:2: seats: expected a whole number"), "{}", said.text());
     assert_eq!(said.code, Some(0), "the exporter would run");
+
+    folder.write("bills/expected.csv", "customer,product,seats\ncontoso,4096,7\ncontoso,Fly,7\n");
+    folder.configure(&yaml.rest(&rest.replace("products: all", "products: [Fly]")));
+    let said = Ended::beside(folder.command(&["check"])).await;
+    assert!(said.stdout.starts_with("ok: 1 customer, 2 products, 2 targets\n"), "{}", said.text());
 }
