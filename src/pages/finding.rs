@@ -1,5 +1,10 @@
 //! What a page says first: whether it is well, and if not, what is wrong.
 
+use elements_api::Error;
+
+use super::format::sentence;
+use crate::store::Snapshot;
+
 /// What a visitor must know first, and what else is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Headline {
@@ -54,6 +59,26 @@ impl Mood {
             Self::Bad => "✕",
         }
     }
+}
+
+/// The last listing of customers did not come completely.
+pub(super) fn customers_failed(known: &Snapshot, why: &Error) -> Finding {
+    let before = if known.listing.is_some() { "The customers stay as they were." } else { "None came before." };
+    failed("customers", before, why)
+}
+
+/// The last time that subscriptions were asked for, those of somebody did not come.
+pub(super) fn subscriptions_failed(known: &Snapshot, why: &Error) -> Finding {
+    let before = match known.subscriptions {
+        Some(_) => "What was listed before stays until it is too old.",
+        None => "Nothing was listed before.",
+    };
+    failed("subscriptions", before, why)
+}
+
+fn failed(listing: &str, before: &str, why: &Error) -> Finding {
+    let title = format!("The last listing of {listing} failed");
+    Finding { mood: Mood::Warning, title, detail: format!("{before} {}", sentence(&why.to_string())) }
 }
 
 impl Headline {

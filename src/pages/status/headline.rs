@@ -8,9 +8,8 @@ use elements_api::Reason;
 
 use super::outage::Outage;
 use crate::names::count;
-use crate::pages::finding::{Finding, Headline, Mood};
+use crate::pages::finding::{Finding, Headline, Mood, customers_failed, subscriptions_failed};
 use crate::pages::format::{Moment, sentence, why};
-use crate::pages::subscriptions::listing_failed;
 use crate::status::{ListingStatus, StatusSnapshot};
 use crate::store::{Now, Snapshot, TargetState};
 
@@ -103,13 +102,10 @@ fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         );
     }
     if let Some(why) = status.discovery.as_ref().and_then(ListingStatus::failure) {
-        let customers =
-            if scene.known.listing.is_some() { "The customers stay as they were" } else { "None came before" };
-        let detail = format!("{customers}. {}", sentence(&why.to_string()));
-        find(Mood::Warning, "The last listing of customers failed".to_owned(), detail);
+        findings.push(customers_failed(scene.known, why));
     }
     if let Some(why) = status.subscriptions.as_ref().and_then(ListingStatus::failure) {
-        findings.push(listing_failed(scene.known, why));
+        findings.push(subscriptions_failed(scene.known, why));
     }
     let mut find = |mood, title: String, detail: String| findings.push(Finding { mood, title, detail });
     if scene.known.expected_file.is_some_and(|file| !file.success) {

@@ -63,7 +63,7 @@ pub(super) fn page(
         by_customer,
         differences: differences(&known, now),
         shortages: shortages(&known, now),
-        endings: subscriptions::next_endings(&known, status.subscriptions.as_ref(), now),
+        endings: subscriptions::next_endings(&known, &status, now),
         groups: facts(&scene),
         rows: targets.list.rows.iter().map(|target| Row::new(*target, now)).collect(),
         columns: COLUMNS,

@@ -2,57 +2,48 @@
 
 use std::time::SystemTime;
 
-use elements_api::Error;
-
 use super::query::Shown;
 use super::rows::Known;
 use crate::names::count;
-use crate::pages::finding::{Finding, Headline, Mood};
-use crate::pages::format::{Moment, sentence};
+use crate::pages::finding::{Finding, Headline, Mood, customers_failed, subscriptions_failed};
+use crate::pages::format::Moment;
 use crate::pages::query::Filter as _;
-use crate::status::ListingStatus;
+use crate::status::{ListingStatus, StatusSnapshot};
 use crate::store::Snapshot;
 
-pub(super) fn headline(
-    snapshot: &Snapshot,
-    known: &Known<'_>,
-    listing: Option<&ListingStatus>,
-    now: SystemTime,
-) -> Headline {
-    let problems = [unknown(snapshot, listing), stale(known)];
+pub(super) fn headline(snapshot: &Snapshot, known: &Known<'_>, status: &StatusSnapshot, now: SystemTime) -> Headline {
+    let problems = [unknown(snapshot, status), stale(known)];
     let findings = problems.into_iter().flatten().chain(soon(known, now)).collect();
     Headline::of(findings, || well(known, now))
 }
 
 /// Why no listing says what is so now; `None`: one does.
-pub(super) fn unknown(snapshot: &Snapshot, listing: Option<&ListingStatus>) -> Option<Finding> {
+pub(super) fn unknown(snapshot: &Snapshot, status: &StatusSnapshot) -> Option<Finding> {
     let finding = |title: &str, detail: &str| {
         Some(Finding { mood: Mood::Waiting, title: title.to_owned(), detail: detail.to_owned() })
     };
-    match listing {
+    match &status.subscriptions {
         None => finding(
             "Subscriptions are not listed",
             "To list them, write “subscriptions: {enabled: true}” into the configuration, and reload it. The app \
              registration needs no other permission for it.",
         ),
         Some(listing) => match (listing.failure(), &snapshot.subscriptions) {
-            (Some(why), _) => Some(listing_failed(snapshot, why)),
+            (Some(why), _) => Some(subscriptions_failed(snapshot, why)),
             (None, None) => {
                 finding("Subscriptions are not listed yet", "The first listing comes with the first cycle.")
             }
-            (None, Some(_)) => None,
+            (None, Some(_)) => match status.discovery.as_ref().and_then(ListingStatus::failure) {
+                // Nobody knows who there is.
+                Some(why) if snapshot.listing.is_none() => Some(customers_failed(snapshot, why)),
+                _ if snapshot.customers.is_empty() => finding(
+                    "No customer is watched",
+                    "Subscriptions are shown of those who are listed by discovery, or named in the configuration.",
+                ),
+                _ => None,
+            },
         },
     }
-}
-
-/// The last time that subscriptions were asked for, those of somebody did not come.
-pub(in crate::pages) fn listing_failed(snapshot: &Snapshot, why: &Error) -> Finding {
-    let before = match snapshot.subscriptions {
-        Some(_) => "What was listed before stays until it is too old.",
-        None => "Nothing was listed before.",
-    };
-    let title = "The last listing of subscriptions failed".to_owned();
-    Finding { mood: Mood::Warning, title, detail: format!("{before} {}", sentence(&why.to_string())) }
 }
 
 fn stale(known: &Known<'_>) -> Option<Finding> {

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 
 use askama::Template;
 
-pub(super) use self::headline::listing_failed;
 pub(super) use self::next::{NextEndings, next_endings};
 use self::query::is_paid_by_the_month;
 pub(super) use self::query::{Query, Shown, Sort};
@@ -42,7 +41,7 @@ pub(super) fn page(
     let page = Page {
         style: STYLE,
         telemetry_path,
-        headline: headline::headline(&snapshot, &known, status.snapshot().subscriptions.as_ref(), now.wall),
+        headline: headline::headline(&snapshot, &known, &status.snapshot(), now.wall),
         all: known.rows.len(),
         tiles: Shown::NOTICES.map(|shown| Tile::new(shown, &known, now.wall)),
         columns: COLUMNS,

@@ -9,7 +9,7 @@ use super::rows::{Known, Subscribed};
 use crate::names::SomeOf;
 use crate::pages::finding::Mood;
 use crate::pages::format::Moment;
-use crate::status::ListingStatus;
+use crate::status::StatusSnapshot;
 use crate::store::{Label, Now, Snapshot};
 
 /// The next endings, or why there are none.
@@ -38,7 +38,7 @@ const MOST: usize = 5;
 
 const DAY: Duration = Duration::from_hours(24);
 
-pub(in crate::pages) fn next_endings(snapshot: &Snapshot, listing: Option<&ListingStatus>, now: Now) -> NextEndings {
+pub(in crate::pages) fn next_endings(snapshot: &Snapshot, status: &StatusSnapshot, now: Now) -> NextEndings {
     let known = Known::of(snapshot, now);
     let mut days: BTreeMap<_, Vec<&Subscribed<'_>>> = BTreeMap::new();
     for row in &known.rows {
@@ -48,7 +48,7 @@ pub(in crate::pages) fn next_endings(snapshot: &Snapshot, listing: Option<&Listi
         }
     }
     let rows: Vec<_> = days.into_values().take(MOST).filter_map(|rows| ending(&rows, now.wall)).collect();
-    let why_none = || match unknown(snapshot, listing) {
+    let why_none = || match unknown(snapshot, status) {
         Some(finding) => format!("{}.", finding.title),
         None => "Nothing that is known ends, but for what is paid by the month.".to_owned(),
     };

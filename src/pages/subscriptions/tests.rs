@@ -46,7 +46,7 @@ fn found(store: &Store, query: &str) -> Vec<String> {
 
 fn headline(store: &Store, status: &Status, now: Now) -> Headline {
     let snapshot = store.snapshot();
-    headline::headline(&snapshot, &Known::of(&snapshot, now), status.snapshot().subscriptions.as_ref(), now.wall)
+    headline::headline(&snapshot, &Known::of(&snapshot, now), &status.snapshot(), now.wall)
 }
 
 fn titles(headline: &Headline) -> Vec<&str> {
@@ -102,6 +102,25 @@ fn what_is_not_listed_says_why_and_what_would_help() {
     let stale = headline(&store, &listed(), late);
     assert_eq!(titles(&stale), ["What was listed of 3 customers is too old"]);
     assert!(page(&store, &listed(), "/m", "", late).unwrap().contains("No subscription is known."));
+}
+
+#[test]
+fn where_nobody_is_watched_nobody_is_said_to_have_nothing() {
+    let (empty, status) = (testing::store(), listed());
+    empty.set_subscriptions(vec![subscribed("id-1", vec![row("Backup", DAY)])], |_| true, now(900));
+    assert_eq!(titles(&headline(&empty, &status, now(1_000))), ["No customer is watched"]);
+    status.set_discovery(true);
+    status.listing_failed(elements_api::Error::ScopeMissing);
+    let failed = headline(&empty, &status, now(1_000));
+    assert_eq!((failed.first.mood, titles(&failed)), (Mood::Warning, vec!["The last listing of customers failed"]));
+    assert!(failed.first.detail.starts_with("None came before. "), "{}", failed.first.detail);
+    let next = next_endings(&empty.snapshot(), &status.snapshot(), now(1_000));
+    assert_eq!(next.why_none.as_deref(), Some("The last listing of customers failed."));
+    let some = store(vec![row("Backup", DAY)], vec![]);
+    let failed = headline(&some, &status, now(1_000));
+    assert_eq!(titles(&failed), ["The last listing of customers failed", "1 subscription ends within 7 days"]);
+    some.set_listing(std::sync::Arc::new([]), at(900));
+    assert_eq!(titles(&headline(&some, &status, now(1_000))), ["1 subscription ends within 7 days"]);
 }
 
 #[test]
@@ -190,7 +209,7 @@ fn the_next_five_endings_have_each_customer_once_a_day() {
     let alpha = (1..9).map(|day| row(&format!("Late {day}"), day * 40 * DAY));
     let alpha = alpha.chain([row("Fly", 2 * DAY), row("Backup", 2 * DAY), row("Gone", 0)]).collect();
     let store = store(alpha, vec![row("Archive", DAY), monthly("Monthly", DAY)]);
-    let next = next_endings(&store.snapshot(), listed().snapshot().subscriptions.as_ref(), now(1_000));
+    let next = next_endings(&store.snapshot(), &listed().snapshot(), now(1_000));
     let rows: Vec<_> = next
         .rows
         .iter()
@@ -210,7 +229,7 @@ fn the_next_five_endings_have_each_customer_once_a_day() {
 #[test]
 fn without_endings_the_status_page_says_why() {
     let why = |store: &StoreWriter, status: &Status| {
-        next_endings(&store.snapshot(), status.snapshot().subscriptions.as_ref(), now(1_000)).why_none.unwrap()
+        next_endings(&store.snapshot(), &status.snapshot(), now(1_000)).why_none.unwrap()
     };
     assert_eq!(why(&testing::store(), &status()), "Subscriptions are not listed.");
     let nothing = store(vec![row("Gone", 0), monthly("Monthly", DAY)], vec![]);
