@@ -21,9 +21,9 @@ use crate::store::Target;
 pub(super) enum Kind {
     /// The interval is over.
     Full,
-    /// What failed is tried again before that.
+    /// Before that, what failed is tried again, and subscriptions are listed.
     Early,
-    /// A reload brought new targets. What they come to says nothing of the others.
+    /// A reload left something to ask for. What that comes to says nothing of the rest.
     Part,
 }
 
@@ -33,7 +33,7 @@ impl Kind {
         match self {
             Self::Full => "cycle ended",
             Self::Early => "early cycle ended",
-            Self::Part => "cycle for new targets ended",
+            Self::Part => "cycle after a reload ended",
         }
     }
 }
