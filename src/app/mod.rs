@@ -1,5 +1,6 @@
 //! The only place where the parts are wired together.
 
+mod changes;
 mod followed;
 mod holds;
 mod keeper;

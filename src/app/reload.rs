@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::Error;
+use super::changes::changes;
 use super::followed::Followed;
 use super::holds::Holds;
 use super::keeper::Keeper;
@@ -109,8 +110,9 @@ impl Reloader {
 
     async fn reload(&mut self) -> Result<(), String> {
         match self.load_and_swap().await {
-            Ok(()) => {
-                info!("configuration reloaded");
+            Ok(changes) => {
+                let changed = (!changes.is_empty()).then(|| changes.join("; "));
+                info!(changed, "configuration reloaded");
                 Ok(())
             }
             Err(problem) => {
@@ -122,8 +124,8 @@ impl Reloader {
         }
     }
 
-    /// Nothing changes before everything is known to be right.
-    async fn load_and_swap(&mut self) -> Result<(), Error> {
+    /// Nothing changes before everything is known to be right. Returns what does.
+    async fn load_and_swap(&mut self) -> Result<Vec<String>, Error> {
         let source = self.source.clone();
         let before = self.plans.borrow().clone();
         let (status, keeper) = (self.status.clone(), self.keeper.clone());
@@ -139,9 +141,9 @@ impl Reloader {
         self.holds.hold(&client);
         let interval = config.poll.interval;
         let (selection, timing) = (Arc::new(config.selection), config.poll);
-        self.plans.send_replace(Plan { client, selection, timing, expected });
+        let before = self.plans.send_replace(Plan { client, selection, timing, expected });
         self.status.reloaded(interval, SystemTime::now());
-        Ok(())
+        Ok(changes(&before, &self.plans.borrow()))
     }
 }
 

@@ -67,9 +67,13 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported() {
 #[tokio::test]
 async fn a_changed_file_is_loaded_by_itself_with_auto_reload() {
     let (_simulator, folder, yaml, exporter) = running(&["--config.enable-auto-reload"]).await;
-    folder.configure(&yaml.rest(&two()));
+    folder.configure(&yaml.clone().rest(&two()));
     exporter.until(&second(), 300.0).await;
-    assert_eq!(exporter.log_lines("configuration reloaded").len(), 1);
+    let told = exporter.log_lines("configuration reloaded");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("changed=\"customers from 1 to 2\""), "{told:?}");
+    folder.configure(&yaml.rest(&format!("{}subscriptions: {{enabled: true}}\n", two())));
+    exporter.until_logged("changed=\"subscriptions from off to every 1h\"").await;
     exporter.stop().await;
 }
 

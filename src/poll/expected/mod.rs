@@ -37,6 +37,11 @@ impl ExpectedSeatsFile {
         Self { path: path.to_owned(), rows: rows.map(Arc::from) }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its rows.
     ///
     /// # Errors
