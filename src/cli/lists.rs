@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::{Write, stdout};
-use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, bail};
 use elements_api::{
@@ -19,7 +18,6 @@ use super::output::write;
 use super::{Outcome, round};
 use crate::app::Source;
 use crate::poll::Selection;
-use crate::rfc3339;
 use crate::table::Cell;
 
 /// Lists the customers that the credentials can see.
@@ -69,7 +67,7 @@ pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Out
     rows.sort_by_cached_key(|(label, _, row)| (row.ends().is_none(), row.ends(), label.clone()));
     let rows = rows.into_iter().map(|(label, organization, row)| {
         [
-            row.ends().map(date).into(),
+            row.ends().into(),
             label.into(),
             organization.into(),
             row.service.into(),
@@ -79,8 +77,8 @@ pub(super) async fn subscriptions(source: &Source, output: Output) -> Result<Out
             row.payment_type.into(),
             row.purchased_user_seats.into(),
             row.purchased_units.into(),
-            row.expiration.map(date).into(),
-            row.contract_end.map(date).into(),
+            row.expiration.into(),
+            row.contract_end.into(),
         ]
     });
     let columns = [
@@ -170,10 +168,6 @@ const CUSTOMERS: &str = "customers cannot be listed";
 /// The listing, or why there is none.
 fn listed<T>(failed: &str, listing: Result<T, Error>, hold: &Hold) -> Result<T> {
     listing.map_err(|error| anyhow!("{failed}: {error}{}", hold.after_failure()))
-}
-
-fn date(at: SystemTime) -> String {
-    rfc3339::seconds(at).to_string()
 }
 
 /// The names that the configuration gives to customers.

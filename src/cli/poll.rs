@@ -6,6 +6,7 @@ use std::io::{Write, stdout};
 use anyhow::{Result, anyhow};
 use elements_api::Error;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing::warn;
 
 use super::args::{Output, PollOutput};
 use super::output::write;
@@ -13,6 +14,7 @@ use super::{Outcome, round};
 use crate::app::Source;
 use crate::metrics::exposition;
 use crate::off_runtime::off_runtime;
+use crate::pages::{SEAT_COLUMNS, seat_row};
 use crate::poll::{ExpectedSeatsFile, PolledOnce, poll_once};
 use crate::store::{Now, Snapshot, Target, TargetState};
 use crate::table::Cell;
@@ -32,7 +34,7 @@ pub(super) async fn run(source: &Source, output: PollOutput) -> Result<Outcome> 
     let PolledOnce { known, errors, left } = polled?;
     bar.finish_and_clear();
     match output {
-        PollOutput::Table => print_list(Output::Table, &known, &errors)?,
+        PollOutput::Table => print_table(&known, &errors)?,
         PollOutput::Csv => print_list(Output::Csv, &known, &errors)?,
         PollOutput::Json => print_list(Output::Json, &known, &errors)?,
         PollOutput::Metrics => stdout().lock().write_all(exposition::text(&known, Now::read()).as_bytes())?,
@@ -50,7 +52,19 @@ fn progress() -> ProgressBar {
     }
 }
 
+/// For a program: as the downloads of a running exporter are. What has failed is told beside.
 fn print_list(output: Output, known: &Snapshot, errors: &BTreeMap<Target, Error>) -> Result<()> {
+    let now = Now::read();
+    for (Target { customer, product }, error) in errors {
+        warn!(customer_id = %customer, product = %product.label(), %error, "poll failed");
+    }
+    let rows =
+        known.targets().map(|(customer, product, target)| seat_row(customer, product, target, known.freshness, now));
+    Ok(write(&mut stdout().lock(), output, SEAT_COLUMNS, rows)?)
+}
+
+/// For a person: with why a target has failed.
+fn print_table(known: &Snapshot, errors: &BTreeMap<Target, Error>) -> Result<()> {
     let now = Now::read();
     let freshness = known.freshness;
     let rows = known.targets().map(|(customer, product, known_target)| {
@@ -70,5 +84,5 @@ fn print_list(output: Output, known: &Snapshot, errors: &BTreeMap<Target, Error>
         ]
     });
     let columns = ["customer", "customer_id", "product", "product_type", "seats", "outcome", "error"];
-    Ok(write(&mut stdout().lock(), output, columns, rows)?)
+    Ok(write(&mut stdout().lock(), Output::Table, columns, rows)?)
 }

@@ -17,6 +17,7 @@ mod telemetry_path;
 
 use std::sync::Arc;
 
+pub(crate) use downloads::{SEAT_COLUMNS, seat_row};
 pub(crate) use observer::WebObserver;
 pub use reload::{NotReloaded, ReloadHandle, ReloadRequest, ReloadRequests};
 pub(crate) use routes::Routes;

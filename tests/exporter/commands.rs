@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use elements_sim::{
     Customer, DateForm, Day, Effect, NeverBought, Operation, Platform, Rule, Simulator, Subscription, Tenant, World,
 };
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, FLY, Folder, M365, Yaml, binary, world};
+use crate::harness::{Ended, Exporter, FLY, Folder, M365, Yaml, binary, world};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -257,6 +257,7 @@ async fn subscriptions_are_listed_in_every_form_and_what_ends_first_is_on_top() 
     }
     let csv = run(&folder, &["subscriptions", "--output=csv"]).await.stdout;
     assert!(csv.starts_with("ends,customer,organization,") && csv.contains("'=HYPERLINK()"), "{csv}");
+    assert!(csv.contains("\n2027-12-31 12:00:00,c-1,Contoso,"), "as spreadsheets read times: {csv}");
     let table = run(&folder, &["subscriptions"]).await.stdout;
     assert!(table.contains("SUBSCRIBED_SERVICE") && table.contains("Fly Migration"), "{table}");
     for text in [&stdout, &stderr, &csv, &table] {
@@ -324,11 +325,13 @@ async fn poll_prints_every_target_and_fails_if_one_did() {
     assert_eq!(
         rows[0],
         json!({
-            "customer": "contoso", "customer_id": "c-1", "product": "Cloud Backup for Microsoft 365",
-            "product_type": M365, "seats": 25, "outcome": "ok", "error": null
+            "customer": "contoso", "customer_id": "c-1", "name": "contoso", "product": "Cloud Backup for Microsoft 365",
+            "product_type": M365, "seats": 25, "state": "ok", "last_success": rows[0]["last_success"],
+            "previous": null, "last_change": null
         })
     );
-    assert_eq!(rows[3]["outcome"], "absent");
+    assert!(rows[0]["last_success"].as_str().unwrap().ends_with('Z'), "{}", rows[0]);
+    assert_eq!(rows[3]["state"], "absent");
     assert_eq!(rows[3]["seats"], Value::Null);
 
     let fault = Effect::status(StatusCode::FORBIDDEN);
@@ -337,8 +340,14 @@ async fn poll_prints_every_target_and_fails_if_one_did() {
     assert_eq!(code, Some(1));
     let row = stdout.lines().find(|line| line.contains("contoso") && line.contains("Fly")).unwrap();
     assert!(row.contains("forbidden") && row.contains("elements.license.read.all"), "{row}");
-    let csv = run(&folder, &["poll", "--output", "csv"]).await.stdout;
-    assert!(csv.contains("c-2,c-2,Cloud Backup for Microsoft 365,2048,300,ok,"), "{csv}");
+    let Ended { stdout: csv, stderr, .. } = run(&folder, &["poll", "--output", "csv"]).await;
+    assert!(csv.contains("c-2,c-2,c-2,Cloud Backup for Microsoft 365,2048,300,ok,20"), "{csv}");
+    assert!(stderr.contains("customer_id=c-1 product=Fly") && stderr.contains("elements.license.read.all"), "{stderr}");
+    let exporter = Exporter::start(&folder).await;
+    exporter.until("avepoint_poll_targets{state=\"pending\"}", 0.0).await;
+    let page = exporter.ask(Method::GET, "/seats.csv").await.body;
+    assert_eq!(csv.lines().next(), page.trim_start_matches('\u{feff}').lines().next(), "its columns are the page's");
+    exporter.stop().await;
     let metrics = run(&folder, &["poll", "--output", "metrics"]).await.stdout;
     assert!(
         metrics.contains(

@@ -12,6 +12,7 @@ use std::iter::{from_fn, once};
 use bytes::Bytes;
 
 pub(super) use self::seats::seats;
+pub(crate) use self::seats::{SEAT_COLUMNS, seat_row};
 pub(super) use self::subscriptions::subscriptions;
 use crate::table::{Cell, Form, List};
 

@@ -6,10 +6,11 @@
 //! `last_change` (when it was seen).
 
 use bytes::Bytes;
+use elements_api::ProductType;
 
 use super::chunks;
 use crate::pages::status::Query;
-use crate::store::{Freshness, KnownCustomer, Now, Snapshot};
+use crate::store::{Customer, Freshness, KnownCustomer, KnownTarget, Now, Snapshot};
 use crate::table::{Cell, Form};
 
 pub(in crate::pages) fn seats(
@@ -20,10 +21,11 @@ pub(in crate::pages) fn seats(
 ) -> impl Iterator<Item = Bytes> + Send + use<> {
     let freshness = known.freshness;
     let query = Query::new(query);
-    chunks(form, COLUMNS, known.customers.into_values(), move |known| rows(&known, &query, freshness, now))
+    chunks(form, SEAT_COLUMNS, known.customers.into_values(), move |known| rows(&known, &query, freshness, now))
 }
 
-const COLUMNS: [&str; 10] = [
+/// What a [row](seat_row) has.
+pub(crate) const SEAT_COLUMNS: [&str; 10] = [
     "customer",
     "customer_id",
     "name",
@@ -41,25 +43,34 @@ fn rows(known: &KnownCustomer, query: &Query, freshness: Freshness, now: Now) ->
     let (search, shown) = query.filter();
     let customer_is_found = search.finds_customer(customer);
     let asked_for = known.products.iter().filter_map(|(product, target)| {
-        let record = &target.record;
-        let state = target.state(now, freshness);
         let is_found = customer_is_found || search.finds(&product.label());
-        (is_found && shown.shows(target, state)).then(|| {
-            [
-                Cell::from(customer.label.as_str()),
-                Cell::from(customer.id.as_str()),
-                Cell::from(customer.name.as_str()),
-                Cell::from(product.label().as_ref()),
-                Cell::Number(product.number().into()),
-                target.seats(now, freshness).into(),
-                Cell::from(state.as_str()),
-                record.answer.map(|answered| answered.at).into(),
-                record.change.map(|change| change.previous).into(),
-                record.change.map(|change| change.at).into(),
-            ]
-        })
+        let is_shown = is_found && shown.shows(target, target.state(now, freshness));
+        is_shown.then(|| seat_row(customer, *product, target, freshness, now))
     });
     asked_for.collect()
+}
+
+/// What is known now of a target.
+pub(crate) fn seat_row(
+    customer: &Customer,
+    product: ProductType,
+    target: &KnownTarget,
+    freshness: Freshness,
+    now: Now,
+) -> [Cell; 10] {
+    let record = &target.record;
+    [
+        Cell::from(customer.label.as_str()),
+        Cell::from(customer.id.as_str()),
+        Cell::from(customer.name.as_str()),
+        Cell::from(product.label().as_ref()),
+        Cell::Number(product.number().into()),
+        target.seats(now, freshness).into(),
+        Cell::from(target.state(now, freshness).as_str()),
+        record.answer.map(|answered| answered.at).into(),
+        record.change.map(|change| change.previous).into(),
+        record.change.map(|change| change.at).into(),
+    ]
 }
 
 #[cfg(test)]
