@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use avepoint_exporter::metrics::{CATALOGUE, Kind};
-use elements_api::{Platform, ProductType};
 use serde_yaml::Value;
 
 use super::promql::Names;
 use super::{RULE_FILES, promtool};
-use crate::harness::{read, root};
+use crate::harness::{backups, read, root};
 
 /// A rule, alerting or recording.
 #[derive(Debug)]
@@ -149,14 +148,7 @@ fn the_people_of_each_platform_are_set_against_the_seats_of_its_backup_product()
     let rules = rules();
     let people = rules.iter().find(|rule| rule.name() == "avepoint:tenant_assigned_user_seats:sum").expect("a rule");
     let expression = people.expr.split_whitespace().collect::<Vec<_>>().join(" ");
-    let product = |platform| match platform {
-        Platform::Microsoft365 => 2048,
-        Platform::Salesforce => 32,
-        Platform::Google => 33_554_432,
-        Platform::Dynamics365 => 131_072,
-    };
-    for platform in Platform::ALL {
-        let product = ProductType::new(product(platform)).expect("not 0").label();
+    for (platform, product) in backups() {
         let pair = format!("{{platform=\"{platform}\"}}, \"product\", \"{product}\"");
         assert!(expression.contains(&pair), "{pair} in {expression}");
     }

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use elements_api::{Platform, ProductType};
-
 use super::board::{Board, RENEWALS};
 use super::choices::Choices;
 use super::history::{DAY, HOUR, History, MINUTE, now};
 use super::scene::{CONTOSO, Scene, ask, quiet};
 use crate::harness::prometheus::Prometheus;
-use crate::harness::{Folder, Yaml};
+use crate::harness::{Folder, Yaml, backups};
 
 const M365: &str = "Cloud Backup for Microsoft 365";
 const GOOGLE: &str = "Cloud Backup for Google Workspace";
@@ -247,14 +245,7 @@ async fn people_of_all_tenants_share_the_seats_of_the_product_that_protects_them
 fn each_platform_has_the_product_of_the_catalogue_that_protects_it() {
     let board = Board::read(RENEWALS);
     let expression = board.query("Assigned against purchased", "C").expr;
-    let product = |platform| match platform {
-        Platform::Microsoft365 => 2048,
-        Platform::Salesforce => 32,
-        Platform::Google => 33_554_432,
-        Platform::Dynamics365 => 131_072,
-    };
-    for platform in Platform::ALL {
-        let product = ProductType::new(product(platform)).expect("not 0").label();
+    for (platform, product) in backups() {
         let pair = format!("\"platform\", \"{platform}\", \"product\", \"{product}\"");
         assert!(expression.contains(&pair), "{pair} in {expression}");
     }

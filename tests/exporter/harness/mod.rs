@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use elements_api::{Platform, ProductType};
 use tokio::sync::RwLock;
 
 pub use self::core::yaml::binary;
@@ -21,6 +22,17 @@ pub use self::core::{Exporter, FLY, Folder, M365, PATIENCE, Running, Yaml, event
 
 /// Written by what takes the whole machine, and read by what such a neighbour would starve.
 pub static MACHINE: RwLock<()> = RwLock::const_new(());
+
+/// Each platform with the name of the product that backs it up.
+pub fn backups() -> [(Platform, String); 4] {
+    let numbers = [
+        (Platform::Microsoft365, 2048),
+        (Platform::Salesforce, 32),
+        (Platform::Google, 33_554_432),
+        (Platform::Dynamics365, 131_072),
+    ];
+    numbers.map(|(platform, number)| (platform, ProductType::new(number).unwrap().label().into_owned()))
+}
 
 impl Yaml {
     pub fn and(mut self, more: &str) -> Self {
