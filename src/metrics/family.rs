@@ -35,15 +35,18 @@ impl Kind {
 }
 
 macro_rules! catalogue {
-    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+    ($($constant:ident = $kind:ident $name:literal $labels:tt $help:literal;)*) => {
         $(pub(super) const $constant: Family =
-            Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+            Family { name: $name, kind: Kind::$kind, labels: &$labels, help: $help };)*
 
         /// Every family, in the order in which they are exported. The other `process_*` families, which are those of
         /// every Prometheus client, are the `prometheus` crate's.
         pub const CATALOGUE: &[Family] = &[$($constant),*];
     };
 }
+
+const OF_A_SUBSCRIPTION: [&str; 5] = ["customer", "subscribed_service", "subscription", "package", "source"];
+const OF_A_TENANT: [&str; 4] = ["customer", "platform", "customer_tenant_id", "customer_tenant"];
 
 catalogue! {
     PURCHASED_USER_SEATS = Gauge "avepoint_purchased_user_seats" ["customer", "product"]
@@ -80,46 +83,35 @@ catalogue! {
     CUSTOMER_ADDED = Gauge "avepoint_customer_added_timestamp_seconds" ["customer"]
         "Unix time in seconds at which a background listing of AvePoint's API first had this customer, where the \
          complete listing before did not have it; absent for all others.";
-    SUBSCRIPTION_USER_SEATS = Gauge "avepoint_subscription_purchased_user_seats"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_USER_SEATS = Gauge "avepoint_subscription_purchased_user_seats" OF_A_SUBSCRIPTION
         "Purchased user seats of a subscription, as AvePoint's API listed it in the background; rows that agree in all \
          labels are added. Absent where the vendor tells none.";
-    SUBSCRIPTION_UNITS = Gauge "avepoint_subscription_purchased_units"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_UNITS = Gauge "avepoint_subscription_purchased_units" OF_A_SUBSCRIPTION
         "Purchased units of a subscription that is sold by the unit, as AvePoint's API listed it in the background.";
-    SUBSCRIPTION_EXPIRATION = Gauge "avepoint_subscription_expiration_timestamp_seconds"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_EXPIRATION = Gauge "avepoint_subscription_expiration_timestamp_seconds" OF_A_SUBSCRIPTION
         "Unix time in seconds at which a subscription ends, as AvePoint's API listed it in the background; a date without \
          a time is 00:00 UTC. The earliest of rows that agree in all labels.";
-    SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" OF_A_SUBSCRIPTION
         "Unix time in seconds at which the contract behind a subscription ends, as AvePoint's API listed it in the \
          background. The earliest of rows that agree in all labels.";
-    SUBSCRIPTION_LICENSES_ASSIGNED = Gauge "avepoint_subscription_microsoft_licenses_assigned"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_LICENSES_ASSIGNED = Gauge "avepoint_subscription_microsoft_licenses_assigned" OF_A_SUBSCRIPTION
         "Microsoft licences that the customer of a subscription has given to users, as AvePoint's API listed it in the \
          background.";
-    SUBSCRIPTION_LICENSES_AVAILABLE = Gauge "avepoint_subscription_microsoft_licenses_available"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_LICENSES_AVAILABLE = Gauge "avepoint_subscription_microsoft_licenses_available" OF_A_SUBSCRIPTION
         "Microsoft licences that the customer of a subscription has left, as AvePoint's API listed it in the background.";
-    SUBSCRIPTION_POOLED_CHANGE = Gauge "avepoint_subscription_pooled_change"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_POOLED_CHANGE = Gauge "avepoint_subscription_pooled_change" OF_A_SUBSCRIPTION
         "Seats of a pooled subscription against the first day of the month, as AvePoint's API listed it in the background.";
-    SUBSCRIPTION_CAPACITY = Gauge "avepoint_subscription_purchased_capacity_bytes"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_CAPACITY = Gauge "avepoint_subscription_purchased_capacity_bytes" OF_A_SUBSCRIPTION
         "Purchased capacity of a subscription in bytes, as AvePoint's API listed it in the background.";
-    SUBSCRIPTION_STORAGE = Gauge "avepoint_subscription_consumed_storage_bytes"
-        ["customer", "subscribed_service", "subscription", "package", "source"]
+    SUBSCRIPTION_STORAGE = Gauge "avepoint_subscription_consumed_storage_bytes" OF_A_SUBSCRIPTION
         "Storage that a subscription uses in bytes, as AvePoint's API listed it in the background.";
     SUBSCRIPTION_INFO = Gauge "avepoint_subscription_info"
         ["customer", "subscribed_service", "subscription", "package", "source", "model", "payment_type", "storage", "retention"]
         "1 for each subscription that AvePoint's API listed in the background, with how it is sold and paid, and where and \
          how long data is kept, in the vendor's words.";
-    TENANT_ASSIGNED = Gauge "avepoint_tenant_assigned_user_seats"
-        ["customer", "platform", "customer_tenant_id", "customer_tenant"]
+    TENANT_ASSIGNED = Gauge "avepoint_tenant_assigned_user_seats" OF_A_TENANT
         "User seats that are assigned in a tenant of a customer, as AvePoint's API last answered in the background.";
-    TENANT_AVAILABLE = Gauge "avepoint_tenant_available_user_seats"
-        ["customer", "platform", "customer_tenant_id", "customer_tenant"]
+    TENANT_AVAILABLE = Gauge "avepoint_tenant_available_user_seats" OF_A_TENANT
         "User seats that the vendor calls available in a tenant of a customer, as AvePoint's API last answered in the \
          background.";
     TENANTS_SUCCESS = Gauge "avepoint_tenants_success" ["customer", "platform"]
