@@ -7,6 +7,7 @@ use elements_api::{Reason, Seats, Tenant};
 use tokio::time::Instant;
 
 use super::record::age;
+use super::subscriptions::join;
 use super::{Freshness, Label, Now};
 
 /// The last answer, and whether the last attempt failed.
@@ -25,10 +26,12 @@ pub struct AnsweredTenants {
     pub at: SystemTime,
     /// The same moment by the monotonic clock; `None` for what an earlier run has saved.
     pub came: Option<Instant>,
+    /// The seats by their labels, in the order of these.
+    pub by_label: BTreeMap<TenantLabels, TenantSeats>,
 }
 
 /// What tells one tenant from another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantLabels {
     pub id: Label,
     /// `""` where it has no name.
@@ -36,10 +39,23 @@ pub struct TenantLabels {
 }
 
 /// The seats of all tenants that agree in their labels: one, unless they differ where labels are cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct TenantSeats {
     pub assigned: Option<u64>,
     pub available: Option<i64>,
+}
+
+impl AnsweredTenants {
+    pub(in crate::store) fn new(tenants: Vec<Tenant>, at: SystemTime, came: Option<Instant>) -> Self {
+        let mut by_label: BTreeMap<_, TenantSeats> = BTreeMap::new();
+        for Tenant { id, name, assigned, available } in &tenants {
+            let name = Label::from(name.as_deref().unwrap_or_default());
+            let seats = by_label.entry(TenantLabels { id: Label::from(id.as_str()), name }).or_default();
+            seats.assigned = join(seats.assigned, assigned.map(Seats::get), u64::saturating_add);
+            seats.available = join(seats.available, *available, i64::saturating_add);
+        }
+        Self { tenants, at, came, by_label }
+    }
 }
 
 impl KnownTenants {
@@ -47,7 +63,7 @@ impl KnownTenants {
     pub(super) fn take(&mut self, outcome: Result<Vec<Tenant>, Reason>, now: Now) {
         match outcome {
             Ok(tenants) => {
-                let answer = AnsweredTenants { tenants, at: now.wall, came: Some(now.monotonic) };
+                let answer = AnsweredTenants::new(tenants, now.wall, Some(now.monotonic));
                 *self = Self { answer: Some(answer), failure: None };
             }
             Err(reason) => self.failure = Some(reason),
@@ -72,22 +88,11 @@ impl KnownTenants {
         freshness.tenants.checked_sub(age(*at, *came, now)?)
     }
 
-    /// The tenants of the last answer, as long as that counts, by their labels.
-    pub fn by_label(&self, now: Now, freshness: Freshness) -> BTreeMap<TenantLabels, TenantSeats> {
+    /// The seats of the last answer, as long as that counts, by their labels.
+    pub fn by_label(&self, now: Now, freshness: Freshness) -> impl Iterator<Item = (&TenantLabels, TenantSeats)> {
         let counts = self.counts_for(now, freshness).is_some();
-        let tenants = self.answer.iter().filter(|_| counts).flat_map(|answer| &answer.tenants);
-        let mut by_label: BTreeMap<_, TenantSeats> = BTreeMap::new();
-        for Tenant { id, name, assigned, available } in tenants {
-            let name = Label::from(name.as_deref().unwrap_or_default());
-            let seats = by_label.entry(TenantLabels { id: Label::from(id.as_str()), name }).or_default();
-            if let Some(assigned) = assigned.map(Seats::get) {
-                seats.assigned = Some(seats.assigned.unwrap_or_default().saturating_add(assigned));
-            }
-            if let Some(available) = available {
-                seats.available = Some(seats.available.unwrap_or_default().saturating_add(*available));
-            }
-        }
-        by_label
+        let answer = self.answer.iter().filter(move |_| counts);
+        answer.flat_map(|answer| &answer.by_label).map(|(labels, seats)| (labels, *seats))
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
         assert_eq!(known.success(now(0), freshness), None);
         let tenant = Tenant { id: "t".to_owned(), name: None, assigned: Seats::new(5), available: Some(-1) };
         known.take(Ok(vec![tenant]), now(0));
-        let seats = |known: &KnownTenants, at: Now| known.by_label(at, freshness).into_values().next();
+        let seats = |known: &KnownTenants, at: Now| known.by_label(at, freshness).next().map(|(_, seats)| seats);
         assert_eq!(known.success(now(0), freshness), Some(true));
         known.take(Err(Reason::Timeout), now(1));
         assert_eq!(known.success(now(1), freshness), Some(false));

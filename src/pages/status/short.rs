@@ -52,7 +52,7 @@ fn of_customer<'a>(known: &'a KnownCustomer, snapshot: &'a Snapshot, now: Now) -
         let is_fresh = target.state(now, snapshot.freshness) == TargetState::Ok;
         let purchased = target.seats(now, snapshot.freshness).filter(|_| is_fresh).map_or(0, Seats::get);
         let seats = tenants.by_label(now, snapshot.freshness);
-        let assigned = seats.values().filter_map(|seats| seats.assigned).fold(0, u64::saturating_add);
+        let assigned = seats.filter_map(|(_, seats)| seats.assigned).fold(0, u64::saturating_add);
         (purchased > 0 && assigned > purchased).then(|| Shortage {
             customer: known.customer.label.clone(),
             link: Query::search(known.customer.label.as_str()).link(),

@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use elements_api::{Platform, Tenant};
+use elements_api::Platform;
 
 use super::*;
-use crate::store::{AnsweredTenants, KnownTenants};
 
 fn tenants(assigned: u64) -> Reply {
     let tenant = format!(r#"{{"tenantId": "t", "tenantName": "T", "assignedUserSeat": {assigned}}}"#);
@@ -82,7 +81,7 @@ async fn what_an_earlier_run_was_answered_keeps_its_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn what_failed_in_an_earlier_run_has_failed_until_it_is_answered() {
-    let fails = Arc::new(AtomicBool::new(true));
+    let fails = Arc::new(AtomicBool::default());
     let vendor = Vendor::new({
         let fails = fails.clone();
         move |what| match what {
@@ -94,16 +93,14 @@ async fn what_failed_in_an_earlier_run_has_failed_until_it_is_answered() {
     });
     let selection = with_tenants(1, &[Platform::Microsoft365]);
     let key = (customer_id("c0000"), Platform::Microsoft365);
-    let tenant = Tenant { id: "t".to_owned(), name: None, assigned: None, available: None };
-    let answer = AnsweredTenants { tenants: vec![tenant], at: clock().now().wall, came: None };
-    let known = KnownTenants { answer: Some(answer), failure: None };
-    let saved = Saved { tenants: BTreeMap::from([(key.clone(), known)]), ..Saved::default() };
-    let running = Running::start_with(vendor.client(|_| {}), selection.clone(), timing(), &saved);
+    let running = Running::start(vendor.client(|_| {}), selection.clone(), timing());
+    sleep(Duration::from_mins(1)).await;
     let success = |running: &Running| {
         let known = running.store.snapshot();
         known.customers[&key.0].tenants[&key.1].success(clock().now(), known.freshness)
     };
     assert_eq!(success(&running), Some(true));
+    fails.store(true, Relaxed);
     sleep(Duration::from_hours(6)).await;
     assert_eq!(success(&running), Some(false));
     let saved = Saved::from(&running.store.snapshot());

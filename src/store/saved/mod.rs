@@ -348,7 +348,7 @@ mod tests {
 
     fn answered_tenants() -> AnsweredTenants {
         let tenant = Tenant { id: "t".to_owned(), name: None, assigned: Seats::new(3), available: Some(-1) };
-        AnsweredTenants { tenants: vec![tenant], at: now(), came: None }
+        AnsweredTenants::new(vec![tenant], now(), None)
     }
 
     fn save(path: &Path, number: u64) {

@@ -78,7 +78,7 @@ impl<'a> From<&'a AnsweredTenants> for RawAnswer<'a> {
 impl RawAnswer<'_> {
     fn read(self) -> Result<AnsweredTenants, Flaw> {
         let tenants = self.tenants.into_iter().map(|Object(tenant)| tenant.read()).collect::<Result<_, _>>()?;
-        Ok(AnsweredTenants { tenants, at: self.at, came: None })
+        Ok(AnsweredTenants::new(tenants, self.at, None))
     }
 }
 
