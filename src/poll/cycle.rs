@@ -171,8 +171,8 @@ impl Cycle {
                         self.line_up(agenda);
                     }
                 }
-                Some(asked) = self.tenants.next(), if self.tenants.is_on_its_way() => {
-                    if let Some(listed) = agenda.take_tenants(asked) {
+                Some(outcome) = self.tenants.next(), if self.tenants.is_on_its_way() => {
+                    if let Some(listed) = agenda.take_tenants(outcome) {
                         self.tally.count_other(listed);
                     }
                 }

@@ -95,15 +95,15 @@ impl Turn {
 #[derive(Debug, Default)]
 pub(super) struct Asking {
     queue: Vec<Key>,
-    on_their_way: JoinSet<Asked>,
+    on_their_way: JoinSet<Outcome>,
 }
 
 /// What asking came to.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Outcome {
     pub(super) key: Key,
     pub(super) began: Instant,
-    pub(super) outcome: Result<TenantListing, Error>,
+    pub(super) answer: Result<TenantListing, Error>,
 }
 
 impl Asking {
@@ -122,8 +122,8 @@ impl Asking {
         {
             let (round, began) = (round.clone(), Instant::now());
             self.on_their_way.spawn(async move {
-                let outcome = round.tenants(&key.0, key.1).await;
-                Asked { key, began, outcome }
+                let answer = round.tenants(&key.0, key.1).await;
+                Outcome { key, began, answer }
             });
         }
     }
@@ -137,13 +137,13 @@ impl Asking {
     }
 
     /// The next that ends; `None` where none is on its way. A round that is over begins no other.
-    pub(super) async fn next(&mut self) -> Option<Asked> {
-        let asked = self.on_their_way.join_next().await?;
+    pub(super) async fn next(&mut self) -> Option<Outcome> {
+        let outcome = self.on_their_way.join_next().await?;
         // A panic ends the process.
-        let Ok(asked) = asked else { return std::future::pending().await };
-        if asked.outcome == Err(Error::NotBegun) {
+        let Ok(outcome) = outcome else { return std::future::pending().await };
+        if outcome.answer == Err(Error::NotBegun) {
             self.queue.clear();
         }
-        Some(asked)
+        Some(outcome)
     }
 }

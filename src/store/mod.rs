@@ -254,9 +254,7 @@ impl StoreWriter {
         known.listing = Some(listing);
         known.ready = true;
     }
-}
 
-impl StoreWriter {
     /// A listing of subscriptions came at `now` that is of all who were `asked`. Whoever is watched and not in it has none.
     /// Returns whose purchases are others than in the listing before, if there was one that was of them, too.
     pub fn set_subscriptions(

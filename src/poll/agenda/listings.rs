@@ -107,9 +107,9 @@ impl Agenda {
     }
 
     /// Takes what asking for tenants came to. `None` where they were not asked for, and stay due, or are no longer watched.
-    pub(in crate::poll) fn take_tenants(&mut self, asked: tenants::Asked) -> Option<Listed> {
-        let tenants::Asked { key, began, outcome } = asked;
-        let (taken, error) = match outcome {
+    pub(in crate::poll) fn take_tenants(&mut self, outcome: tenants::Outcome) -> Option<Listed> {
+        let tenants::Outcome { key, began, answer } = outcome;
+        let (taken, error) = match answer {
             Ok(TenantListing { tenants, lost }) => {
                 self.log.lost_rows(Listing::Tenants(key.clone()), lost.iter());
                 (Ok(tenants), None)
