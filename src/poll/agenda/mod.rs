@@ -71,12 +71,12 @@ pub(super) enum Polled {
     Failed(Reason),
 }
 
-/// How asking for the listing of customers ended.
+/// How asking for a listing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listed {
     Answered,
     Failed,
-    /// Without the permission the API is not even asked.
+    /// Without the permission for it, the API is not even asked for the customers.
     NotPermitted,
 }
 
@@ -176,6 +176,7 @@ impl Agenda {
             self.tenants = TenantTurns::new(self.clock.now());
             self.fruitless = Fruitless::default();
             self.status.set_discovery(false);
+            self.status.set_subscriptions(false);
             let now = self.clock.now();
             let held_for = self.client().held_until().saturating_duration_since(now.monotonic);
             self.status.set_hold((!held_for.is_zero()).then(|| (now + held_for).wall));
@@ -190,7 +191,7 @@ impl Agenda {
             self.listings.ask_again();
         }
         self.credentials_refused &= !other_client;
-        if before.selection != self.plan.selection {
+        if before.selection != self.plan.selection || before.timing.subscriptions.is_none() {
             // There may be somebody whose subscriptions nobody asked for yet.
             self.subscriptions = Periodic::default();
         }

@@ -57,6 +57,33 @@ async fn subscriptions_are_listed_every_interval_of_theirs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_listed_again_after_a_reload_is_listed_at_once() {
+    let vendor = vendor(&Arc::new(Mutex::new(Some(vec![("c0000", "Fly", 5)]))));
+    let running = Running::start(vendor.client(|_| {}), selection(1), told());
+    for (reload, listed) in [(None, true), (Some(None), false), (Some(Some(INTERVAL)), true)] {
+        if let Some(subscriptions) = reload {
+            running.change_plan(|plan| plan.timing.subscriptions = subscriptions);
+        }
+        sleep(Duration::from_secs(10)).await;
+        let known = running.store.snapshot();
+        assert_eq!(known.subscriptions_of(&customer_id("c0000"), clock().now()).is_some(), listed, "{reload:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_the_listings_of_one_account_went_says_nothing_of_another() {
+    let good = vendor(&Arc::new(Mutex::new(Some(vec![("c0000", "Fly", 5)]))));
+    let running = Running::start(good.client(|_| {}), selection(1), told());
+    sleep(Duration::from_secs(10)).await;
+    let listed = || running.status.snapshot().subscriptions.clone().unwrap();
+    assert!(listed().last_success.is_some());
+    let bad = vendor(&Arc::new(Mutex::new(None)));
+    running.change_plan(|plan| plan.client = bad.client(|settings| settings.client_id = "another".to_owned()));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!((listed().success(), listed().last_success), (Some(false), None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_bought_something_else_is_asked_at_once_and_nobody_else_is() {
     let rows = Arc::new(Mutex::new(Some(vec![("c0000", "Fly", 5), ("c0001", "Fly", 5)])));
     let vendor = vendor(&rows);
