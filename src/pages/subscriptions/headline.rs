@@ -22,28 +22,29 @@ pub(super) fn unknown(snapshot: &Snapshot, status: &StatusSnapshot) -> Option<Fi
     let finding = |title: &str, detail: &str| {
         Some(Finding { mood: Mood::Waiting, title: title.to_owned(), detail: detail.to_owned() })
     };
-    match &status.subscriptions {
-        None => finding(
+    let Some(listing) = &status.subscriptions else {
+        return finding(
             "Subscriptions are not listed",
             "To list them, write “subscriptions: {enabled: true}” into the configuration, and reload it. The app \
              registration needs no other permission for it.",
-        ),
-        Some(listing) => match (listing.failure(), &snapshot.subscriptions) {
-            (Some(why), _) => Some(subscriptions_failed(snapshot, why)),
-            (None, None) => {
-                finding("Subscriptions are not listed yet", "The first listing comes with the first cycle.")
-            }
-            (None, Some(_)) => match status.discovery.as_ref().and_then(ListingStatus::failure) {
-                // Nobody knows who there is.
-                Some(why) if snapshot.listing.is_none() => Some(customers_failed(snapshot, why)),
-                _ if snapshot.customers.is_empty() => finding(
-                    "No customer is watched",
-                    "Subscriptions are shown of those who are listed by discovery, or named in the configuration.",
-                ),
-                _ => None,
-            },
-        },
+        );
+    };
+    if let Some(why) = listing.failure() {
+        return Some(subscriptions_failed(snapshot, why));
     }
+    if snapshot.subscriptions.is_none() {
+        return finding("Subscriptions are not listed yet", "The first listing comes with the first cycle.");
+    }
+    if let (None, Some(why)) = (&snapshot.listing, status.discovery.as_ref().and_then(ListingStatus::failure)) {
+        return Some(customers_failed(snapshot, why));
+    }
+    if snapshot.customers.is_empty() {
+        return finding(
+            "No customer is watched",
+            "Subscriptions are shown of those who are listed by discovery, or named in the configuration.",
+        );
+    }
+    None
 }
 
 fn stale(known: &Known<'_>) -> Option<Finding> {
