@@ -110,8 +110,8 @@ impl Reloader {
 
     async fn reload(&mut self) -> Result<(), String> {
         match self.load_and_swap().await {
-            Ok(changes) => {
-                let changed = (!changes.is_empty()).then(|| changes.join("; "));
+            Ok(keys) => {
+                let changed = (!keys.is_empty()).then(|| keys.join("; "));
                 info!(changed, "configuration reloaded");
                 Ok(())
             }

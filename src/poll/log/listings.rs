@@ -23,17 +23,17 @@ impl PollLog {
     pub(in crate::poll) fn lost_rows<'a>(
         &mut self,
         listing: Listing,
-        lost: impl Iterator<Item = &'a LostRows> + Clone,
+        mut lost: impl Iterator<Item = &'a LostRows> + Clone,
     ) {
         let rows = lost.clone().map(|lost| lost.count).sum();
-        let Some(LostRows { first, .. }) = lost.into_iter().next() else {
+        let Some(LostRows { first, .. }) = lost.next() else {
             self.lost_rows.remove(&listing);
             return;
         };
         if self.lost_rows.get(&listing) != Some(&rows) {
             match &listing {
                 Listing::Customers => {
-                    warn!(rows, first, "the listing has rows that name no customer: they are left out")
+                    warn!(rows, first, "the listing has rows that name no customer: they are left out");
                 }
                 Listing::Subscriptions => {
                     warn!(
