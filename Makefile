@@ -37,7 +37,7 @@ lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	cargo test --test layout $(CARGO_FLAGS)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(CARGO_FLAGS)
 
-bench: tools ## measure requests, cycles and scrapes: time, CPU and memory (about five minutes on a quiet machine)
+bench: tools ## measure requests, cycles and scrapes: time, CPU and memory (about eight minutes on a quiet machine)
 	cargo bench --workspace --bench '*' $(CARGO_FLAGS)
 
 tools:

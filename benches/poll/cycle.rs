@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
-use crate::shared::{Customers, Exporter, Result, Role, get};
+use crate::shared::{Customers, Exporter, Result, Role, UNPACED, get};
 use crate::{IN_FLIGHT, TIMEOUT};
 
 /// What an exporter polls.
@@ -68,7 +68,7 @@ impl Targets {
 
     const fn customers(self) -> Customers<'static> {
         let Self { customers: number, products } = self;
-        Customers { number, products, interval: "1h", timeout: TIMEOUT, in_flight: IN_FLIGHT }
+        Customers { number, products, interval: "1h", timeout: TIMEOUT, in_flight: IN_FLIGHT, pace: UNPACED, more: "" }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bare;
 mod cycle;
+mod listings;
 mod quota;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -41,6 +42,7 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [role] if vendor::ROLES.contains(&role.as_str()) => vendor::play(role)?,
+        [role] if listings::ROLES.contains(&role.as_str()) => listings::play(role)?,
         [.., last] if last == "--bench" => return measure(),
         _ => println!("nothing is measured without --bench, which `cargo bench` gives"),
     }
@@ -84,6 +86,7 @@ fn measure() -> Result<ExitCode> {
     drop(vendor);
 
     measure_faults()?;
+    listings::measure()?;
 
     let in_time = best <= LIMIT;
     println!("\n{}: the best cycle took {best:.3} × the ideal, and may take {LIMIT:.2} ×", verdict(in_time));

@@ -31,7 +31,13 @@ pub(crate) struct Customers<'a> {
     pub(crate) interval: &'a str,
     pub(crate) timeout: Duration,
     pub(crate) in_flight: u32,
+    pub(crate) pace: u32,
+    /// Of the configuration, each on a line.
+    pub(crate) more: &'a str,
 }
+
+/// As many requests a second as there can be.
+pub(crate) const UNPACED: u32 = 100_000;
 
 impl Exporter {
     /// Starts the binary, and waits until it listens. Returns when it was started, too.
@@ -64,15 +70,17 @@ impl Exporter {
 
 fn configuration(vendor: &Role, customers: Customers<'_>) -> Result<String> {
     let World { client_id, client_secret, .. } = World::default();
-    let Customers { number, products, interval, timeout, in_flight } = customers;
+    let Customers { number, products, interval, timeout, in_flight, pace, more } = customers;
     let mut yaml = format!(
         "api:\n  base_url: {base_url}\n  token_url: {base_url}/connect/token\n  client_id: {client_id}\n  \
          client_secret: {secret}\n  timeout: {timeout:?}\n  max_in_flight: {in_flight}\n  \
-         requests_per_second: 100000\npoll:\n  interval: {interval}\n  stale_after: 4h\nproducts: {products}\n\
-         customers:\n",
+         requests_per_second: {pace}\npoll:\n  interval: {interval}\n  stale_after: 4h\nproducts: {products}\n{more}",
         base_url = vendor.address,
         secret = client_secret.unwrap_or_default(),
     );
+    if number > 0 {
+        yaml += "customers:\n";
+    }
     for number in 1..=number {
         writeln!(yaml, "- id: c0000000-0000-4000-8000-{number:012x}")?;
     }
@@ -101,4 +109,12 @@ pub(crate) fn get(address: &str, path: &str, encoding: &str) -> Result<Vec<u8>> 
         Some(length) => Ok(answer.split_off(length + 4)),
         None => Err(format!("{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(100)])).into()),
     }
+}
+
+/// The series, bytes and compressed bytes of a scrape.
+pub(crate) fn scrape_sizes(address: &str) -> Result<[u32; 3]> {
+    let plain = String::from_utf8(get(address, "/metrics", "identity")?)?;
+    let gzip = get(address, "/metrics", "gzip")?;
+    let series = plain.lines().filter(|line| !line.starts_with('#')).count();
+    Ok([series.try_into()?, plain.len().try_into()?, gzip.len().try_into()?])
 }

@@ -9,7 +9,7 @@ use std::process::Child;
 use elements_api::CATALOG;
 use procfs::{Current as _, LoadAverage};
 
-pub(crate) use exporter::{Customers, Exporter, get};
+pub(crate) use exporter::{Customers, Exporter, UNPACED, get, scrape_sizes};
 pub(crate) use role::Role;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;

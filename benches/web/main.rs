@@ -24,7 +24,7 @@ use elements_api::CATALOG;
 use elements_sim::{Effect, Operation, Rule};
 use nginx::Nginx;
 use shared::role::{customers_with_all, play_vendor};
-use shared::{Customers, Exporter, Result, Role, get, mib, warn_if_busy};
+use shared::{Customers, Exporter, Result, Role, UNPACED, get, mib, warn_if_busy};
 use turn::Turn;
 use wrk::Load;
 
@@ -152,7 +152,8 @@ impl Case {
 
     const fn customers(self) -> Customers<'static> {
         let Self { customers: number, interval, .. } = self;
-        Customers { number, products: "all", interval, timeout: Duration::from_secs(10), in_flight: 64 }
+        let timeout = Duration::from_secs(10);
+        Customers { number, products: "all", interval, timeout, in_flight: 64, pace: UNPACED, more: "" }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use elements_sim::{Customer, World};
 
+use crate::IDLE;
 use crate::shared::role::{customers_with_all, play_vendor};
-use crate::shared::{Customers, Exporter, Result, Role, get, is_bought, products_by_number};
-use crate::{Encoding, IDLE};
+use crate::shared::{Customers, Exporter, Result, Role, is_bought, products_by_number, scrape_sizes};
 
 /// The argument that makes this program a vendor of whom few products were bought.
 pub(super) const FEW: &str = "vendor-of-few";
@@ -51,8 +51,5 @@ pub(super) fn measure() -> Result<bool> {
 fn sizes(vendor: &Role, products: &str) -> Result<[u32; 3]> {
     let (mut exporter, _) = Exporter::start(vendor, Customers { products, ..IDLE.customers() })?;
     exporter.logged("cycle ended")?;
-    let [plain, gzip] = Encoding::ALL.map(|encoding| get(&exporter.address, "/metrics", encoding.name()));
-    let (plain, gzip) = (String::from_utf8(plain?)?, gzip?);
-    let series = plain.lines().filter(|line| !line.starts_with('#')).count();
-    Ok([series.try_into()?, plain.len().try_into()?, gzip.len().try_into()?])
+    scrape_sizes(&exporter.address)
 }
