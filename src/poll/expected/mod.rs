@@ -75,9 +75,10 @@ impl Expected {
 
     /// Goes by this file from now on, as a plan brings it.
     pub(super) fn adopt(&mut self, file: Option<ExpectedSeatsFile>) {
+        let known = self.file.as_ref().map(Settling::known);
         match file {
             None => *self = Self::default(),
-            Some(file) if self.file.as_ref().is_some_and(|known| *known.known() == file) => self.follow(file),
+            Some(file) if known == Some(&file) => self.follow(file),
             // It may be written just now: this is a look like any other.
             Some(file) if self.follows_what_it_read(&file.path) => _ = self.found(file),
             Some(file) => self.take(file),
