@@ -248,8 +248,8 @@ mod tests {
                     record = record.lasting();
                 }
             }
-            let changes = numbers.windows(2).filter(|pair| pair[0].0 != pair[1].0);
-            let change = changes.last().map(|pair| (pair[0].0, now(pair[1].1).wall));
+            let mut changes = numbers.windows(2).filter(|pair| pair[0].0 != pair[1].0);
+            let change = changes.next_back().map(|pair| (pair[0].0, now(pair[1].1).wall));
             prop_assert_eq!(record.change.map(|change| (change.previous.get(), change.at)), change);
             prop_assert_eq!(record.had_seats(), numbers.iter().any(|(seats, _)| *seats > 0));
 

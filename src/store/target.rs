@@ -101,9 +101,9 @@ mod tests {
             let label = Label::from(text.as_str());
             prop_assert!(label.as_str().len() <= Label::MAX_BYTES);
             prop_assert!(!label.as_str().contains(breaks_lines));
-            let characters = label.as_str().chars().zip(text.chars());
+            let mut characters = label.as_str().chars().zip(text.chars());
             let same = |(shown, given): (char, char)| shown == given || shown == ' ' && breaks_lines(given);
-            prop_assert!(characters.map(same).all(|same| same));
+            prop_assert!(characters.all(same));
             // Nothing is cut that had room.
             let next = text.chars().nth(label.as_str().chars().count());
             let kept: usize = text.chars().take(label.as_str().chars().count()).map(char::len_utf8).sum();
