@@ -44,6 +44,12 @@ impl Choices {
         self
     }
 
+    /// Over another time range.
+    pub fn over(mut self, range: Duration) -> Self {
+        self.range = range;
+        self
+    }
+
     pub fn from(&self) -> i64 {
         self.to - i64::try_from(self.range.as_secs()).unwrap()
     }
@@ -71,6 +77,7 @@ impl Choices {
             "__range" => format!("{}s", self.range.as_secs()),
             "__rate_interval" => format!("{}s", self.rate_interval.as_secs()),
             "__from" => format!("{}", self.from() * 1000),
+            "__to:date:seconds" => self.to.to_string(),
             _ => {
                 let (name, format) = reference.split_once(':').unwrap_or((reference, ""));
                 assert_eq!(format, "regex", "{reference}: several values are no text but by a format");
@@ -102,6 +109,7 @@ fn variables_are_filled_in_as_grafana_does() {
     let board = Board::read(super::board::SEATS);
     let all = Choices::all(&board, &[], 1_000_000);
     assert_eq!(all.fill("a{n=~`${customer:regex}`}[$__range] > ${__from}"), "a{n=~`.*`}[604800s] > 395200000");
+    assert_eq!(all.fill("a @ ${__to:date:seconds} - 1"), "a @ 1000000 - 1");
     let one = all.clone().only("customer", &["A (B) + C."]);
     assert_eq!(one.fill("`${customer:regex}`[$__rate_interval]"), "`A \\(B\\) \\+ C\\.`[15s]");
     assert_eq!(all.clone().only("customer", &["a", "b"]).fill("${customer:regex}"), "(a|b)");

@@ -1,7 +1,10 @@
 //! `docs/dashboards.md` describes what there is.
 
+use std::collections::BTreeSet;
+
 use super::board::{Board, text};
 use crate::harness::document::Document;
+use crate::harness::root;
 
 fn document() -> Document {
     Document::at("docs/dashboards.md")
@@ -33,15 +36,43 @@ fn it_describes_every_variable_and_no_other() {
 }
 
 #[test]
-fn it_says_how_to_import_them_and_why_there_are_no_pictures() {
+fn it_says_how_to_import_them_and_how_their_pictures_were_made() {
     let document = document().text;
     for part in [
         "dashboards/seats.json",
         "dashboards/renewals.json",
         "dashboards/exporter-health.json",
         "apiVersion: 1",
-        "a running Grafana",
+        "Grafana's own published components",
+        "not by a running",
     ] {
         assert!(document.contains(part), "{part}");
     }
+}
+
+/// Light in README.md, dark here: whoever looks at one sees what the other's eyes would.
+#[test]
+fn each_dashboard_has_its_pictures_and_no_picture_is_shown_nowhere() {
+    let shown = |document: &Document| document.text.split("](").skip(1).map(address).collect::<BTreeSet<_>>();
+    let [here, readme] = [document(), Document::readme()].map(|document| shown(&document));
+    for board in Board::all() {
+        let name = board.file.strip_suffix(".json").unwrap();
+        assert!(here.contains(&format!("{name}-dark.png")), "{name} in docs/dashboards.md");
+        assert!(readme.contains(&format!("docs/{name}-light.png")), "{name} in README.md");
+    }
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        // Those of the status page are drawn by its own tests.
+        if entry.path().extension() == Some("png".as_ref()) && !name.starts_with("status-") {
+            let texts = Document::all().into_iter().flat_map(|document| shown(&document)).collect::<Vec<_>>();
+            assert!(texts.iter().any(|shown| shown.rsplit('/').next() == Some(&name)), "{name} is shown nowhere");
+            assert!(entry.metadata().unwrap().len() < 200_000, "{name} is too large");
+        }
+    }
+}
+
+/// The address at the beginning of what follows `](`.
+fn address(text: &str) -> String {
+    text.split(')').next().unwrap().to_owned()
 }

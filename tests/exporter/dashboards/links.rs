@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::board::{Board, each_object, list, text};
+use super::board::{Board, HEALTH, each_object, list, text};
+use crate::harness::read;
 
 #[test]
 fn each_links_to_all_with_its_tag_and_keeps_time_and_variables() {
@@ -18,7 +19,7 @@ fn links_on_rows_lead_to_dashboards_that_exist_with_the_same_choices() {
     let boards = Board::all();
     let homes: Vec<_> = boards.iter().map(|board| format!("/d/{0}/{0}?", text(&board.json["uid"]))).collect();
     for (number, board) in boards.iter().enumerate() {
-        let links = links(&board.json);
+        let links: Vec<_> = links(&board.json).into_iter().filter(|link| link.starts_with('/')).collect();
         for link in &links {
             let home = homes.iter().find_map(|home| link.strip_prefix(home.as_str()));
             let choices = home.unwrap_or_else(|| panic!("{link} leads to no dashboard of these"));
@@ -35,6 +36,22 @@ fn links_on_rows_lead_to_dashboards_that_exist_with_the_same_choices() {
         for (_, home) in homes.iter().enumerate().filter(|(of, _)| *of != number) {
             assert!(links.iter().any(|link| link.starts_with(home)), "{} does not lead to {home}", board.file);
         }
+    }
+}
+
+#[test]
+fn an_alert_leads_to_its_runbook() {
+    let board = Board::read(HEALTH);
+    let links: Vec<_> = links(&board.json).into_iter().filter(|link| !link.starts_with('/')).collect();
+    let [link] = &links[..] else { panic!("{links:?}") };
+    let home = link.strip_suffix("#${__value.raw}").expect("the alert's heading");
+    let rules = read("alerts/avepoint-alerts.yaml");
+    let runbooks: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: ")).collect();
+    let alerts: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() >= 20 && alerts.len() == runbooks.len());
+    for (alert, runbook) in alerts.into_iter().zip(runbooks) {
+        // Where GitHub finds no heading of that name, it looks for one in lower case.
+        assert_eq!(format!("{home}#{}", alert.to_lowercase()), runbook);
     }
 }
 

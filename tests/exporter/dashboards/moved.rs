@@ -1,6 +1,7 @@
 //! Pairs of exporters, exporters and customers that change their names, and a Prometheus that knows nothing.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::board::{Board, HEALTH, RENEWALS, SEATS};
 use super::choices::Choices;
@@ -8,6 +9,9 @@ use super::history::{DAY, HOUR, History, MINUTE, now};
 use super::scene::{ask, options, quiet};
 use crate::harness::prometheus::Prometheus;
 use crate::harness::{Folder, Yaml};
+
+/// The time range that a viewer chooses.
+const MONTH: Duration = Duration::from_hours(24 * 30);
 
 const M365: &str = "Cloud Backup for Microsoft 365";
 
@@ -38,7 +42,9 @@ fn crowd(at: i64) -> History {
             renew(&mut past, &here, at + 40 * DAY, during);
         }
     }
-    process(&mut past, "job=\"avepoint\",instance=\"proxy:1\"", at - 8 * HOUR..=at + 2 * HOUR);
+    let proxy = "job=\"avepoint\",instance=\"proxy:1\"";
+    process(&mut past, proxy, at - 8 * HOUR..=at + 2 * HOUR);
+    past.gauge(&format!("up{{{proxy}}}"), 0, at - 8 * HOUR..=at + 2 * HOUR);
     past
 }
 
@@ -76,6 +82,10 @@ fn poll(past: &mut History, here: &str, contoso: (&str, [&str; 2], i64), during:
             past.gauge(&format!("{family}{{{here},customer=\"{customer}\"}}"), value, during.clone());
         }
     }
+    for product in [M365, "Fly"] {
+        past.gauge(&format!("avepoint_product_info{{{here},product=\"{product}\"}}"), 1, during.clone());
+    }
+    past.gauge(&format!("up{{{here}}}"), 1, during.clone());
     past.gauge(&format!("avepoint_exporter_build_info{{{here},version=\"1\",revision=\"r\"}}"), 1, during.clone());
     process(past, here, during);
 }
@@ -99,7 +109,7 @@ fn renew(past: &mut History, here: &str, ends: i64, during: RangeInclusive<i64>)
 
 /// What every program has that Prometheus scrapes.
 fn process(past: &mut History, here: &str, during: RangeInclusive<i64>) {
-    for family in ["up", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
+    for family in ["process_resident_memory_bytes", "process_start_time_seconds"] {
         past.gauge(&format!("{family}{{{here}}}"), 1, during.clone());
     }
 }
@@ -136,32 +146,43 @@ async fn a_seat_counts_once_however_many_exporters_poll_it() {
     let (_folder, prometheus, at) = crowded().await;
     let board = Board::read(SEATS);
     for moment in [at - HOUR, at - MINUTE, at, at + MINUTE, at + HOUR - MINUTE] {
-        let choices = Choices::all(&board, &[], moment);
-        for (title, value) in [
-            ("Total seats", 330.0),
-            ("Customers with seats", 2.0),
-            ("Products with seats", 2.0),
-            ("Targets without a number", 0.0),
-            ("Change over 30 d", 5.0),
-        ] {
+        let choices = Choices::all(&board, &[], moment).over(MONTH);
+        for (title, value) in
+            [("Total seats", 330.0), ("Customers", 2.0), ("Products", 2.0), ("Incomplete data", 0.0), ("Change", 5.0)]
+        {
             let found = ask(&prometheus, &board.query(title, "A"), &choices).await;
             let values: Vec<_> = found.iter().map(|series| series.value).collect();
             assert_eq!(values, [value], "{title}, {} s after the change", moment - at);
         }
         for (title, letter, values) in [
-            ("Seats by product over time", "A", &[5.0, 325.0][..]),
-            ("Largest customers over time", "A", &[25.0, 305.0]),
+            ("Total seats over time", "A", &[330.0][..]),
+            ("Seats by product", "A", &[5.0, 325.0]),
             ("Largest customers", "A", &[25.0, 305.0]),
             ("New customers", "B", &[1.0, 2.0]),
             ("New customers", "C", &[25.0, 305.0]),
             ("Customers by number of products", "A", &[1.0, 1.0]),
             ("Seats of every customer", "A", &[5.0, 25.0, 300.0]),
-            ("Seats of every customer", "C", &[0.0, 0.0, 5.0]),
+            ("Seats of every customer", "B", &[0.0, 0.0, 5.0]),
         ] {
             let found = ask(&prometheus, &board.query(title, letter), &choices).await;
             let mut seats: Vec<_> = found.iter().map(|series| series.value).collect();
             seats.sort_by(f64::total_cmp);
             assert_eq!(seats, values, "{title} {letter}, {} s after the change", moment - at);
+        }
+    }
+}
+
+/// Each would be a few pixels, if there were one for each exporter.
+#[tokio::test]
+async fn a_single_value_is_one_however_many_exporters_there_are() {
+    let (_folder, prometheus, at) = crowded().await;
+    for board in Board::all() {
+        let choices = Choices::all(&board, &["avepoint"], at);
+        for panel in board.panels().into_iter().filter(|panel| panel["type"] == "stat") {
+            for query in board.queries_of(panel) {
+                let found = ask(&prometheus, &query, &choices).await;
+                assert!(found.iter().all(|series| series.labels.is_empty()), "{}: {found:?}", query.place);
+            }
         }
     }
 }
@@ -201,8 +222,8 @@ async fn a_gap_of_a_quarter_of_an_hour_hides_no_number_of_the_past_and_a_longer_
     let board = Board::read(SEATS);
     // 30 days before, the exporters ended an hour after that moment.
     for (minutes, change) in [(14, Some(5.0)), (16, None)] {
-        let choices = Choices::all(&board, &[], at + HOUR + minutes * MINUTE);
-        let found = ask(&prometheus, &board.query("Change over 30 d", "A"), &choices).await;
+        let choices = Choices::all(&board, &[], at + HOUR + minutes * MINUTE).over(MONTH);
+        let found = ask(&prometheus, &board.query("Change", "A"), &choices).await;
         assert_eq!(found.first().map(|series| series.value), change, "{minutes} minutes");
     }
 }
@@ -212,9 +233,9 @@ async fn a_program_under_the_same_job_is_not_taken_for_an_exporter() {
     let (_folder, prometheus, at) = crowded().await;
     let board = Board::read(HEALTH);
     let choices = Choices::all(&board, &["avepoint"], at);
-    for (title, letter) in
-        [("Exporter", "A"), ("Health over time", "A"), ("Memory", "A"), ("File descriptors", "A"), ("Builds", "B")]
-    {
+    let down = ask(&prometheus, &board.query("Exporters", "A"), &choices).await;
+    assert_eq!(down.iter().map(|series| series.value).collect::<Vec<_>>(), [0.0], "what is down is no exporter");
+    for (title, letter) in [("Every exporter", "A"), ("Every exporter", "K"), ("Memory", "A"), ("Builds", "B")] {
         let found = ask(&prometheus, &board.query(title, letter), &choices).await;
         assert!(found.iter().any(|series| series.label("instance") == "twin:1"), "{title}: {found:?}");
         assert!(found.iter().all(|series| series.label("instance") != "proxy:1"), "{title}: {found:?}");

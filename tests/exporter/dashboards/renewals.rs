@@ -162,10 +162,10 @@ async fn what_a_running_exporter_lists_and_compares_is_shown() {
     assert_eq!(rows("Assigned against purchased", "D", "platform").await, [("microsoft_365".to_owned(), -3.0)].into());
     for (title, value) in [
         ("Who is short", 1.0),
-        ("Platforms that fail", 0.0),
+        ("Platforms failing", 0.0),
         ("Bill differs", 2.0),
-        ("Listing of subscriptions", 1.0),
-        ("File of expected seats", 1.0),
+        ("Subscription list", 1.0),
+        ("Expected seats file", 1.0),
         ("Unmatched rows", 1.0),
     ] {
         let found = ask(&scene.prometheus, &board.query(title, "A"), &choices).await;
@@ -204,8 +204,7 @@ async fn a_subscription_ends_with_its_contract_and_one_paid_by_the_month_only_wh
     {
         assert_eq!(account.one(title, &choices).await, Some(value), "{title}");
     }
-    let next = u32::try_from((account.at / DAY + 5) * DAY + 12 * HOUR).unwrap();
-    assert_eq!(account.one("Next ending", &choices).await, Some(f64::from(next) * 1000.0));
+    assert_eq!(account.one("Next ending", &choices).await, Some(5.0));
     assert_eq!(account.one("Ended", &choices.clone().only("customer", &["Contoso"])).await, Some(0.0));
     assert_eq!(account.one("Ends in 90 d", &choices.only("customer", &["Litware"])).await, Some(1.0));
 }

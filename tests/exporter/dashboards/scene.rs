@@ -12,7 +12,7 @@ use super::choices::Choices;
 use super::history::{DAY, HOUR, History, now};
 use crate::harness::keys::Identity;
 use crate::harness::prometheus::Prometheus;
-use crate::harness::{Exporter, FLY, Folder, M365, Yaml, eventually};
+use crate::harness::{Exporter, FLY, Folder, M365, Yaml, eventually, root};
 
 /// Long enough for everything that a dashboard asks for.
 pub const RETENTION: &str = "--storage.tsdb.retention.time=60d";
@@ -74,6 +74,7 @@ impl Scene {
         prometheus.until("avepoint_tenant_assigned_user_seats", "33").await;
         // Whose purchases changed is asked at once, which the cycle then counts, too.
         prometheus.until("avepoint_poll_cycle_targets{result=\"answered\"}", "6").await;
+        prometheus.until("ALERTS{alertname=\"AvePointCustomerAdded\", alertstate=\"firing\"}", "1").await;
         // A rate needs two samples, and what failed must have failed in both.
         prometheus.until("count_over_time(avepoint_poll_targets{state=\"failing\"}[1m]) > bool 3", "1").await;
         Self { _simulator: simulator, _folder: folder, exporter, prometheus }
@@ -140,9 +141,16 @@ fn past() -> History {
     past
 }
 
-/// A Prometheus with the folder's past that scrapes this target every second.
+/// A Prometheus with the folder's past and the shipped rules that scrapes this target every second.
 pub fn scraping(folder: &Folder, target: &str) -> Prometheus {
-    Prometheus::scraping_with(folder, target, "", &[RETENTION])
+    let rules = root().join("alerts/*.yaml").display().to_string();
+    let configuration = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
+         rule_files: ['{rules}']\n\
+         scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    );
+    folder.write("prometheus.yml", configuration);
+    Prometheus::start(folder, &[RETENTION])
 }
 
 /// A Prometheus that scrapes nothing, and has the folder's past if there is one.

@@ -18,17 +18,12 @@ impl Prometheus {
     /// One that scrapes an exporter every second. `how` is more of the scrape configuration, such as
     /// `, scheme: https`.
     pub fn scraping(folder: &Folder, target: &str, how: &str) -> Self {
-        Self::scraping_with(folder, target, how, &[])
-    }
-
-    /// As `scraping`, with more arguments.
-    pub fn scraping_with(folder: &Folder, target: &str, how: &str, arguments: &[&str]) -> Self {
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{{job_name: avepoint, static_configs: [{{targets: ['{target}']}}]{how}}}]\n"
         );
         folder.write("prometheus.yml", configuration);
-        Self::start(folder, arguments)
+        Self::start(folder, &[])
     }
 
     /// One with the folder's `prometheus.yml`, and its data in the folder's `data`.

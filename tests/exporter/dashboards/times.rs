@@ -1,0 +1,113 @@
+//! What the dashboards show of moments and days: changes of each day, reloads, and requests held back.
+
+use std::time::Duration;
+
+use super::board::{Board, HEALTH, SEATS};
+use super::choices::Choices;
+use super::history::{DAY, HOUR, History, MINUTE, now};
+use super::scene::{ask, quiet};
+use crate::harness::prometheus::Prometheus;
+use crate::harness::{Folder, Yaml};
+
+/// A Prometheus with this past, and its folder.
+async fn remembering(past: &History) -> (Folder, Prometheus) {
+    let folder = Folder::new(&Yaml { api: Vec::new(), poll: Vec::new(), rest: String::new() });
+    past.write(&folder);
+    let prometheus = quiet(&folder).await;
+    (folder, prometheus)
+}
+
+const HERE: &str = "job=\"avepoint\",instance=\"one:1\"";
+
+/// Ten products with so many seats each, of which some change at a moment, and a customer that comes.
+fn moving(midnight: i64) -> History {
+    let mut past = History::default();
+    let (begin, end) = (midnight - 3 * DAY, midnight + 6 * HOUR);
+    for (customer, from) in [("c-1", begin), ("c-2", midnight - DAY - HOUR)] {
+        let labels = format!("{HERE},customer=\"{customer}\",customer_id=\"{customer}\",name=\"{customer}\"");
+        past.gauge(&format!("avepoint_customer_info{{{labels}}}"), 1, from..=end);
+    }
+    let mut seats = |customer: &str, product: &str, number, during| {
+        let labels = format!("{HERE},customer=\"{customer}\",product=\"{product}\"");
+        past.gauge(&format!("avepoint_purchased_user_seats{{{labels}}}"), number, during);
+    };
+    for product in 0..8 {
+        seats("c-1", &format!("large {product}"), 1000, begin..=end);
+    }
+    // Today 5 more. Two days ago one was returned and, the same day, gone.
+    seats("c-1", "small", 10, begin..=midnight + HOUR);
+    seats("c-1", "small", 15, midnight + HOUR + 1..=end);
+    seats("c-1", "returned", 7, begin..=midnight - DAY - 12 * HOUR);
+    seats("c-2", "large 0", 40, midnight - DAY - HOUR..=end);
+    for product in (0..8).map(|product| format!("large {product}")).chain(["small".into(), "returned".into()]) {
+        past.gauge(&format!("avepoint_product_info{{{HERE},product=\"{product}\"}}"), 1, begin..=end);
+    }
+    past
+}
+
+#[tokio::test]
+async fn each_day_has_what_was_gained_and_lost_in_it_and_today_what_was_so_far() {
+    let midnight = (now() - 12 * HOUR) / DAY * DAY;
+    let (_folder, prometheus) = remembering(&moving(midnight)).await;
+    let board = Board::read(SEATS);
+    let choices = Choices::all(&board, &["avepoint"], midnight + 5 * HOUR).over(Duration::from_hours(24 * 3));
+    for (letter, expected) in [
+        ("A", [("large 0", [40, 0, 0]), ("others", [0, 0, 5])]),
+        ("B", [("large 0", [0, 0, 0]), ("others", [-7, 0, 0])]),
+    ] {
+        let query = board.query("Gained and lost per day", letter);
+        for (product, days) in expected {
+            for (day, seats) in (0..).zip(days) {
+                let start = (midnight - 2 * DAY + day * DAY).to_string();
+                let asked = [("query", choices.fill(query.expr)), ("time", start)];
+                let asked = asked.each_ref().map(|(name, value)| (*name, value.as_str()));
+                let answer = prometheus.ask("query", &asked).await.unwrap();
+                let found = answer["result"].as_array().unwrap();
+                let bar = found.iter().find(|series| series["metric"]["shown"] == product);
+                let bar = bar.map_or(0, |bar| bar["value"][1].as_str().unwrap().parse::<i32>().unwrap());
+                assert_eq!(bar, seats, "{letter}: {product} on day {day}: {answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reload_is_marked_and_the_load_at_the_start_is_none() {
+    let at = now() - 5 * HOUR;
+    let mut past = History::default();
+    let during = at - 3 * HOUR..=at;
+    past.gauge(&format!("avepoint_exporter_build_info{{{HERE}}}"), 1, during.clone());
+    past.gauge(&format!("process_start_time_seconds{{{HERE}}}"), at - 3 * HOUR, during);
+    let reloaded = at - HOUR;
+    for (value, during) in [(at - 3 * HOUR + 1, at - 3 * HOUR..=reloaded), (reloaded, reloaded + 1..=at)] {
+        let load = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+        past.gauge(&format!("{load}{{{HERE}}}"), value, during);
+    }
+    let (_folder, prometheus) = remembering(&past).await;
+    let board = Board::read(HEALTH);
+    let choices = Choices::all(&board, &["avepoint"], at);
+    for (name, moment) in [("Restarts", at - 3 * HOUR), ("Reloads", reloaded)] {
+        let queries = board.queries();
+        let query = queries.iter().find(|query| query.place.contains(&format!(", \"{name}\", "))).unwrap();
+        let found = ask(&prometheus, query, &choices).await;
+        let [marked] = &found[..] else { panic!("{name}: {found:?}") };
+        let milliseconds = f64::from(u32::try_from(moment).unwrap()) * 1000.0;
+        assert_eq!(marked.values, vec![milliseconds; marked.values.len()], "{name}");
+        assert_eq!(marked.label("instance"), "one:1");
+    }
+}
+
+#[tokio::test]
+async fn for_how_long_requests_are_held_back_is_shown_while_they_are() {
+    let at = now() - 5 * HOUR;
+    let mut past = History::default();
+    let until = at - 20 * MINUTE;
+    past.gauge(&format!("avepoint_api_hold_until_timestamp_seconds{{{HERE}}}"), until, at - 30 * MINUTE..=at);
+    let (_folder, prometheus) = remembering(&past).await;
+    let board = Board::read(HEALTH);
+    for (before, minutes) in [(4, Some(4.0)), (-15, None)] {
+        let choices = Choices::all(&board, &["avepoint"], until - before * MINUTE).over(Duration::from_mins(10));
+        let found = ask(&prometheus, &board.query("Throttling", "B"), &choices).await;
+        assert_eq!(found.first().map(|series| series.value), minutes, "{before} minutes before: {found:?}");
+    }
+}
