@@ -109,8 +109,8 @@ fn every_panel_says_what_it_shows_in_which_unit_and_what_nothing_means() {
 fn dates_are_in_milliseconds_and_seconds_are_durations() {
     for board in Board::all() {
         for query in board.queries().iter().filter(|query| query.expr.contains("_timestamp_seconds")) {
-            // A moment is shown as a date, compared with now, or only chooses rows.
-            let is_moment = ["* 1000", "time()", "topk(20"].iter().any(|part| query.expr.contains(part));
+            // A moment is shown as a date, compared with now or with the scrape, or only chooses rows.
+            let is_moment = ["* 1000", "time()", "timestamp(", "topk(20"].iter().any(|part| query.expr.contains(part));
             assert!(is_moment, "{}: {}", query.place, query.expr);
         }
         for panel in board.panels().into_iter().filter(|panel| panel["type"] == "stat") {

@@ -111,3 +111,56 @@ async fn for_how_long_requests_are_held_back_is_shown_while_they_are() {
         assert_eq!(found.first().map(|series| series.value), minutes, "{before} minutes before: {found:?}");
     }
 }
+
+/// Two exporters: one is as it should be, the other has polled for the last time an hour ago, and its only number is
+/// gone.
+fn one_of_two_stopped(at: i64) -> History {
+    let mut past = History::default();
+    for (instance, polled, listed) in [("one:1", at - 5 * MINUTE, at - 5 * MINUTE), ("two:1", at - HOUR, at - HOUR)] {
+        let here = format!("job=\"avepoint\",instance=\"{instance}\"");
+        let during = at - 30 * MINUTE..=at;
+        for (family, labels, value) in [
+            ("avepoint_exporter_build_info", "", 1),
+            ("up", "", 1),
+            ("avepoint_poll_interval_seconds", "", 15 * MINUTE),
+            ("avepoint_poll_stale_after_seconds", "", 45 * MINUTE),
+            ("avepoint_poll_cycle_last_completed_timestamp_seconds", "", polled),
+            ("avepoint_discovery_success", "", 1),
+            ("avepoint_discovery_last_success_timestamp_seconds", "", listed),
+            ("avepoint_api_up", "", i64::from(instance == "one:1")),
+            ("avepoint_poll_targets", ",state=\"failing\"", i64::from(instance == "two:1")),
+            ("avepoint_poll_last_success_timestamp_seconds", ",customer=\"c-1\",product=\"Fly\"", polled),
+        ] {
+            past.gauge(&format!("{family}{{{here}{labels}}}"), value, during.clone());
+        }
+        if instance == "one:1" {
+            let target = format!("{here},customer=\"c-1\",product=\"Fly\"");
+            past.gauge(&format!("avepoint_purchased_user_seats{{{target}}}"), 7, during);
+        }
+    }
+    past
+}
+
+#[tokio::test]
+async fn an_exporter_that_stopped_polling_is_told_from_one_that_polls_on_time() {
+    let at = now() - 5 * HOUR;
+    let (_folder, prometheus) = remembering(&one_of_two_stopped(at)).await;
+    let board = Board::read(HEALTH);
+    let all = Choices::all(&board, &["avepoint"], at).over(Duration::from_mins(10));
+    let value = async |title: &str, letter: &str, choices: &Choices| {
+        let found = ask(&prometheus, &board.query(title, letter), choices).await;
+        found.iter().map(|series| format!("{:.2}", series.value)).collect::<Vec<_>>()
+    };
+    let [one, two] = ["one:1", "two:1"].map(|instance| all.clone().only("instance", &[instance]));
+    // In intervals: below two it is on time, from three on it has stopped.
+    assert_eq!(value("Every exporter", "E", &one).await, ["0.33"]);
+    assert_eq!(value("Every exporter", "E", &two).await, ["4.00"]);
+    assert_eq!(value("Every exporter", "C", &one).await, ["1.00"], "listed on time");
+    assert_eq!(value("Every exporter", "C", &two).await, ["0.50"], "listed late");
+    assert_eq!(value("Oldest number", "A", &one).await, ["11.11"], "5 of 45 minutes");
+    assert_eq!(value("Oldest number", "A", &two).await, ["-1.00"], "none is left");
+    assert_eq!(value("AvePoint API", "A", &all).await, ["0.00"], "the worst of both");
+    for (letter, health) in [("A", "1.00"), ("B", "0.50"), ("F", "0.50")] {
+        assert_eq!(value("Health over time", letter, &all).await, [health], "{letter}: some failed");
+    }
+}
