@@ -82,27 +82,6 @@ fn windows_are_as_long_as_the_interval_that_is_the_default() {
     assert!(counted >= 8, "{counted}");
 }
 
-/// Prometheus promises an order for the results of `topk` and `sort_desc`, and none for a join of them.
-#[test]
-fn bars_are_longest_first() {
-    let is_whole_call = |expression: &str| {
-        let mut depth = 0;
-        let ends = expression.char_indices().filter(|(_, letter)| {
-            depth += i32::from(*letter == '(') - i32::from(*letter == ')');
-            *letter == ')' && depth == 0
-        });
-        ends.map(|(at, _)| at + 1).next() == Some(expression.len())
-    };
-    for board in Board::all() {
-        for panel in board.panels().into_iter().filter(|panel| panel["type"] == "bargauge") {
-            for query in board.queries_of(panel) {
-                let ordered = ["topk(", "sort_desc("].iter().any(|call| query.expr.starts_with(call));
-                assert!(ordered && is_whole_call(query.expr), "{}: {}", query.place, query.expr);
-            }
-        }
-    }
-}
-
 #[test]
 fn graphs_over_every_target_are_coarse_and_draw_a_few_lines() {
     let per_target: BTreeSet<_> =

@@ -10,7 +10,7 @@ use super::board::{Board, RENEWALS, each_object, keys, list, text};
 const SCHEMAS: std::ops::RangeInclusive<u64> = 39..=42;
 
 /// The panels of a current Grafana. Others are those of plugins, or of a framework that it no longer runs.
-const TYPES: &str = "bargauge heatmap row stat state-timeline table timeseries";
+const TYPES: &str = "heatmap row stat state-timeline table timeseries";
 
 #[test]
 fn a_current_grafana_can_import_them() {
@@ -127,7 +127,7 @@ fn tables_and_single_values_ask_for_one_moment_and_graphs_for_a_range() {
             let kind = text(&panel["type"]);
             let (instant, format) = match kind {
                 "table" => (true, "table"),
-                "stat" | "bargauge" => (true, "time_series"),
+                "stat" => (true, "time_series"),
                 "heatmap" => (false, "heatmap"),
                 _ => (false, "time_series"),
             };
