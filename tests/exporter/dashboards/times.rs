@@ -19,7 +19,8 @@ async fn remembering(past: &History) -> (Folder, Prometheus) {
 
 const HERE: &str = "job=\"avepoint\",instance=\"one:1\"";
 
-/// Ten products with so many seats each, of which some change at a moment, and a customer that comes.
+/// Products with so many seats each, of which some change at a moment, some are missing for a while, and a customer that
+/// comes.
 fn moving(midnight: i64) -> History {
     let mut past = History::default();
     let (begin, end) = (midnight - 3 * DAY, midnight + 6 * HOUR);
@@ -39,7 +40,24 @@ fn moving(midnight: i64) -> History {
     seats("c-1", "small", 15, midnight + HOUR + 1..=end);
     seats("c-1", "returned", 7, begin..=midnight - DAY - 12 * HOUR);
     seats("c-2", "large 0", 40, midnight - DAY - HOUR..=end);
-    for product in (0..8).map(|product| format!("large {product}")).chain(["small".into(), "returned".into()]) {
+    // AvePoint stopped to answer for one yesterday, and did not for another from one day to the next.
+    let [noon, again] = [midnight - 12 * HOUR, midnight - DAY + 6 * HOUR];
+    seats("c-1", "missing", 50, begin..=noon);
+    seats("c-1", "back", 60, begin..=again - 12 * HOUR);
+    seats("c-1", "back", 60, again..=end);
+    for (customer, product, success, during) in [
+        // A number that is still shown counts, whether AvePoint answers or not.
+        ("c-2", "large 0", 0, midnight - DAY - HOUR..=end),
+        ("c-1", "missing", 1, begin..=noon),
+        ("c-1", "missing", 0, noon + 1..=end),
+        ("c-1", "back", 0, again - 12 * HOUR..=again - 1),
+        ("c-1", "back", 1, again..=end),
+    ] {
+        let labels = format!("{HERE},customer=\"{customer}\",product=\"{product}\"");
+        past.gauge(&format!("avepoint_poll_success{{{labels}}}"), success, during);
+    }
+    let others = ["small", "returned", "missing", "back"].map(str::to_owned);
+    for product in (0..8).map(|product| format!("large {product}")).chain(others) {
         past.gauge(&format!("avepoint_product_info{{{HERE},product=\"{product}\"}}"), 1, begin..=end);
     }
     past
@@ -51,6 +69,8 @@ async fn each_day_has_what_was_gained_and_lost_in_it_and_today_what_was_so_far()
     let (_folder, prometheus) = remembering(&moving(midnight)).await;
     let board = Board::read(SEATS);
     let choices = Choices::all(&board, &["avepoint"], midnight + 5 * HOUR).over(Duration::from_hours(24 * 3));
+    let change = ask(&prometheus, &board.query("Change", "A"), &choices).await;
+    assert_eq!(change.iter().map(|series| series.value).collect::<Vec<_>>(), [40.0 + 5.0 - 7.0]);
     for (letter, expected) in [
         ("A", [("large 0", [40, 0, 0]), ("others", [0, 0, 5])]),
         ("B", [("large 0", [0, 0, 0]), ("others", [-7, 0, 0])]),
