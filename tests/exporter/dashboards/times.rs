@@ -35,9 +35,11 @@ fn moving(midnight: i64) -> History {
     for product in 0..8 {
         seats("c-1", &format!("large {product}"), 1000, begin..=end);
     }
-    // Today 5 more. Two days ago one was returned and, the same day, gone.
+    // Today 5 more, and the first 3. Two days ago one was returned and, the same day, gone.
     seats("c-1", "small", 10, begin..=midnight + HOUR);
     seats("c-1", "small", 15, midnight + HOUR + 1..=end);
+    seats("c-1", "first", 0, begin..=midnight + HOUR);
+    seats("c-1", "first", 3, midnight + HOUR + 1..=end);
     seats("c-1", "returned", 7, begin..=midnight - DAY - 12 * HOUR);
     seats("c-2", "large 0", 40, midnight - DAY - HOUR..=end);
     // AvePoint stopped to answer for one yesterday, and did not for another from one day to the next.
@@ -56,7 +58,7 @@ fn moving(midnight: i64) -> History {
         let labels = format!("{HERE},customer=\"{customer}\",product=\"{product}\"");
         past.gauge(&format!("avepoint_poll_success{{{labels}}}"), success, during);
     }
-    let others = ["small", "returned", "missing", "back"].map(str::to_owned);
+    let others = ["small", "first", "returned", "missing", "back"].map(str::to_owned);
     for product in (0..8).map(|product| format!("large {product}")).chain(others) {
         past.gauge(&format!("avepoint_product_info{{{HERE},product=\"{product}\"}}"), 1, begin..=end);
     }
@@ -70,9 +72,13 @@ async fn each_day_has_what_was_gained_and_lost_in_it_and_today_what_was_so_far()
     let board = Board::read(SEATS);
     let choices = Choices::all(&board, &["avepoint"], midnight + 5 * HOUR).over(Duration::from_hours(24 * 3));
     let change = ask(&prometheus, &board.query("Change", "A"), &choices).await;
-    assert_eq!(change.iter().map(|series| series.value).collect::<Vec<_>>(), [40.0 + 5.0 - 7.0]);
+    assert_eq!(change.iter().map(|series| series.value).collect::<Vec<_>>(), [40.0 + 5.0 + 3.0 - 7.0]);
+    let shares = ask(&prometheus, &board.query("Seats by product", "C"), &choices).await;
+    let changed = shares.iter().filter(|series| series.value != 0.0);
+    let changed: Vec<_> = changed.map(|series| format!("{} {:.1}", series.label("product"), series.value)).collect();
+    assert_eq!(changed, ["large 0 4.0", "small 50.0"], "of nothing there is no share");
     for (letter, expected) in [
-        ("A", [("large 0", [40, 0, 0]), ("others", [0, 0, 5])]),
+        ("A", [("large 0", [40, 0, 0]), ("others", [0, 0, 8])]),
         ("B", [("large 0", [0, 0, 0]), ("others", [-7, 0, 0])]),
     ] {
         let query = board.query("Gained and lost per day", letter);
