@@ -175,7 +175,7 @@ pub(crate) fn scene() -> (StoreWriter, Arc<Status>) {
     status.listed(at(10));
     status.listing_failed(Error::ScopeMissing);
     status.subscriptions_listed(at(940));
-    status.reload_failed();
+    status.reload_failed("line 1: no such key".to_owned());
     status.request(Operation::Token, Code::Status(200), Duration::from_millis(30));
     status.request(Operation::Overview, Code::Error, Duration::from_secs(90));
     status.retry(Reason::Timeout);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const MODULES: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "app config metrics names off_runtime pages poll rfc3339 status store table"),
-    ("app", "config metrics off_runtime pages poll status store"),
+    ("app", "config metrics names off_runtime pages poll rfc3339 status store"),
     ("config", "poll store"),
     ("poll", "names off_runtime rfc3339 status store"),
     ("pages", "metrics names off_runtime rfc3339 status store table"),
@@ -28,6 +28,7 @@ const MODULES: &[(&str, &str)] = &[
 const CRATES: &[(&str, &str)] = &[
     ("prometheus", "metrics"),
     ("anyhow", "cli"),
+    ("sd_notify", "app"),
     ("reqwest", ""),
     ("elements_sim", "cli"),
     ("checked_yaml", "config"),

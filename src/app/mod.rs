@@ -5,8 +5,10 @@ mod followed;
 mod holds;
 mod keeper;
 mod reload;
+mod service_manager;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -25,6 +27,7 @@ use self::followed::Followed;
 use self::holds::Holds;
 use self::keeper::{Keeper, keep};
 use self::reload::Reloader;
+use self::service_manager::ServiceManager;
 use self::supervisor::Supervisor;
 use crate::metrics::exposition::Exposition;
 use crate::off_runtime::off_runtime;
@@ -46,6 +49,8 @@ pub struct Launch {
     pub enable_lifecycle: bool,
     /// Counts the lines of the log that nobody took; `None` where there is no log.
     pub log_lines_dropped: Option<LinesDropped>,
+    /// Where a service manager wants to be told how it goes, as it says in `NOTIFY_SOCKET`.
+    pub notify_socket: Option<OsString>,
 }
 
 /// The daemon, ready to run: its sockets are bound, and nothing is asked or answered yet.
@@ -55,6 +60,7 @@ pub struct App {
     poller: Poller,
     keeper: Arc<Mutex<Keeper>>,
     reloader: Reloader,
+    service_manager: Arc<ServiceManager>,
     store: Arc<Store>,
     status: Arc<Status>,
 }
@@ -77,7 +83,8 @@ pub enum Error {
 impl App {
     /// Loads the configuration, restores the state file and binds the sockets. The future may be dropped at any time.
     pub async fn bind(launch: Launch) -> Result<Self, Error> {
-        let Launch { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped } = launch;
+        let Launch { source, auto_reload, web, telemetry_path, enable_lifecycle, log_lines_dropped, notify_socket } =
+            launch;
         // Files may be on a disk that does not answer, which must not keep a signal from ending the process.
         let loading = off_runtime(move || {
             // Read before it is loaded: what changes in between is seen as a change.
@@ -101,6 +108,8 @@ impl App {
         let observer = WebObserver::new(&sources, telemetry_path.clone());
         let routes = Routes::new(sources, telemetry_path, enable_lifecycle);
         let server = Server::bind(web, routes, observer).await?;
+        let service_manager = ServiceManager::at(notify_socket.as_deref(), store.clone(), status.clone());
+        let service_manager = Arc::new(service_manager);
         let reloader = Reloader {
             source,
             followed,
@@ -108,9 +117,10 @@ impl App {
             keeper: keeper.clone(),
             status: status.clone(),
             holds: Holds::default(),
+            service_manager: service_manager.clone(),
             requests,
         };
-        Ok(Self { server, poller, keeper, reloader, store, status })
+        Ok(Self { server, poller, keeper, reloader, service_manager, store, status })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -129,7 +139,7 @@ impl App {
     ///
     /// One of its tasks ended by itself.
     pub async fn run(self, shutdown: CancellationToken, reload: mpsc::Receiver<()>) -> Result<(), Error> {
-        let Self { server, poller, keeper, reloader, store, status } = self;
+        let Self { server, poller, keeper, reloader, service_manager, store, status } = self;
         let stop = CancellationToken::new();
         let poller_ended = CancellationToken::new();
         let mut supervisor = Supervisor::default();
@@ -142,6 +152,7 @@ impl App {
         });
         supervisor.start("state keeper", keep(keeper, store.clone(), status, poller_ended));
         supervisor.start("reloader", reloader.run(reload, stop.clone()));
+        supervisor.start("word to the service manager", service_manager.run(stop.clone()));
         supervisor.run(shutdown, stop).await?;
         let targets = store.look(|known| known.targets().count());
         info!(targets, "stopped");
@@ -166,6 +177,7 @@ mod tests {
             telemetry_path: TelemetryPath::default(),
             enable_lifecycle: false,
             log_lines_dropped: None,
+            notify_socket: None,
         };
         let mut binding = pin!(App::bind(launch));
         // Polled once, it gives way instead of reading then and there.

@@ -15,6 +15,7 @@ use super::changes::changes;
 use super::followed::Followed;
 use super::holds::Holds;
 use super::keeper::Keeper;
+use super::service_manager::ServiceManager;
 use crate::config::{self, Config};
 use crate::off_runtime::off_runtime;
 use crate::pages;
@@ -72,6 +73,7 @@ pub(super) struct Reloader {
     pub(super) keeper: Arc<Mutex<Keeper>>,
     pub(super) status: Arc<Status>,
     pub(super) holds: Holds,
+    pub(super) service_manager: Arc<ServiceManager>,
     /// From `/-/reload`.
     pub(super) requests: pages::ReloadRequests,
 }
@@ -109,19 +111,20 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Result<(), String> {
-        match self.load_and_swap().await {
+        self.service_manager.reloading();
+        let outcome = self.load_and_swap().await.map_err(|problem| problem.to_string());
+        match &outcome {
             Ok(keys) => {
                 let changed = (!keys.is_empty()).then(|| keys.join("; "));
                 info!(changed, "configuration reloaded");
-                Ok(())
             }
             Err(problem) => {
-                self.status.reload_failed();
-                let problem = problem.to_string();
+                self.status.reload_failed(problem.clone());
                 error!("the configuration was not reloaded, and the previous one stays in effect: {problem}");
-                Err(problem)
             }
         }
+        self.service_manager.reloaded();
+        outcome.map(drop)
     }
 
     /// Nothing changes before everything is known to be right. Returns what does.

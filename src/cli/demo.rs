@@ -120,6 +120,7 @@ mod tests {
             telemetry_path: "/metrics".parse().unwrap(),
             enable_lifecycle: false,
             log_lines_dropped: None,
+            notify_socket: None,
         });
         let app = app.await.unwrap();
         let url = format!("http://{}/metrics", app.addresses()[0]);

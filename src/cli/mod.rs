@@ -14,6 +14,7 @@ mod poll;
 mod runtime;
 mod signals;
 
+use std::env;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -136,6 +137,7 @@ async fn bind(
         telemetry_path: options.telemetry_path.clone(),
         enable_lifecycle: options.enable_lifecycle,
         log_lines_dropped: Some(log.lines_dropped()),
+        notify_socket: env::var_os("NOTIFY_SOCKET"),
     };
     let Some(app) = shutdown.run_until_cancelled(App::bind(app)).await.transpose()? else { return Ok(None) };
     info!(version = Build::THIS.version, revision = Build::THIS.revision, addresses = ?app.addresses(), "listening");

@@ -144,6 +144,7 @@ impl Cycle {
         let mut looks = interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            agenda.woke();
             if self.swept {
                 self.tenants.begin(&self.sweep.round());
             }

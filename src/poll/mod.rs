@@ -130,6 +130,7 @@ impl Poller {
         look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pause_until = Instant::now();
         loop {
+            agenda.woke();
             let next = agenda.next_cycle();
             let early = agenda.next_early_cycle().map(|at| at.max(pause_until));
             let kind = tokio::select! {

@@ -8,6 +8,7 @@ mod counts;
 mod lines_dropped;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -27,6 +28,7 @@ pub struct Status {
     /// Every scrape changes them.
     http_requests: Mutex<HttpRequests>,
     cycle_end: Notify,
+    poller_woke: AtomicBool,
     /// The log counts for itself.
     log_lines_dropped: Option<LinesDropped>,
 }
@@ -92,12 +94,12 @@ impl ListingStatus {
 }
 
 /// How the last reload of the configuration went. The first load counts as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadStatus {
     /// Of `exporter.yaml`.
     pub last_success: SystemTime,
-    /// Whether the last change of `exporter.yaml` was refused.
-    refused: bool,
+    /// Why the last change of `exporter.yaml` was refused, if it was.
+    refused: Option<String>,
     /// Whether the last change of the web configuration file was.
     web_refused: bool,
 }
@@ -105,7 +107,17 @@ pub struct ReloadStatus {
 impl ReloadStatus {
     /// Whether both files are in force as they are now. One that is right says nothing about the other.
     pub const fn is_successful(&self) -> bool {
-        !self.refused && !self.web_refused
+        self.refused.is_none() && !self.web_refused
+    }
+
+    /// Why the last change of `exporter.yaml` was refused, if it was.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// Whether the last change of the web configuration file was refused.
+    pub const fn is_web_refused(&self) -> bool {
+        self.web_refused
     }
 }
 
@@ -139,13 +151,14 @@ impl Status {
             held_until: None,
             discovery: None,
             subscriptions: None,
-            reload: ReloadStatus { last_success: now, refused: false, web_refused: false },
+            reload: ReloadStatus { last_success: now, refused: None, web_refused: false },
             counts: Counts::default(),
         };
         Self {
             now: Mutex::new(now.into()),
             http_requests: Mutex::default(),
             cycle_end: Notify::new(),
+            poller_woke: AtomicBool::new(false),
             log_lines_dropped,
         }
     }
@@ -186,6 +199,16 @@ impl Status {
     /// Waits for the end of a cycle that was not waited for yet.
     pub async fn cycle_end(&self) {
         self.cycle_end.notified().await;
+    }
+
+    /// The poller goes on, or looks around while it waits.
+    pub fn poller_woke(&self) {
+        self.poller_woke.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the poller has woken since this was asked last.
+    pub fn poller_has_woken(&self) -> bool {
+        self.poller_woke.swap(false, Ordering::Relaxed)
     }
 
     /// The vendor is another one, or sees another account: this is what it asked of that one.
@@ -240,13 +263,13 @@ impl Status {
         self.change(|status| {
             status.interval = interval;
             status.reload.last_success = now;
-            status.reload.refused = false;
+            status.reload.refused = None;
         });
     }
 
     /// The configuration could not be loaded again, and the previous one stays in effect.
-    pub fn reload_failed(&self) {
-        self.change(|now| now.reload.refused = true);
+    pub fn reload_failed(&self, why: String) {
+        self.change(|now| now.reload.refused = Some(why));
     }
 
     /// The web configuration has changed, and the change is in force or was refused.
@@ -341,7 +364,8 @@ mod tests {
         assert!(!is_successful());
         status.reloaded(INTERVAL, NOW);
         assert!(!is_successful(), "the web configuration is still refused");
-        status.reload_failed();
+        status.reload_failed("no".to_owned());
+        assert_eq!(status.snapshot().reload.refusal(), Some("no"));
         status.web_reloaded(true);
         assert!(!is_successful(), "now it is the other file");
         status.reloaded(INTERVAL, NOW);

@@ -36,6 +36,7 @@ mod reload;
 mod restart;
 mod seats;
 mod secrets;
+mod service;
 mod stop;
 mod tls;
 mod web_config;

@@ -255,7 +255,7 @@ mod tests {
         let status = status();
         status.listing_failed(Error::ScopeMissing);
         status.subscriptions_failed(Error::ScopeMissing);
-        status.reload_failed();
+        status.reload_failed("line 1: no such key".to_owned());
         status.certificate_expires(Some(at(1_000 + 86_400)));
         let headline = headline_of(&store, &status, None);
         let expected = [

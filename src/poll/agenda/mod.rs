@@ -122,6 +122,11 @@ impl Agenda {
         &self.plan.client
     }
 
+    /// The poller lives. Whatever it waits for, it looks around in between, so this never stays away for long.
+    pub(super) fn woke(&self) {
+        self.status.poller_woke();
+    }
+
     /// When the interval begins the next cycle: the first one at once.
     pub(super) fn next_cycle(&self) -> Instant {
         self.full_cycle.map_or(self.created, |began| began + self.plan.timing.interval)

@@ -439,3 +439,30 @@ async fn a_shutdown_drops_what_is_on_its_way() {
     advance(Duration::from_millis(1)).await;
     running.task.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_poller_wakes_every_few_seconds_while_an_answer_is_waited_for_a_hold_lasts_or_cycles_chase_each_other() {
+    let hangs = Reply::seats("4", 1).after(DAY);
+    let replies = [hangs, Reply::status(429).retry_after(3_600), Reply::seats("4", 7).after(Duration::from_secs(2))];
+    for (case, (reply, interval)) in replies.into_iter().zip([900, 900, 1]).enumerate() {
+        let vendor = Vendor::new(move |what| if what == "token" { Reply::token() } else { reply.clone() });
+        let timing = Timing { absent_interval: INTERVAL, ..Timing::every(Duration::from_secs(interval)) };
+        let running = Running::start(vendor.client(|settings| settings.timeout = DAY), selection(3), timing);
+        for look in 0..60 {
+            sleep(LOOK_AROUND + Duration::from_secs(1)).await;
+            assert!(running.status.poller_has_woken(), "case {case}, after {look} looks");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poller_that_hangs_does_not_wake() {
+    let vendor = healthy();
+    let running = Running::start(vendor.client(|_| {}), selection(1), timing());
+    sleep(Duration::from_secs(1)).await;
+    running.task.abort();
+    sleep(Duration::from_secs(1)).await;
+    assert!(running.status.poller_has_woken());
+    sleep(INTERVAL * 2).await;
+    assert!(!running.status.poller_has_woken());
+}

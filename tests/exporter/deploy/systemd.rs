@@ -50,10 +50,13 @@ fn the_unit_runs_the_exporter_where_the_image_has_it() {
     let (command, image) = (set("ExecStart"), Image::new());
     let words: Vec<_> = command.split_whitespace().map(str::to_owned).collect();
     assert_eq!(words[0], image.binary);
-    let options = arguments(&words[1..]).options;
+    let [options @ .., more] = &words[1..] else { panic!("{command}") };
+    assert_eq!(more, "$ARGS");
+    let options = arguments(options).options;
     assert_eq!(options.config_file.parent().unwrap().to_str().unwrap(), image.config);
     assert_eq!(set("ExecReload"), "/bin/kill -HUP $MAINPID");
     assert_eq!(set("Restart"), "on-failure");
+    assert_eq!((set("Type").as_str(), set("WatchdogSec").as_str()), ("notify", "2min"));
 }
 
 #[test]
