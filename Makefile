@@ -5,6 +5,7 @@ test test-current: TOOLS := prometheus:prometheus promtool:prometheus openssl:op
 	chromium:chromium chromedriver:chromium-driver \
 	amtool:prometheus-alertmanager prometheus-alertmanager:prometheus-alertmanager \
 	docker-compose:docker-compose kubectl:kubernetes-client systemd-analyze:systemd \
+	dpkg:dpkg dpkg-shlibdeps:dpkg-dev strip:binutils \
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 bench: TOOLS := nginx:nginx-light wrk:wrk
 
@@ -12,7 +13,13 @@ bench: TOOLS := nginx:nginx-light wrk:wrk
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-current lint bench tools
+.PHONY: help demo test test-current lint bench deb release deny workflows tools
+
+# Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout.
+CARGO_TOOLS := target/tools/bin
+PYTHON_TOOLS := target/tools/python/bin
+# What a target below says where the program that it needs cannot be had.
+missing = { echo "$(notdir $@) could not be installed, and $(1) needs it: see above." >&2; exit 1; }
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -20,7 +27,7 @@ help: ## list the targets
 demo: ## run the exporter on a simulated API, without an account or a configuration
 	cargo run --release $(CARGO_FLAGS) -- demo
 
-test: tools ## run all tests, after installing the programs that they need
+test: tools $(CARGO_TOOLS)/cargo-deb ## run all tests, after installing the programs that they need
 	cargo test --workspace --no-fail-fast $(CARGO_FLAGS)
 
 # No part of .ci/run: that distribution changes from day to day. The same tests, in front of its programs.
@@ -39,6 +46,36 @@ lint: ## check the format, clippy, the layout and the docs; warnings are errors
 
 bench: tools ## measure requests, cycles and scrapes: time, CPU and memory (about eight minutes on a quiet machine)
 	cargo bench --workspace --bench '*' $(CARGO_FLAGS)
+
+deb: $(CARGO_TOOLS)/cargo-deb ## build the Debian package of this machine into target/debian
+	cargo build --release $(CARGO_FLAGS)
+	deploy/debian/stage target/release/avepoint-exporter target/package
+	PATH="$(CURDIR)/$(CARGO_TOOLS):$$PATH" cargo deb --no-build --no-strip --no-dbgsym $(CARGO_FLAGS)
+
+release: ## build a tarball, the Debian package, checksums and notes into target/dist; TAG=v1.2.3 for a release
+	.ci/release $(TAG)
+
+# No part of lint: the program takes minutes to build.
+deny: $(CARGO_TOOLS)/cargo-deny ## check licences, bans and sources of all dependencies
+	$(CARGO_TOOLS)/cargo-deny --locked check licenses bans sources
+
+workflows: $(PYTHON_TOOLS)/check-jsonschema ## hold .github/workflows against their schema
+	$(PYTHON_TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+$(CARGO_TOOLS)/cargo-deb:
+	cargo install --locked --root target/tools --version 3.8.0 cargo-deb || $(call missing,the Debian package)
+
+$(CARGO_TOOLS)/cargo-deny:
+	cargo install --locked --root target/tools --version 0.20.2 cargo-deny || $(call missing,make deny)
+
+$(PYTHON_TOOLS)/cargo-zigbuild: $(PYTHON_TOOLS)/pip
+	$(PYTHON_TOOLS)/pip install --quiet cargo-zigbuild==0.24.1 ziglang==0.17.1 || $(call missing,a binary for older systems)
+
+$(PYTHON_TOOLS)/check-jsonschema: $(PYTHON_TOOLS)/pip
+	$(PYTHON_TOOLS)/pip install --quiet check-jsonschema==0.39.0 || $(call missing,make workflows)
+
+$(PYTHON_TOOLS)/pip:
+	python3 -m venv target/tools/python || $(call missing,everything in $(PYTHON_TOOLS))
 
 tools:
 	@packages=; \

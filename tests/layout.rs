@@ -52,7 +52,7 @@ const MOST_LINES: usize = 400;
 /// What may lie in the top folder, besides what begins with a dot and what is built.
 const TOP: &str = "src crates tests dashboards alerts benches deploy docs \
                    Cargo.toml exporter.yaml Dockerfile Makefile README.md CHANGELOG.md ARCHITECTURE.md \
-                   Cargo.lock LICENSE askama.toml build.rs clippy.toml rustfmt.toml";
+                   Cargo.lock LICENSE askama.toml build.rs clippy.toml deny.toml rustfmt.toml";
 
 /// What no committed text says: hosts of package registries, and folders of the machine that it was written on.
 const UNSAID: &[&str] = &[

@@ -1,14 +1,15 @@
-//! What surrounds the code agrees with it: Dockerfile, .dockerignore, Makefile, CI.
+//! What surrounds the code agrees with it: Dockerfile, .dockerignore, Makefile, CI, releases.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use avepoint_exporter::cli::DEFAULT_ADDRESS;
 use elements_api::CATALOG;
 
 use crate::harness::dockerfile::Dockerfile;
-use crate::harness::{read, root};
+use crate::harness::{Ended, read, root};
 
 #[test]
 fn the_image_runs_the_exporter_and_not_as_root() {
@@ -128,6 +129,47 @@ fn lint_and_test_cover_every_crate_of_the_workspace() {
         assert!(lines.iter().any(|line| line.contains("--workspace")), "{command}: {lines:?}");
     }
     assert!(makefile.contains("cargo fmt --all"));
+}
+
+#[test]
+fn the_notes_of_a_release_are_its_section_of_the_changelog() {
+    let folder = tempfile::tempdir().unwrap();
+    let changelog = folder.path().join("CHANGELOG.md");
+    fs::write(&changelog, "# Changelog\n\nText.\n\n## [1.1.0] - 2026-01-02\n\n### Added\n\n- b\n\n## [1.0.0]\n- a\n")
+        .unwrap();
+    let notes = |version: &str| {
+        let mut command = Command::new(root().join(".ci/notes"));
+        let output = command.arg(version).stdin(File::open(&changelog).unwrap()).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(notes("1.1.0"), (true, "### Added\n\n- b\n".to_owned()));
+    assert_eq!(notes("1.0.0"), (true, "- a\n".to_owned()));
+    assert_eq!(notes("1.0"), (false, String::new()));
+}
+
+#[test]
+fn a_release_is_refused_where_its_tag_is_that_of_another_version() {
+    let refusal = Ended::of(Command::new(root().join(".ci/release")).arg("v1000.0.0")).refusal();
+    assert!(refusal.contains(concat!("the tag must be v", env!("CARGO_PKG_VERSION"))), "{refusal}");
+}
+
+#[test]
+fn the_workflows_call_what_is_here_and_say_that_they_are_untried() {
+    let runs = |name: &str| {
+        let text = read(&format!(".github/workflows/{name}.yml"));
+        assert!(text.starts_with("# Untried: "), "{name}");
+        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("- run: "));
+        (serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap(), lines.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (_, ci) = runs("ci");
+    assert!(ci.iter().any(|run| run == ".ci/run") && ci.iter().any(|run| run == "make deny"), "{ci:?}");
+    let (release, commands) = runs("release");
+    assert_eq!(release["on"]["push"]["tags"][0].as_str(), Some("v*"));
+    assert!(commands.iter().any(|run| run == "make release TAG=\"$GITHUB_REF_NAME\""), "{commands:?}");
+    let targets = makefile_targets();
+    for target in ["deny", "release", "workflows", "deb"] {
+        assert!(targets.iter().any(|known| known == target), "make {target}");
+    }
 }
 
 fn makefile_targets() -> Vec<String> {

@@ -61,6 +61,9 @@ fn its_commands_name_what_exists() {
             ["install", "-m", _, from, to] => {
                 (comes(from) || root().join(from).is_file()) && is_where_the_unit_looks(to)
             }
+            ["apt", "install", package] => {
+                package == concat!("./avepoint-exporter_", env!("CARGO_PKG_VERSION"), "_amd64.deb")
+            }
             ["cargo", "build", "--release", "--locked"] | ["systemctl", "daemon-reload"] => true,
             ["systemctl", "enable", "--now", unit] => root().join(format!("deploy/systemd/{unit}.service")).is_file(),
             ["curl", "--silent", url] => url == format!("http://127.0.0.1:{}/metrics", Image::new().port),
@@ -74,10 +77,11 @@ fn its_commands_name_what_exists() {
     assert!(commands.lines().count() > 15, "{commands}");
 }
 
-/// Whether the unit names the path, or it is the unit's own.
+/// Whether the unit, that of the package or the shipped one, names the path, or it is the unit's own.
 fn is_where_the_unit_looks(path: &str) -> bool {
     let unit = read("deploy/systemd/avepoint-exporter.service");
-    unit.contains(path) || path == "/etc/systemd/system/avepoint-exporter.service"
+    let installed = unit.contains(&path.replacen("/usr/bin/", "/usr/local/bin/", 1));
+    installed || path == "/etc/systemd/system/avepoint-exporter.service"
 }
 
 #[test]

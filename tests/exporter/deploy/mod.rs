@@ -3,6 +3,7 @@
 mod alertmanager;
 mod compose;
 mod configurations;
+mod debian;
 mod files;
 mod grafana;
 mod guide;

@@ -25,11 +25,16 @@ fn set(key: &str) -> String {
 
 #[test]
 fn systemd_accepts_the_unit_without_a_warning() {
+    accepted(&unit(), &Image::new().binary);
+}
+
+/// systemd takes the unit, which runs `program`.
+pub fn accepted(unit: &str, program: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
     let installed = assert_cmd::cargo::cargo_bin!("avepoint-exporter");
     // It checks that the program exists, which on this machine is elsewhere.
-    fs::write(&path, unit().replace(&Image::new().binary, &installed.to_string_lossy())).unwrap();
+    fs::write(&path, unit.replace(program, &installed.to_string_lossy())).unwrap();
     let ended = Ended::of(tool("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(&path));
     // A misspelt key does not make it fail, but it warns.
     assert_eq!((ended.code, ended.text()), (Some(0), String::new()));
