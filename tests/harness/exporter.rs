@@ -93,11 +93,13 @@ impl Exporter {
         assert!(status.success());
     }
 
-    /// Waits for the end of the process.
+    /// Waits for the end of the process, and of what it has logged and printed.
     pub async fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.0.try_wait().unwrap() {
+            // Who gathers holds a share until the end.
+            let is_gathered = [&self.log, &self.stdout].iter().all(|text| Arc::strong_count(text) == 1);
+            if let Some(status) = self.child.0.try_wait().unwrap().filter(|_| is_gathered) {
                 return status;
             }
             assert!(start.elapsed() < PATIENCE, "the process goes on");
