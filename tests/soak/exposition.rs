@@ -1,0 +1,80 @@
+//! What one scrape shows of each target.
+
+use std::collections::BTreeMap;
+
+/// A customer's id, which is its label here, and the name of a product.
+pub type Key = (String, String);
+
+/// The series of one target.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Shown {
+    pub seats: Option<f64>,
+    pub previous: Option<f64>,
+    pub changed: Option<f64>,
+    pub success: Option<f64>,
+    pub answered: Option<f64>,
+}
+
+/// One answer of `/metrics`.
+#[derive(Debug)]
+pub struct Scrape {
+    pub text: String,
+    pub targets: BTreeMap<Key, Shown>,
+    /// How many cycles this process has ended.
+    pub cycles: u64,
+}
+
+impl Scrape {
+    /// Reads the families of targets; whatever is not as the text format has it is an error.
+    pub fn read(text: String) -> Result<Self, String> {
+        let mut targets: BTreeMap<Key, Shown> = BTreeMap::new();
+        let mut cycles = None;
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line.rsplit_once(' ').ok_or_else(|| format!("no sample: {line:?}"))?;
+            let value: f64 = value.parse().map_err(|_| format!("no number: {line:?}"))?;
+            let Some((family, labels)) = series.split_once('{') else {
+                if series == "avepoint_poll_cycles_total" {
+                    cycles = Some(whole(value).ok_or_else(|| format!("no count: {line:?}"))?);
+                }
+                continue;
+            };
+            let field: fn(&mut Shown) -> &mut Option<f64> = match family {
+                "avepoint_purchased_user_seats" => |shown| &mut shown.seats,
+                "avepoint_purchased_user_seats_previous" => |shown| &mut shown.previous,
+                "avepoint_purchased_user_seats_last_change_timestamp_seconds" => |shown| &mut shown.changed,
+                "avepoint_poll_success" => |shown| &mut shown.success,
+                "avepoint_poll_last_success_timestamp_seconds" => |shown| &mut shown.answered,
+                _ => continue,
+            };
+            let key = key(labels).ok_or_else(|| format!("other labels: {line:?}"))?;
+            if field(targets.entry(key).or_default()).replace(value).is_some() {
+                return Err(format!("twice in one scrape: {series}"));
+            }
+        }
+        let cycles = cycles.ok_or("avepoint_poll_cycles_total is missing")?;
+        Ok(Self { text, targets, cycles })
+    }
+
+    /// The value of a series without labels.
+    pub fn value(&self, series: &str) -> Option<f64> {
+        let line = self.text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        line.parse().ok()
+    }
+}
+
+fn key(labels: &str) -> Option<Key> {
+    let (customer, product) = labels.strip_prefix("customer=\"")?.split_once("\",product=\"")?;
+    Some((customer.to_owned(), product.strip_suffix("\"}")?.to_owned()))
+}
+
+/// A number of seats or cycles.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is held against what it came from")]
+pub fn whole(value: f64) -> Option<u64> {
+    let whole = value as u64;
+    (from(whole) == value).then_some(whole)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the numbers of a run are far below 2^53")]
+pub fn from(whole: u64) -> f64 {
+    whole as f64
+}
