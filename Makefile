@@ -5,15 +5,16 @@ test test-current: TOOLS := prometheus:prometheus promtool:prometheus openssl:op
 	chromium:chromium chromedriver:chromium-driver \
 	amtool:prometheus-alertmanager prometheus-alertmanager:prometheus-alertmanager \
 	docker-compose:docker-compose kubectl:kubernetes-client systemd-analyze:systemd \
-	dpkg:dpkg dpkg-shlibdeps:dpkg-dev strip:binutils \
+	faketime:faketime dpkg:dpkg dpkg-shlibdeps:dpkg-dev strip:binutils \
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
+soak: TOOLS := promtool:prometheus faketime:faketime
 bench: TOOLS := nginx:nginx-light wrk:wrk
 
 # `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as in CI.
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-current lint bench deb release deny workflows tools
+.PHONY: help demo test test-current soak lint bench deb release deny workflows tools
 
 # Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout.
 CARGO_TOOLS := target/tools/bin
@@ -36,6 +37,10 @@ test-current: tools ## run rules, dashboards and scrapes with today's Prometheus
 	PATH="$(CURDIR)/target/current/usr/bin:$$PATH" cargo test --test exporter $(CARGO_FLAGS) -- \
 		alerts:: dashboards:: deploy::alertmanager deploy::compose end_to_end:: prometheus
 	cargo test --test current $(CARGO_FLAGS)
+
+# A minute of it is in `make test`. SOAK_SEED says what breaks, and a failure says the seed.
+soak: tools ## break all that can break, for SOAK_CYCLES cycles of a second (2000), while each scrape is checked
+	SOAK_CYCLES=$${SOAK_CYCLES:-2000} cargo test --test soak $(CARGO_FLAGS) -- --nocapture whatever_breaks
 
 lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	cargo fmt --all --check

@@ -68,13 +68,7 @@ fn key(labels: &str) -> Option<Key> {
 }
 
 /// A number of seats or cycles.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is held against what it came from")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number that is not below 0")]
 pub fn whole(value: f64) -> Option<u64> {
-    let whole = value as u64;
-    (from(whole) == value).then_some(whole)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the numbers of a run are far below 2^53")]
-pub fn from(whole: u64) -> f64 {
-    whole as f64
+    (value >= 0.0 && value.fract() == 0.0).then_some(value as u64)
 }

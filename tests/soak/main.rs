@@ -5,6 +5,7 @@
 #![allow(
     unreachable_pub,
     clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -195,14 +195,16 @@ impl Model {
             }
             (Some(_), None) => return Err("the last change is no longer told".to_owned()),
             (before, Some((previous, at))) => {
-                if before.is_some_and(|(_, before)| before == at) {
+                if before.map(|(_, before)| before) == Some(at) {
                     return Err("the last change has another number before it than it had".to_owned());
                 }
                 self.check_change(versions, known, seats, previous, at)?;
             }
             (None, None) => {}
         }
-        Ok(Known { seats: seats.or(known.seats), change })
+        // A change to a number that is no longer fresh says that there is another one, and not which.
+        let before = known.seats.filter(|_| change == known.change);
+        Ok(Known { seats: seats.or(before), change })
     }
 
     /// A change that the scrapes before did not show.
@@ -224,11 +226,13 @@ impl Model {
         if seats.is_some_and(|seats| seats > 0) && seats == known.seats {
             return Err("the change is told twice".to_owned());
         }
-        let last = |number: u64| versions.iter().rposition(|version| version.seats == Some(number));
-        let first = |number: u64| versions.iter().position(|version| version.seats == Some(number));
-        // Nothing is 0 before the first number.
-        let before = last(previous).or((previous == 0).then_some(0)).ok_or("nobody answered what was there before")?;
-        if known.seats.is_some_and(|known| first(known).is_some_and(|known| before < known)) {
+        let last = versions.iter().rposition(|version| version.seats == Some(previous));
+        // Before the first number there was nothing, and nothing is 0.
+        if last.is_none() && previous > 0 {
+            return Err("nobody answered what was there before".to_owned());
+        }
+        let first = known.seats.and_then(|known| versions.iter().position(|version| version.seats == Some(known)));
+        if last < first {
             return Err(format!("{:?} was there in between", known.seats));
         }
         Ok(())
@@ -252,7 +256,7 @@ impl Model {
 
     /// What a scrape does not show yet, of all that the API answers and nothing keeps from the exporter.
     pub fn missing(&self, scrape: &Scrape) -> Option<String> {
-        let wrong = self.targets.iter().find_map(|(key, versions)| {
+        self.targets.iter().find_map(|(key, versions)| {
             let now = versions.last()?.seats;
             let shown = scrape.targets.get(key).and_then(|shown| shown.seats).and_then(whole);
             let had_seats = versions.iter().any(|version| version.seats > Some(0));
@@ -260,13 +264,125 @@ impl Model {
             let is_as_answered =
                 if had_seats { shown == now || (now == Some(0) && shown.is_none()) } else { shown.is_none() };
             (!is_as_answered).then(|| format!("{key:?} shows {shown:?} where the API answers {now:?}"))
-        });
-        wrong
+        })
     }
 
     /// A customer that a scrape has series of, where it should have none.
     pub fn lingers(&self, scrape: &Scrape) -> Option<String> {
         let lingers = scrape.targets.keys().find(|(customer, _)| self.leaving.contains(customer));
         lingers.map(|(customer, _)| format!("{customer} has left, and has series"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Key {
+        ("c-1".to_owned(), "Fly".to_owned())
+    }
+
+    /// Knows that the API answered 5 for a minute until a minute ago, and answers 7 since.
+    fn model() -> Model {
+        let mut model = Model::new();
+        let versions = [(5, now() - 120.0, now() - 60.0), (7, now() - 60.0, f64::INFINITY)];
+        let versions = versions.map(|(seats, from, until)| Version { seats: Some(seats), from, until });
+        model.targets.insert(target(), versions.to_vec());
+        model
+    }
+
+    fn scrape(cycles: u64, shown: Shown) -> Scrape {
+        Scrape { text: String::new(), targets: [(target(), shown)].into(), cycles }
+    }
+
+    fn shown(seats: f64, answered: f64, change: Option<(f64, f64)>) -> Shown {
+        let (previous, changed) = change.unzip();
+        Shown { seats: Some(seats), previous, changed, success: Some(1.0), answered: Some(answered) }
+    }
+
+    /// What is wrong with the last of these scrapes, of which the ones before are right.
+    fn wrong(model: &mut Model, scrapes: &[(f64, Shown)]) -> Option<String> {
+        let (last, before) = scrapes.split_last().expect("some");
+        for ((at, shown), cycles) in before.iter().zip(1..) {
+            model.check(&scrape(cycles, *shown), *at).unwrap();
+        }
+        model.check(&scrape(before.len() as u64 + 1, last.1), last.0).err()
+    }
+
+    #[test]
+    fn a_scrape_as_it_should_be_is_right() {
+        let (at, change) = (now(), Some((5.0, now() - 59.0)));
+        let right = [(at - 61.0, shown(5.0, at - 62.0, None)), (at, shown(7.0, at - 1.0, change))];
+        assert_eq!(wrong(&mut model(), &right), None);
+    }
+
+    #[test]
+    fn numbers_that_nobody_answered_and_old_ones_are_found() {
+        let at = now();
+        for (shown, why) in [
+            (shown(6.0, at, None), "nobody answered 6"),
+            (shown(7.5, at, None), "7.5 seats"),
+            (shown(5.0, at, None), "5 was not answered"),
+            (shown(5.0, at - 61.0, None), "5 was answered 6"),
+            (shown(7.0, at - 70.0, None), "7 was not answered"),
+            (Shown { answered: None, ..shown(7.0, at, None) }, "and not when"),
+            (Shown { changed: None, ..shown(7.0, at, Some((5.0, at))) }, "or none"),
+            (shown(7.0, at, Some((6.0, at))), "nobody answered what was there before"),
+            (shown(7.0, at, Some((5.0, at - 70.0))), "another time"),
+            (shown(7.0, at, Some((7.0, at))), "to the same"),
+        ] {
+            let wrong = wrong(&mut model(), &[(at, shown)]).expect(why);
+            assert!(wrong.contains(why), "{why}: {wrong}");
+        }
+        let mut model = model();
+        model.leaves("c-1", || {});
+        model.those_who_left_are_gone();
+        assert!(wrong(&mut model, &[(at, shown(7.0, at, None))]).expect("gone").contains("the customer is gone"));
+        model.targets.clear();
+        assert!(wrong(&mut model, &[(at, Shown::default())]).expect("unknown").contains("nobody answered for it"));
+    }
+
+    #[test]
+    fn changes_that_are_lost_or_told_twice_are_found() {
+        let at = now();
+        let (before, after) = ((at - 61.0, shown(5.0, at - 62.0, None)), shown(7.0, at - 1.0, Some((5.0, at - 59.0))));
+        for (scrapes, why) in [
+            (vec![before, (at, shown(7.0, at, None))], "the change is not told"),
+            (vec![before, (at, after), (at, Shown { changed: Some(at - 50.0), ..after })], "told twice"),
+            (vec![before, (at, after), (at, Shown { previous: Some(0.0), ..after })], "another number before it"),
+            (vec![before, (at, after), (at, shown(7.0, at, None))], "no longer told"),
+            (vec![before, (at, shown(7.0, at, Some((0.0, at - 59.0))))], "was there in between"),
+        ] {
+            let wrong = wrong(&mut model(), &scrapes).expect(why);
+            assert!(wrong.contains(why), "{why}: {wrong}");
+        }
+        let mut model = model();
+        model.check(&scrape(1, after), at).unwrap();
+        let empty = Scrape { targets: BTreeMap::new(), ..scrape(1, after) };
+        assert!(model.check(&empty, at).unwrap_err().contains("nothing is told of it any more"));
+    }
+
+    #[test]
+    fn a_change_to_a_number_that_is_no_longer_fresh_is_no_other_when_it_is_asked_for_again() {
+        let at = now();
+        let (before, after) = (shown(5.0, at - 62.0, None), shown(7.0, at - 1.0, Some((5.0, at - 59.0))));
+        let stale = Shown { seats: None, ..after };
+        assert_eq!(wrong(&mut model(), &[(at - 61.0, before), (at - 20.0, stale), (at, after)]), None);
+    }
+
+    #[test]
+    fn a_kill_forgets_what_was_not_saved_and_nothing_else() {
+        let at = now();
+        let (before, after) = (shown(5.0, at - 62.0, None), shown(7.0, at - 1.0, Some((5.0, at - 59.0))));
+        for (cycles, is_forgiven) in [(SAVED_AFTER, true), (SAVED_AFTER + 1, false)] {
+            let mut model = model();
+            model.check(&scrape(0, before), at - 61.0).unwrap();
+            model.check(&scrape(1, after), at).unwrap();
+            model.check(&scrape(cycles, after), at).unwrap();
+            model.killed();
+            // As if 7 was never there, and has come only now.
+            let again = shown(7.0, at, Some((5.0, at)));
+            assert_eq!(model.check(&scrape(0, again), at).is_ok(), is_forgiven, "{cycles}");
+        }
     }
 }

@@ -107,7 +107,7 @@ impl Daemon {
 
     /// The end of its log.
     pub fn log(&self) -> String {
-        self.log.last.lock().unwrap().iter().map(|line| format!("{line}\n")).collect()
+        Vec::from_iter(self.log.last.lock().unwrap().clone()).join("\n")
     }
 
     pub fn panics(&self) -> Vec<String> {

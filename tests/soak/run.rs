@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::exposition::{Key, Scrape};
 use super::model::{Model, STALE_AFTER, now};
 use super::process::{Clock, Daemon, Footprint};
-use super::script::{CUSTOMERS, Event, PRODUCTS, Product, Script};
+use super::script::{CUSTOMERS, Event, Product, Script};
 use super::yaml::{Folder, Yaml};
 use super::{USER, hostile, id};
 
@@ -368,6 +368,7 @@ impl Soak {
             sleep(PAUSE).await;
         }
         self.model.those_who_left_are_gone();
+        eprintln!("cycle {}: all is as it should be", self.before + self.cycles);
         // Not what the connections of an episode leave for a moment.
         self.advance(2).await?;
         if (self.before + self.cycles) * 2 > self.goal {
@@ -381,7 +382,7 @@ impl Soak {
         let quarter = (self.footprints.len() / 4).max(1);
         let most = |of: &[Footprint], what: fn(&Footprint) -> u64| of.iter().map(what).max().unwrap_or_default();
         let (first, last) = (&self.footprints[..quarter], &self.footprints[self.footprints.len() - quarter..]);
-        for (what, of, percent, more) in LIMITS {
+        for Limit { what, of, percent, more } in LIMITS {
             let (before, after) = (most(first, of), most(last, of));
             if after > before + before * percent / 100 + more {
                 return Err(format!("{what} grow from {before} to {after}: {:?}", self.footprints));
@@ -417,11 +418,19 @@ impl Soak {
     }
 }
 
-/// What may be more at the end: of a hundred, and beyond that. An allocator keeps pieces, and pools breathe.
-const LIMITS: [(&str, fn(&Footprint) -> u64, u64, u64); 3] = [
-    ("MiB of memory", |footprint| footprint.resident_mib, 25, 8),
-    ("threads", |footprint| footprint.threads, 0, 8),
-    ("descriptors", |footprint| footprint.descriptors, 0, 16),
+/// How much more of something may be taken at the end: of a hundred, and beyond that.
+struct Limit {
+    what: &'static str,
+    of: fn(&Footprint) -> u64,
+    percent: u64,
+    more: u64,
+}
+
+/// An allocator keeps pieces, and a scrape may be answered while it is measured.
+const LIMITS: [Limit; 3] = [
+    Limit { what: "MiB of memory", of: |footprint| footprint.resident_mib, percent: 25, more: 8 },
+    Limit { what: "threads", of: |footprint| footprint.threads, percent: 0, more: 8 },
+    Limit { what: "descriptors", of: |footprint| footprint.descriptors, percent: 0, more: 16 },
 ];
 
 fn users(password: &str) -> String {
@@ -436,9 +445,9 @@ fn key(customer: u32, product: Product) -> Key {
 fn arrive(model: &mut Model, simulator: &Simulator, customer: u32) {
     let id = id(customer);
     simulator.change(|world| world.customers.insert(Customer::new(&id, format!("Customer {customer}"))));
-    for product in 0..PRODUCTS {
+    for (product, in_catalog) in CATALOG.iter().enumerate() {
         let seats = if Script::purchased(customer).any(|purchased| purchased == product) { model.number() } else { 0 };
-        let product_type = CATALOG[product].product_type.number();
+        let product_type = in_catalog.product_type.number();
         model.answers(&key(customer, product), Some(seats), || simulator.set_seats(&id, product_type, seats));
     }
 }
