@@ -148,6 +148,10 @@ impl Log {
         if line.contains("panicked") {
             self.panics.lock().unwrap().push(line.to_owned());
         }
+        // Of these there are hundreds in a minute.
+        if ["target fails", "cycle ended", "many targets changed"].iter().any(|often| line.contains(often)) {
+            return;
+        }
         let mut last = self.last.lock().unwrap();
         if last.len() == LINES {
             last.pop_front();

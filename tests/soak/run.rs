@@ -123,7 +123,7 @@ impl Soak {
 
     /// The last process lives for half of the run, so that there is something to see of what grows.
     fn is_done(&self, event: &Event) -> bool {
-        let ends = matches!(event, Event::Kill | Event::Terminate | Event::Clock(_));
+        let ends = matches!(event, Event::Kill | Event::Terminate | Event::PlainText | Event::Clock(_));
         ends && (self.before + self.cycles) * 2 > self.goal
     }
 
@@ -277,6 +277,9 @@ impl Soak {
             Event::PlainText => {
                 self.is_tls = false;
                 self.configure_web();
+                // It would protect less than before.
+                self.reloaded(0).await?;
+                self.end(Signal::TERM).await?;
             }
             Event::Clock(steps) => self.set_clock(&steps).await?,
             Event::Settle => self.settle().await?,

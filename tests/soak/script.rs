@@ -50,8 +50,9 @@ pub enum Event {
     /// Another password for the scrapes.
     Password,
     WrongUsers,
-    /// TLS with a certificate of its own, or none.
+    /// TLS with a certificate of its own.
     Certificate,
+    /// No more TLS, which a reload refuses: the next process has none.
     PlainText,
     /// The process' clock is set, after a restart that puts it under one that can be.
     Clock(Vec<i64>),
@@ -203,7 +204,7 @@ impl Script {
                 self.step(1, "wrong web configuration", Event::WrongUsers);
                 self.step(1, "certificate changed", Event::Certificate);
                 self.step(1, "certificate changed", Event::Certificate);
-                self.step(1, "TLS off", Event::PlainText);
+                self.step(1, "SIGTERM, and no more TLS", Event::PlainText);
             }
             Trouble::Clock => {
                 let mut step = || self.random.random_range(-7200..7200);
