@@ -211,9 +211,10 @@ impl Status {
         self.poller_woke.swap(false, Ordering::Relaxed)
     }
 
-    /// The vendor is another one, or sees another account: this is what it asked of that one.
-    pub fn set_hold(&self, until: Option<SystemTime>) {
-        self.change(|now| now.held_until = until);
+    /// The vendor is another one, or sees another account: this is what it asked of that one. What cycles came to before
+    /// says nothing of it.
+    pub fn begin_account(&self, held_until: Option<SystemTime>) {
+        self.change(|now| (now.held_until, now.api_up, now.cycle) = (held_until, None, None));
     }
 
     /// A target has ended a cycle without an answer.

@@ -184,8 +184,10 @@ impl Agenda {
             self.status.set_subscriptions(false);
             let now = self.clock.now();
             let held_for = self.client().held_until().saturating_duration_since(now.monotonic);
-            self.status.set_hold((!held_for.is_zero()).then(|| (now + held_for).wall));
+            self.status.begin_account((!held_for.is_zero()).then(|| (now + held_for).wall));
             self.after_hold = None;
+            // All of it is asked for at once, as after a start.
+            (self.created, self.full_cycle) = (now.monotonic, None);
             self.store.begin_account(account, &Saved::default());
         } else if other_client {
             self.listings.ask_again();

@@ -318,12 +318,27 @@ async fn an_id_is_asked_again_as_the_listing_spells_it_and_what_it_has_is_no_pur
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_account_in_the_middle_of_an_interval_is_polled_in_the_next_cycle() {
+async fn what_one_account_did_not_answer_is_not_said_of_another() {
+    let silent = Vendor::new(|what| if what == "token" { Reply::token() } else { Reply::status(403) });
+    let running = Running::start(silent.client(|_| {}), selection(3), timing());
+    sleep(INTERVAL / 2).await;
+    assert_eq!(running.status.snapshot().api_up, Some(false));
+    running.change_plan(|plan| plan.client = healthy().client(|settings| settings.client_id = "other".to_owned()));
+    sleep(Duration::from_secs(5)).await;
+    let status = running.status.snapshot();
+    let targets = status.cycle.map(|cycle| (cycle.targets.answered, cycle.targets.failed));
+    assert_eq!((status.api_up, targets), (Some(true), Some((3, 0))), "all of it was asked for, as after a start");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_in_the_middle_of_an_interval_is_polled_at_once_and_every_interval_from_then_on() {
     let running = Running::start(healthy().client(|_| {}), selection(3), timing());
     sleep(INTERVAL / 2).await;
     let vendor = healthy();
     let other = vendor.client(|settings| settings.client_id = "other".to_owned());
     running.change_plan(|plan| plan.client = other);
-    sleep(INTERVAL).await;
-    assert_eq!(vendor.whats().len(), 6, "at once, and in the next cycle");
+    sleep(INTERVAL - Duration::from_secs(1)).await;
+    assert_eq!(vendor.whats().len(), 3);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(vendor.whats().len(), 6);
 }

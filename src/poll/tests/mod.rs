@@ -225,7 +225,8 @@ async fn what_was_never_purchased_is_asked_for_once_in_an_absent_interval() {
         let later: Vec<_> = dormant.skip(42).map(|asked| asked.at.as_secs() / 900).collect();
         assert_eq!(later.len(), 84, "42 targets, twice");
         let most = later.chunk_by(|a, b| a == b).map(<[u64]>::len).max();
-        assert!(most <= Some(3), "they never fall due together: {later:?}");
+        // Those of a customer lie more than half a cycle apart: of each at most two fall into one.
+        assert!(most <= Some(4), "they never fall due together: {later:?}");
         let states = running.store.snapshot().states(clock().now());
         assert_eq!((states[&TargetState::Absent], states[&TargetState::Ok]), (42, 2));
     }
