@@ -56,8 +56,9 @@ pub struct Model {
     saved: Knowledge,
     /// Whether saves fail.
     disk_is_full: bool,
-    /// By how much the process' clock was ever ahead.
+    /// By how much the process' clock was ever ahead, and by how much it is now.
     clocks: Vec<f64>,
+    clock: f64,
     pub numbers_checked: u64,
 }
 
@@ -105,9 +106,14 @@ impl Model {
         self.gone.clone_from(&self.leaving);
     }
 
-    /// The process' clock is ahead by so many seconds from now on.
-    pub fn clock_is_ahead(&mut self, seconds: f64) {
+    /// The process' clock is about to be ahead by so many seconds: its times may be of that clock from now on.
+    pub fn clock_may_be_ahead(&mut self, seconds: f64) {
         self.clocks.push(seconds);
+    }
+
+    /// The process' clock is ahead by so many seconds.
+    pub fn clock_is_ahead(&mut self, seconds: f64) {
+        self.clock = seconds;
     }
 
     pub fn disk_is_full(&mut self, is_full: bool) {
@@ -171,8 +177,7 @@ impl Model {
         if let Some(seats) = seats {
             let answered = shown.answered.ok_or("there is a number, and not when it was answered")?;
             self.was_answered(versions, seats, answered)?;
-            let clock = self.clocks.last().copied().unwrap_or_default();
-            let age = begun + clock - answered;
+            let age = begun + self.clock - answered;
             if age > STALE_AFTER + SHARED {
                 return Err(format!("{seats} was answered {age} s ago"));
             }

@@ -168,6 +168,9 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// In which a process follows: it looks at the file once a second.
+    pub const FOLLOWED: Duration = Duration::from_secs(2);
+
     /// `None` where the distribution's package `faketime` is not installed.
     pub fn find(folder: &Folder) -> Option<Self> {
         let libraries = std::fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
@@ -179,7 +182,7 @@ impl Clock {
     }
 
     /// Sets it ahead of the machine's by so many seconds.
-    pub fn set(&self, seconds: i64) {
+    pub fn set(&self, seconds: i32) {
         // The process must never read half of it.
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{seconds:+}\n")).unwrap();

@@ -36,7 +36,6 @@ pub struct Soak {
     address: SocketAddr,
     daemon: Daemon,
     clock: Option<Clock>,
-    is_clocked: bool,
     model: Model,
     http: reqwest::Client,
     passwords: [String; 2],
@@ -82,7 +81,6 @@ impl Soak {
             address,
             daemon,
             clock,
-            is_clocked: false,
             model,
             http,
             passwords,
@@ -328,7 +326,6 @@ impl Soak {
             return Err(format!("it ended with {status}"));
         }
         self.model.disk_is_full(false);
-        self.is_clocked = is_clocked;
         let clock = self.clock.as_ref().filter(|_| is_clocked);
         self.daemon = Daemon::start(&self.folder, &self.address.to_string(), clock);
         self.before += self.cycles;
@@ -337,15 +334,16 @@ impl Soak {
         Ok(())
     }
 
-    async fn set_clock(&mut self, steps: &[i64]) -> Outcome {
+    async fn set_clock(&mut self, steps: &[i32]) -> Outcome {
         if self.clock.is_none() {
             return Ok(());
         }
         self.end_with(Signal::TERM, true).await?;
         for seconds in steps {
-            #[expect(clippy::cast_precision_loss, reason = "a few hours")]
-            self.model.clock_is_ahead(*seconds as f64);
+            self.model.clock_may_be_ahead(f64::from(*seconds));
             self.clock.iter().for_each(|clock| clock.set(*seconds));
+            sleep(Clock::FOLLOWED).await;
+            self.model.clock_is_ahead(f64::from(*seconds));
             self.advance(4).await?;
         }
         self.end_with(Signal::TERM, false).await

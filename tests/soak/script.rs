@@ -55,7 +55,7 @@ pub enum Event {
     /// No more TLS, which a reload refuses: the next process has none.
     PlainText,
     /// The process' clock is set, after a restart that puts it under one that can be.
-    Clock(Vec<i64>),
+    Clock(Vec<i32>),
     /// All faults end, and all is shown as it is.
     Settle,
 }
