@@ -103,7 +103,7 @@ impl Soak {
         for step in Script::new(seed) {
             self.advance(step.after).await?;
             let is_settled = matches!(step.event, Event::Settle);
-            if self.is_done(&step.event) {
+            if self.is_skipped(&step.event) {
                 continue;
             }
             if !is_settled {
@@ -120,7 +120,7 @@ impl Soak {
     }
 
     /// The last process lives for half of the run, so that there is something to see of what grows.
-    fn is_done(&self, event: &Event) -> bool {
+    fn is_skipped(&self, event: &Event) -> bool {
         let ends = matches!(event, Event::Kill | Event::Terminate | Event::PlainText | Event::Clock(_));
         ends && (self.before + self.cycles) * 2 > self.goal
     }
@@ -404,9 +404,10 @@ impl Soak {
         for (name, count) in &self.counts {
             writeln!(report, "{count:6} {name}").unwrap();
         }
-        let _ = writeln!(report, "at first {:?}\nat last {:?}", self.footprints.first(), self.footprints.last());
+        let (first, last) = (self.footprints.first(), self.footprints.last());
+        writeln!(report, "the last process took at first {first:?}\nand at last {last:?}").unwrap();
         if self.clock.is_none() {
-            report += "left out, since the package faketime is not installed: clock set\n";
+            report += "left out: `clock set` did nothing, since the package faketime is not installed\n";
         }
         report
     }
