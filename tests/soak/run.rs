@@ -369,11 +369,12 @@ impl Soak {
             sleep(PAUSE).await;
         }
         self.model.those_who_left_are_gone();
-        eprintln!("cycle {}: all is as it should be", self.before + self.cycles);
         // Not what the connections of an episode leave for a moment.
         self.advance(2).await?;
+        let footprint = self.daemon.footprint();
+        eprintln!("cycle {}: all is as it should be, {footprint:?}", self.before + self.cycles);
         if (self.before + self.cycles) * 2 > self.goal {
-            self.footprints.push(self.daemon.footprint());
+            self.footprints.push(footprint);
         }
         Ok(())
     }
