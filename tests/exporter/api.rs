@@ -262,5 +262,7 @@ async fn of_numbers_that_never_were_nobody_says_that_they_stay() {
     exporter.until_logged("AvePoint asked for no requests until then: nothing was answered yet").await;
     let page = exporter.get("/").await.body;
     assert!(page.contains("It answered 429 with Retry-After. Nothing was answered yet."), "{page}");
+    let cycle = exporter.until_logged("no target was asked").await;
+    assert!(cycle.contains("level=warn"), "{cycle}");
     exporter.stop().await;
 }

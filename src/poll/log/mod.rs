@@ -250,6 +250,8 @@ pub(super) fn log_cycle_ended(kind: Kind, tally: &Tally, is_trouble: bool, durat
     let (duration_seconds, ended) = (duration.as_secs_f64(), kind.ended());
     match tally.answered() {
         None if kind != Kind::Full => debug!(left, duration_seconds, "{ended}"),
+        // Those were due, and AvePoint wants no requests.
+        None if *left > 0 => warn!(left, duration_seconds, "{ended}: no target was asked"),
         Some(false) if is_trouble => {
             warn!(seats, absent, failed, left, duration_seconds, "{ended}: no target was answered");
         }
