@@ -33,6 +33,16 @@ impl<T> Found<T> {
     }
 }
 
+/// Keeps the first few of `rows`, and returns what is to be said of the others; `nothing` where there are no rows at all.
+pub(super) fn first_few<T>(rows: &mut Vec<T>, few: usize, nothing: &str) -> Option<String> {
+    let note = match rows.len() {
+        0 => Some(nothing.to_owned()),
+        found => found.checked_sub(few).filter(|more| *more > 0).map(|more| format!("And {more} more.")),
+    };
+    rows.truncate(few);
+    note
+}
+
 /// What has no key comes last in both directions. Among equals `rank` decides, in one.
 pub(super) fn sort_by<T, K: Ord, R: Ord>(
     rows: &mut [T],

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::names::count;
+use crate::pages::found::first_few;
 use crate::pages::status::Query;
 use crate::store::{KnownCustomer, Label, Now, Snapshot, TargetState};
 
@@ -33,11 +34,7 @@ pub(super) fn differences(known: &Snapshot, now: Now) -> Option<Differences> {
     known.expected_file?;
     let mut rows: Vec<_> = known.customers.values().flat_map(|customer| of_customer(customer, known, now)).collect();
     rows.sort_by_cached_key(|row| (Reverse(row.seats().unsigned_abs()), row.customer.clone(), row.product.clone()));
-    let note = match rows.len() {
-        0 => Some("What was answered is as expected.".to_owned()),
-        found => found.checked_sub(MOST).filter(|more| *more > 0).map(|more| format!("And {more} more.")),
-    };
-    rows.truncate(MOST);
+    let note = first_few(&mut rows, MOST, "What was answered is as expected.");
     Some(Differences { rows, note })
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use elements_api::{Platform, Seats};
 
 use crate::names::count;
+use crate::pages::found::first_few;
 use crate::pages::status::Query;
 use crate::store::{KnownCustomer, Label, Now, Snapshot, TargetState};
 
@@ -36,11 +37,7 @@ pub(super) fn shortages(known: &Snapshot, now: Now) -> Option<Shortages> {
     }
     let mut rows: Vec<_> = known.customers.values().flat_map(|customer| of_customer(customer, known, now)).collect();
     rows.sort_by_cached_key(|row| (Reverse(row.missing()), row.customer.clone(), row.platform));
-    let note = match rows.len() {
-        0 => Some("Nobody has more people than seats, as far as tenants are known.".to_owned()),
-        found => found.checked_sub(MOST).filter(|more| *more > 0).map(|more| format!("And {more} more.")),
-    };
-    rows.truncate(MOST);
+    let note = first_few(&mut rows, MOST, "Nobody has more people than seats, as far as tenants are known.");
     Some(Shortages { rows, note })
 }
 
