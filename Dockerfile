@@ -13,7 +13,8 @@ COPY crates/checked-yaml/Cargo.toml crates/checked-yaml/
 COPY crates/elements-api/Cargo.toml crates/elements-api/
 COPY crates/elements-sim/Cargo.toml crates/elements-sim/
 COPY crates/exporter-web/Cargo.toml crates/exporter-web/
-RUN for folder in . crates/*; do mkdir $folder/src && touch $folder/src/lib.rs || exit; done \
+COPY tests/fuzz/Cargo.toml tests/fuzz/
+RUN for folder in . crates/* tests/fuzz; do mkdir $folder/src && touch $folder/src/lib.rs || exit; done \
     && echo 'fn main() {}' | tee build.rs > src/main.rs && cargo build --release --locked
 
 COPY build.rs askama.toml ./

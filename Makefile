@@ -9,12 +9,13 @@ test test-current: TOOLS := prometheus:prometheus promtool:prometheus openssl:op
 	/usr/bin/python3:python3 /usr/lib/python3/dist-packages/prometheus_client:python3-prometheus-client
 soak: TOOLS := promtool:prometheus faketime:faketime
 bench: TOOLS := nginx:nginx-light wrk:wrk
+fuzz fuzz-corpus: TOOLS := c++:g++
 
 # `make test CARGO_FLAGS=--locked` refuses to change Cargo.lock, as in CI.
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-current soak lint bench deb release deny workflows tools
+.PHONY: help demo test test-current soak fuzz fuzz-corpus lint bench deb release deny workflows tools
 
 # Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout.
 CARGO_TOOLS := target/tools/bin
@@ -41,6 +42,13 @@ test-current: tools ## run rules, dashboards and scrapes with today's Prometheus
 # A minute of it is in `make test`. SOAK_SEED says what breaks, and a failure says the seed.
 soak: tools ## break all that can break, for SOAK_CYCLES cycles of a second (2000), while each scrape is checked
 	SOAK_CYCLES=$${SOAK_CYCLES:-2000} cargo test --test soak $(CARGO_FLAGS) -- --nocapture whatever_breaks
+
+# What it finds is in no test before it is in tests/fuzz/corpus.
+fuzz: tools $(CARGO_TOOLS)/cargo-fuzz ## look for inputs that break something, for FUZZ_SECONDS (60) per target of FUZZ_TARGETS (all)
+	tests/fuzz/run $${FUZZ_SECONDS:-60} $(FUZZ_TARGETS)
+
+fuzz-corpus: tools $(CARGO_TOOLS)/cargo-fuzz ## add what `make fuzz` found to reach more to tests/fuzz/corpus
+	tests/fuzz/run merge $(FUZZ_TARGETS)
 
 lint: ## check the format, clippy, the layout and the docs; warnings are errors
 	cargo fmt --all --check
@@ -69,6 +77,9 @@ workflows: $(PYTHON_TOOLS)/check-jsonschema ## hold .github/workflows against th
 
 $(CARGO_TOOLS)/cargo-deb:
 	cargo install --locked --root target/tools --version 3.8.0 cargo-deb || $(call missing,the Debian package)
+
+$(CARGO_TOOLS)/cargo-fuzz:
+	cargo install --locked --root target/tools --version 0.13.2 cargo-fuzz || $(call missing,make fuzz)
 
 $(CARGO_TOOLS)/cargo-deny:
 	cargo install --locked --root target/tools --version 0.20.2 cargo-deny || $(call missing,make deny)

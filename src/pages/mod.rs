@@ -9,7 +9,7 @@ mod query;
 mod readiness;
 mod reload;
 mod route;
-pub(crate) mod routes;
+mod routes;
 mod status;
 mod style;
 mod subscriptions;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(crate) use downloads::{SEAT_COLUMNS, seat_row};
 pub(crate) use observer::WebObserver;
 pub use reload::{NotReloaded, ReloadHandle, ReloadRequest, ReloadRequests};
-pub(crate) use routes::Routes;
+pub use routes::Routes;
 pub use telemetry_path::{TelemetryPath, TelemetryPathError, reserved};
 
 use crate::metrics::exposition::Exposition;

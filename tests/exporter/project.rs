@@ -82,6 +82,7 @@ fn the_image_builds_the_dependencies_from_the_manifests_of_all_crates() {
     let mut crates: Vec<_> = crates.map(|entry| entry.expect("an entry").file_name()).collect();
     crates.sort();
     manifests.extend(crates.iter().map(|name| format!("crates/{}/Cargo.toml", name.display())));
+    manifests.push("tests/fuzz/Cargo.toml".to_owned());
     let image = Dockerfile::read();
     let copied = copied(&image);
     assert_eq!(copied[..manifests.len()], manifests, "whatever else is copied first spoils that layer");

@@ -57,17 +57,17 @@ pub struct Reply {
     /// The header `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The body.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 impl Reply {
     /// This status with an empty JSON object, after 20 ms.
     pub fn status(status: u16) -> Self {
-        Self { after: Duration::from_millis(20), status, retry_after: None, body: "{}".to_owned() }
+        Self { after: Duration::from_millis(20), status, retry_after: None, body: b"{}".to_vec() }
     }
 
     /// Status 200 with this body.
-    pub fn json(body: impl Into<String>) -> Self {
+    pub fn json(body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..Self::status(200) }
     }
 
@@ -200,7 +200,7 @@ impl Transport for Vendor {
                 request_id: None,
                 retry_after: reply.retry_after,
                 date: None,
-                body: reply.body.into_bytes(),
+                body: reply.body,
             })
         })
     }

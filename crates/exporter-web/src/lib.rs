@@ -20,8 +20,8 @@ mod rate_limit;
 mod server;
 mod service;
 pub mod settle;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod turns;
 
 pub use bytes::Bytes;

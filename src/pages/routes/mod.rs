@@ -24,7 +24,7 @@ use crate::table::Form;
 
 /// Everything that can be asked.
 #[derive(Debug)]
-pub(crate) struct Routes {
+pub struct Routes {
     sources: Sources,
     telemetry_path: TelemetryPath,
     enable_lifecycle: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn new(sources: Sources, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
+    pub fn new(sources: Sources, telemetry_path: TelemetryPath, enable_lifecycle: bool) -> Self {
         Self {
             sources,
             telemetry_path,

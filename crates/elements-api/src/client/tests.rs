@@ -84,7 +84,7 @@ async fn a_404_is_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_204_is_an_answer_of_an_overview_alone() {
-    let vendor = replies([Reply { body: String::new(), ..Reply::status(204) }]);
+    let vendor = replies([Reply { body: Vec::new(), ..Reply::status(204) }]);
     let client = vendor.client(|settings| settings.discovery = true);
     assert_eq!(ask_once(&client).await, Ok(Answer::NotFound));
     let error = Round::begin(&client, Instant::now() + DAY).customers().await.unwrap_err();

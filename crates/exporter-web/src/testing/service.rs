@@ -1,17 +1,9 @@
 //! A service for the tests of what stands before one.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use http::{Method, Request, Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::origin::Origin;
 use crate::{Body, Service, plain_text};
-
-/// Where the clients of a test come from.
-pub(crate) fn here() -> Origin {
-    IpAddr::from(Ipv4Addr::LOCALHOST).into()
-}
 
 /// Answers `/-/healthy` with a line, `/metrics` with more than fits into a small pipe, and `/slow` when the test lets it;
 /// `/panic` panics.

@@ -1,0 +1,126 @@
+use std::str;
+use std::time::Duration;
+
+use elements_api::testing::{Reply, Vendor};
+use elements_api::{CustomerId, LostRows, Platform, ProductType, Round};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+
+use crate::message::is_a_readable_line;
+
+/// What the vendor answers, whatever it is asked: a question (`overview`, `token`, `customers`, `subscriptions`,
+/// `tenants`), then the answers, each a line with its status and the body after it, with `---` on a line between two.
+///
+/// An answer is taken or refused in a line that can be read, and what is taken can be shown.
+pub fn answers(input: &[u8]) {
+    thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
+    let Some((question, answers)) = line(input) else { return };
+    let mut replies = Replies(answers).take(MOST_ANSWERS).collect::<Vec<_>>().into_iter();
+    RUNTIME
+        .with(|runtime| runtime.block_on(ask(question, move || replies.next().unwrap_or_else(|| Reply::status(404)))));
+}
+
+/// More say nothing new.
+const MOST_ANSWERS: usize = 8;
+
+async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) {
+    let asks_for_a_token = question == "token";
+    let vendor = Vendor::new(move |what| match what {
+        "token" if asks_for_a_token => next(),
+        "token" => Reply::token(),
+        _ if asks_for_a_token => Reply::seats("2048", 25),
+        _ => next(),
+    });
+    let client = vendor.client(|settings| settings.max_retries = 1);
+    let round = Round::begin(&client, Instant::now() + Duration::from_hours(1));
+    let customer = CustomerId::parse("c-1").unwrap();
+    let refusal = match question {
+        "token" => round.sign_in().await.err(),
+        "overview" => {
+            let slot = round.slot().await.expect("nobody else wants one");
+            let product = ProductType::new(2048).unwrap();
+            round.overview(&customer, product, slot, |_| true).await.err()
+        }
+        "customers" => {
+            let listing = round.customers().await;
+            listing
+                .map(|listing| {
+                    are_told(listing.lost.as_ref());
+                    listing
+                        .customers
+                        .iter()
+                        .filter_map(|customer| customer.organization.as_deref())
+                        .for_each(is_a_name);
+                })
+                .err()
+        }
+        "subscriptions" => {
+            let listing = round.subscriptions(None).await;
+            listing
+                .map(|listing| {
+                    are_told(listing.lost.as_ref());
+                    listing.unreadable.iter().for_each(|unreadable| is_a_readable_line(&unreadable.value));
+                    listing
+                        .customers
+                        .iter()
+                        .filter_map(|customer| customer.organization.as_deref())
+                        .for_each(is_a_name);
+                    for row in listing.customers.iter().flat_map(|customer| &customer.subscriptions) {
+                        let words = [&row.service, &row.name, &row.package, &row.source, &row.model];
+                        words.into_iter().flatten().for_each(|words| is_a_name(words));
+                    }
+                })
+                .err()
+        }
+        "tenants" => {
+            let listing = round.tenants(&customer, Platform::Microsoft365).await;
+            listing
+                .map(|listing| {
+                    are_told(listing.lost.as_ref());
+                    listing.tenants.iter().for_each(|tenant| is_a_name(&tenant.id));
+                    listing.tenants.iter().filter_map(|tenant| tenant.name.as_deref()).for_each(is_a_name);
+                })
+                .err()
+        }
+        _ => return,
+    };
+    if let Some(error) = refusal {
+        is_a_readable_line(&error.to_string());
+    }
+}
+
+fn are_told(lost: Option<&LostRows>) {
+    if let Some(lost) = lost {
+        assert!(lost.count > 0);
+        is_a_readable_line(&lost.first);
+    }
+}
+
+/// What becomes the value of a label: of one line, not blank, and of 200 bytes at most.
+fn is_a_name(name: &str) {
+    assert!(name.len() <= 200, "{} bytes in a name", name.len());
+    is_a_readable_line(name);
+}
+
+/// The answers that follow each other in an input.
+struct Replies<'i>(&'i [u8]);
+
+impl Iterator for Replies<'_> {
+    type Item = Reply;
+
+    fn next(&mut self) -> Option<Reply> {
+        let (status, rest) = line(self.0)?;
+        let status = status.parse().ok().filter(|status| (100..1000).contains(status))?;
+        let separator = b"\n---\n";
+        let end = rest.windows(separator.len()).position(|window| window == separator);
+        let (body, others) = end.map_or((rest, &[][..]), |end| (&rest[..end], &rest[end + separator.len()..]));
+        self.0 = others;
+        Some(Reply { body: body.to_vec(), ..Reply::status(status) })
+    }
+}
+
+/// The first line, if it is text, and what follows it.
+fn line(input: &[u8]) -> Option<(&str, &[u8])> {
+    let end = input.iter().position(|byte| *byte == b'\n')?;
+    Some((str::from_utf8(&input[..end]).ok()?, &input[end + 1..]))
+}
