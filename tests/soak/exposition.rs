@@ -1,6 +1,9 @@
 //! What one scrape shows of each target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use elements_api::CATALOG;
+use elements_sim::service_of;
 
 /// A customer's id, which is its label here, and the name of a product.
 pub type Key = (String, String);
@@ -20,6 +23,10 @@ pub struct Shown {
 pub struct Scrape {
     pub text: String,
     pub targets: BTreeMap<Key, Shown>,
+    /// What is purchased by the listing of subscriptions.
+    pub subscribed: BTreeMap<Key, f64>,
+    /// Whoever has a series in any family.
+    pub customers: BTreeSet<String>,
     /// How many cycles this process has ended.
     pub cycles: u64,
 }
@@ -28,7 +35,7 @@ impl Scrape {
     /// Reads the families of targets; whatever is not as the text format has it is an error.
     pub fn read(text: String) -> Result<Self, String> {
         let mut targets: BTreeMap<Key, Shown> = BTreeMap::new();
-        let mut cycles = None;
+        let (mut subscribed, mut customers, mut cycles) = (BTreeMap::new(), BTreeSet::new(), None);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').ok_or_else(|| format!("no sample: {line:?}"))?;
             let value: f64 = value.parse().map_err(|_| format!("no number: {line:?}"))?;
@@ -38,6 +45,14 @@ impl Scrape {
                 }
                 continue;
             };
+            customers.extend(label(labels, "customer").map(str::to_owned));
+            if let "avepoint_subscription_purchased_user_seats" | "avepoint_subscription_purchased_units" = family {
+                let key = subscribed_key(labels).ok_or_else(|| format!("other labels: {line:?}"))?;
+                if subscribed.insert(key, value).is_some() {
+                    return Err(format!("twice in one scrape: {series}"));
+                }
+                continue;
+            }
             let field: fn(&mut Shown) -> &mut Option<f64> = match family {
                 "avepoint_purchased_user_seats" => |shown| &mut shown.seats,
                 "avepoint_purchased_user_seats_previous" => |shown| &mut shown.previous,
@@ -52,7 +67,7 @@ impl Scrape {
             }
         }
         let cycles = cycles.ok_or("avepoint_poll_cycles_total is missing")?;
-        Ok(Self { text, targets, cycles })
+        Ok(Self { text, targets, subscribed, customers, cycles })
     }
 
     /// The value of a series without labels.
@@ -63,8 +78,20 @@ impl Scrape {
 }
 
 fn key(labels: &str) -> Option<Key> {
-    let (customer, product) = labels.strip_prefix("customer=\"")?.split_once("\",product=\"")?;
-    Some((customer.to_owned(), product.strip_suffix("\"}")?.to_owned()))
+    Some((label(labels, "customer")?.to_owned(), label(labels, "product")?.to_owned()))
+}
+
+/// Of the product that a subscription is of: each has a service of its own.
+fn subscribed_key(labels: &str) -> Option<Key> {
+    let service = label(labels, "subscribed_service")?;
+    let product = CATALOG.iter().find(|product| service_of(product.product_type.number()) == service)?;
+    Some((label(labels, "customer")?.to_owned(), product.name.to_owned()))
+}
+
+/// The value of a label. None has a quote in it here.
+fn label<'l>(labels: &'l str, name: &str) -> Option<&'l str> {
+    let mut labels = labels.strip_suffix('}')?.split("\",");
+    labels.find_map(|label| label.strip_prefix(name)?.strip_prefix("=\"")).map(|value| value.trim_end_matches('"'))
 }
 
 /// A number of seats or cycles.

@@ -149,6 +149,14 @@ impl Model {
             self.known.insert(key.clone(), next);
             self.numbers_checked += u64::from(shown.seats.is_some());
         }
+        for (key, seats) in &scrape.subscribed {
+            self.check_subscribed(key, *seats, begun)
+                .map_err(|wrong| format!("the subscription of {key:?}: {wrong}"))?;
+            self.numbers_checked += 1;
+        }
+        if let Some(gone) = scrape.customers.intersection(&self.gone).next() {
+            return Err(format!("{gone} is gone, and has series"));
+        }
         let is_told = |(key, known): &(&Key, &Known)| known.change.is_none() || scrape.targets.contains_key(*key);
         if let Some((key, known)) =
             self.known.iter().find(|entry| !self.leaving.contains(&entry.0.0) && !is_told(entry))
@@ -168,9 +176,6 @@ impl Model {
 
     fn check_target(&self, key: &Key, shown: &Shown, known: Known, begun: f64) -> Result<Known, String> {
         let versions = self.targets.get(key).ok_or("nobody answered for it, and it has series")?;
-        if self.gone.contains(&key.0) {
-            return Err("the customer is gone, and it has series".to_owned());
-        }
         let number = |value: Option<f64>| value.map(|value| whole(value).ok_or(format!("{value} seats"))).transpose();
         let (seats, previous) = (number(shown.seats)?, number(shown.previous)?);
 
@@ -181,10 +186,7 @@ impl Model {
             if age > STALE_AFTER + SHARED {
                 return Err(format!("{seats} was answered {age} s ago"));
             }
-            let until = versions.iter().rev().find(|version| version.seats == Some(seats)).map(|version| version.until);
-            if until.is_none_or(|until| begun - until > STALE_AFTER + UNDER_WAY) {
-                return Err(format!("{seats} was last answered until {until:?}"));
-            }
+            is_recent(versions, seats, begun)?;
         }
 
         let change = match (previous, shown.changed) {
@@ -210,6 +212,12 @@ impl Model {
         // A change to a number that is no longer fresh says that there is another one, and not which.
         let before = known.seats.filter(|_| change == known.change);
         Ok(Known { seats: seats.or(before), change })
+    }
+
+    /// A subscription tells of its product's seats, and counts for as long as an answer does.
+    fn check_subscribed(&self, key: &Key, seats: f64, begun: f64) -> Result<(), String> {
+        let versions = self.targets.get(key).ok_or("nobody answered for it")?;
+        is_recent(versions, whole(seats).ok_or(format!("{seats} seats"))?, begun)
     }
 
     /// A change that the scrapes before did not show.
@@ -268,15 +276,28 @@ impl Model {
             // What never had a seat has no series; of a number that came and went, nobody may have asked.
             let is_as_answered =
                 if had_seats { shown == now || (now == Some(0) && shown.is_none()) } else { shown.is_none() };
-            (!is_as_answered).then(|| format!("{key:?} shows {shown:?} where the API answers {now:?}"))
+            if !is_as_answered {
+                return Some(format!("{key:?} shows {shown:?} where the API answers {now:?}"));
+            }
+            let (listed, now) = (scrape.subscribed.get(key).copied().and_then(whole), now.filter(|seats| *seats > 0));
+            (listed != now).then(|| format!("{key:?} has a subscription of {listed:?} where the API lists {now:?}"))
         })
     }
 
     /// A customer that a scrape has series of, where it should have none.
     pub fn lingers(&self, scrape: &Scrape) -> Option<String> {
-        let lingers = scrape.targets.keys().find(|(customer, _)| self.leaving.contains(customer));
-        lingers.map(|(customer, _)| format!("{customer} has left, and has series"))
+        let lingers = scrape.customers.intersection(&self.leaving).next();
+        lingers.map(|customer| format!("{customer} has left, and has series"))
     }
+}
+
+/// Whether the API answered the number at a time that is not too long ago.
+fn is_recent(versions: &[Version], seats: u64, begun: f64) -> Result<(), String> {
+    let until = versions.iter().rev().find(|version| version.seats == Some(seats)).map(|version| version.until);
+    if until.is_none_or(|until| begun - until > STALE_AFTER + UNDER_WAY) {
+        return Err(format!("{seats} was last answered until {until:?}"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -297,7 +318,13 @@ mod tests {
     }
 
     fn scrape(cycles: u64, shown: Shown) -> Scrape {
-        Scrape { text: String::new(), targets: [(target(), shown)].into(), cycles }
+        Scrape {
+            text: String::new(),
+            targets: [(target(), shown)].into(),
+            subscribed: BTreeMap::new(),
+            customers: [target().0].into(),
+            cycles,
+        }
     }
 
     fn shown(seats: f64, answered: f64, change: Option<(f64, f64)>) -> Shown {
@@ -342,9 +369,19 @@ mod tests {
         let mut model = model();
         model.leaves("c-1", || {});
         model.those_who_left_are_gone();
-        assert!(wrong(&mut model, &[(at, shown(7.0, at, None))]).expect("gone").contains("the customer is gone"));
+        assert!(wrong(&mut model, &[(at, shown(7.0, at, None))]).expect("gone").contains("c-1 is gone"));
         model.targets.clear();
         assert!(wrong(&mut model, &[(at, Shown::default())]).expect("unknown").contains("nobody answered for it"));
+    }
+
+    #[test]
+    fn a_subscription_that_nobody_listed_or_that_is_old_is_found() {
+        for (seats, wrong) in [(7.0, None), (6.0, Some("6 was last answered until None")), (5.0, Some("5 was last"))] {
+            let subscribed = [(target(), seats)].into();
+            let told = model().check(&Scrape { subscribed, ..scrape(1, Shown::default()) }, now()).err();
+            assert_eq!(told.is_some(), wrong.is_some(), "{seats}");
+            assert!(told.unwrap_or_default().contains(wrong.unwrap_or_default()), "{seats}");
+        }
     }
 
     #[test]

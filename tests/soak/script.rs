@@ -250,10 +250,12 @@ impl Script {
 
     fn fault(&mut self) -> Step {
         let (name, effect) = self.effect();
-        let (operation, mut rule) = match self.random.random_range(0..10) {
+        let (operation, mut rule) = match self.random.random_range(0..12) {
             0 => ("all", Rule::new(effect)),
             1 => ("token", Rule::on(Operation::Token, effect)),
             2 => ("customers", Rule::on(Operation::Customers, effect)),
+            3 => ("subscriptions", Rule::on(Operation::Subscriptions, effect)),
+            4 => ("tenants", Rule::on(Operation::Tenants, effect)),
             _ => ("overview", Rule::on(Operation::Overview, effect)),
         };
         let customer = *self.customers.choose(&mut self.random).expect("some");
