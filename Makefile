@@ -15,7 +15,7 @@ fuzz fuzz-corpus: TOOLS := c++:g++
 CARGO_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-current soak fuzz fuzz-corpus lint bench deb release deny workflows tools
+.PHONY: help demo test test-current soak fuzz fuzz-corpus lint bench deb release workflows tools
 
 # Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout.
 CARGO_TOOLS := target/tools/bin
@@ -50,12 +50,13 @@ fuzz: tools $(CARGO_TOOLS)/cargo-fuzz ## look for inputs that break something, f
 fuzz-corpus: tools $(CARGO_TOOLS)/cargo-fuzz ## add what `make fuzz` found to reach more to tests/fuzz/corpus
 	tests/fuzz/run merge $(FUZZ_TARGETS)
 
-lint: ## check the format, clippy, the layout and the docs; warnings are errors
+lint: $(CARGO_TOOLS)/cargo-deny ## check the format, clippy, the layout, the docs and the dependencies; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	cargo clippy --test current $(CARGO_FLAGS) -- -D warnings
 	cargo test --test layout $(CARGO_FLAGS)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(CARGO_FLAGS)
+	$(CARGO_TOOLS)/cargo-deny --locked check licenses bans sources
 
 bench: tools ## measure requests, cycles and scrapes: time, CPU and memory (about eight minutes on a quiet machine)
 	cargo bench --workspace --bench '*' $(CARGO_FLAGS)
@@ -68,10 +69,6 @@ deb: $(CARGO_TOOLS)/cargo-deb ## build the Debian package of this machine into t
 release: ## build a tarball, the Debian package, checksums and notes into target/dist; TAG=v1.2.3 for a release
 	.ci/release $(TAG)
 
-# No part of lint: the program takes minutes to build.
-deny: $(CARGO_TOOLS)/cargo-deny ## check licences, bans and sources of all dependencies
-	$(CARGO_TOOLS)/cargo-deny --locked check licenses bans sources
-
 workflows: $(PYTHON_TOOLS)/check-jsonschema ## hold .github/workflows against their schema
 	$(PYTHON_TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
@@ -81,8 +78,10 @@ $(CARGO_TOOLS)/cargo-deb:
 $(CARGO_TOOLS)/cargo-fuzz:
 	cargo install --locked --root target/tools --version 0.13.2 cargo-fuzz || $(call missing,make fuzz)
 
+# Without optimizations it is built in half the time, and checks in seconds.
 $(CARGO_TOOLS)/cargo-deny:
-	cargo install --locked --root target/tools --version 0.20.2 cargo-deny || $(call missing,make deny)
+	cargo install --debug --locked --root target/tools --version 0.20.2 --no-default-features cargo-deny || \
+		$(call missing,make lint)
 
 $(PYTHON_TOOLS)/cargo-zigbuild: $(PYTHON_TOOLS)/pip
 	$(PYTHON_TOOLS)/pip install --quiet cargo-zigbuild==0.24.1 ziglang==0.17.1 || $(call missing,a binary for older systems)
