@@ -26,17 +26,3 @@ pub use exporter_yaml::exporter_yaml;
 pub use http::{http1, http2};
 pub use state_file::state_file;
 pub use web_yaml::web_yaml;
-
-/// A kind of input, by the name of its folder, with what must hold of it.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// All of them.
-pub const TARGETS: &[Target] = &[
-    ("answers", answers),
-    ("expected_seats", expected_seats),
-    ("exporter_yaml", exporter_yaml),
-    ("http1", http1),
-    ("http2", http2),
-    ("state_file", state_file),
-    ("web_yaml", web_yaml),
-];
