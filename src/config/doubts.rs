@@ -36,6 +36,13 @@ pub(super) fn of_secret(secret: &str, place: &str, key: &Key, problems: &mut Pro
         let message = format!("{place}holds U+{code:04X}, which nobody sees and AvePoint is sent as well: remove it");
         problems.doubt(key.clone(), message);
     }
+    if is_in_quotes(secret) {
+        problems.doubt(key.clone(), format!("{place}is in quotes, which AvePoint is sent as well: remove them"));
+    }
+    if secret.contains("{{") {
+        let message = format!("{place}holds `{{{{`, as a template does that nobody filled in: write the value itself");
+        problems.doubt(key.clone(), message);
+    }
 }
 
 pub(super) fn of_variable(name: &str, value: &str, problems: &mut Problems<'_>) {
@@ -101,6 +108,12 @@ fn is_invisible(c: char) -> bool {
             | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff9..=0xfffb | 0xe0000..=0xe007f
     );
     is_format || (c.is_whitespace() && c != ' ')
+}
+
+/// Such as those of a line `SECRET="…"` of a shell, of which a service manager or Docker takes all.
+fn is_in_quotes(text: &str) -> bool {
+    let inside = |quote| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).is_some()
 }
 
 fn has_margins(text: &str) -> bool {

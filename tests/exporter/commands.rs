@@ -116,6 +116,11 @@ fn check_warns_of_what_is_in_a_secret_and_cannot_be_meant_wherever_it_comes_from
     let found = check("", Some("${OTHER} s3\u{200b}cret"));
     assert_eq!(found, [format!("{variable} {unexpanded}"), format!("{variable} {unseen}")]);
     assert_eq!(check("", Some(" s3cret for us \n")), [""; 0], "white space around it is no part of it");
+    let in_quotes = "is in quotes, which AvePoint is sent as well: remove them";
+    assert_eq!(check("", Some("\"s3cret\"")), [format!("{variable} {in_quotes}")]);
+    assert_eq!(check("  client_secret: \"'s3cret'\"\n", None), [format!("3: api.client_secret: {in_quotes}")]);
+    let unfilled = "holds `{{`, as a template does that nobody filled in: write the value itself";
+    assert_eq!(check("  client_secret: \"{{ s3cret }}\"\n", None), [format!("3: api.client_secret: {unfilled}")]);
 }
 
 #[test]
