@@ -17,9 +17,11 @@ CARGO_FLAGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-current soak fuzz fuzz-corpus lint bench deb release workflows tools
 
-# Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout.
+# Programs from the registries of Cargo and Python, which no distribution has, are built for this checkout. Without
+# optimizations that takes half the time, and they are fast enough.
 CARGO_TOOLS := target/tools/bin
 PYTHON_TOOLS := target/tools/python/bin
+INSTALL := cargo install --debug --locked --root target/tools
 # What a target below says where the program that it needs cannot be had.
 missing = { echo "$(notdir $@) could not be installed, and $(1) needs it: see above." >&2; exit 1; }
 
@@ -73,15 +75,13 @@ workflows: $(PYTHON_TOOLS)/check-jsonschema ## hold .github/workflows against th
 	$(PYTHON_TOOLS)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 $(CARGO_TOOLS)/cargo-deb:
-	cargo install --locked --root target/tools --version 3.8.0 cargo-deb || $(call missing,the Debian package)
+	$(INSTALL) --version 3.8.0 cargo-deb || $(call missing,the Debian package)
 
 $(CARGO_TOOLS)/cargo-fuzz:
-	cargo install --locked --root target/tools --version 0.13.2 cargo-fuzz || $(call missing,make fuzz)
+	$(INSTALL) --version 0.13.2 cargo-fuzz || $(call missing,make fuzz)
 
-# Without optimizations it is built in half the time, and checks in seconds.
 $(CARGO_TOOLS)/cargo-deny:
-	cargo install --debug --locked --root target/tools --version 0.20.2 --no-default-features cargo-deny || \
-		$(call missing,make lint)
+	$(INSTALL) --version 0.20.2 --no-default-features cargo-deny || $(call missing,make lint)
 
 $(PYTHON_TOOLS)/cargo-zigbuild: $(PYTHON_TOOLS)/pip
 	$(PYTHON_TOOLS)/pip install --quiet cargo-zigbuild==0.24.1 ziglang==0.17.1 || $(call missing,a binary for older systems)

@@ -12,18 +12,18 @@ use crate::message::is_a_readable_line;
 /// `tenants`), then the answers, each a line with its status and the body after it, with `---` on a line between two.
 ///
 /// An answer is taken or refused in a line that can be read, and what is taken can be shown.
-pub fn answers(input: &[u8]) {
+pub fn answers(input: &[u8]) -> bool {
     thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
-    let Some((question, answers)) = line(input) else { return };
+    let Some((question, answers)) = line(input) else { return false };
     let mut replies = Replies(answers).take(MOST_ANSWERS).collect::<Vec<_>>().into_iter();
     RUNTIME
-        .with(|runtime| runtime.block_on(ask(question, move || replies.next().unwrap_or_else(|| Reply::status(404)))));
+        .with(|runtime| runtime.block_on(ask(question, move || replies.next().unwrap_or_else(|| Reply::status(404)))))
 }
 
 /// More say nothing new.
 const MOST_ANSWERS: usize = 8;
 
-async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) {
+async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) -> bool {
     let asks_for_a_token = question == "token";
     let vendor = Vendor::new(move |what| match what {
         "token" if asks_for_a_token => next(),
@@ -82,11 +82,12 @@ async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) {
                 })
                 .err()
         }
-        _ => return,
+        _ => return false,
     };
-    if let Some(error) = refusal {
+    if let Some(error) = &refusal {
         is_a_readable_line(&error.to_string());
     }
+    refusal.is_none()
 }
 
 fn are_told(lost: Option<&LostRows>) {

@@ -1,4 +1,5 @@
-//! What must hold of everything that strangers write: one function per kind of input, which panics where it does not.
+//! What must hold of everything that strangers write: one function per kind of input, which panics where it does not, and
+//! says whether the input was accepted.
 //!
 //! `make fuzz` hands them to libFuzzer, which looks for inputs that reach what none has reached before; `tests/corpus.rs`
 //! hands them what it found. Each kind has a folder in `corpus`.
