@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::time::Duration;
 
 use elements_api::{CustomerListing, Error, Reason, Round};
 use tokio::sync::watch;
@@ -144,7 +145,9 @@ impl Cycle {
         let mut looks = interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            agenda.woke();
+            if self.may_go_on(agenda) {
+                agenda.woke();
+            }
             if self.swept {
                 self.tenants.begin(&self.sweep.round());
             }
@@ -196,6 +199,12 @@ impl Cycle {
         agenda.cycle_ended(self.kind, &self.tally, self.start.elapsed());
     }
 
+    /// Whether it has reason to: no request begins after the deadline, and none takes longer than its timeout. A cycle that
+    /// goes on all the same hangs, and does not count as awake.
+    fn may_go_on(&self, agenda: &Agenda) -> bool {
+        Instant::now() <= self.deadline + agenda.client().settings().timeout + LEEWAY
+    }
+
     /// Asks for what is due and not on its way.
     fn line_up(&mut self, agenda: &Agenda) {
         let now = Instant::now();
@@ -217,7 +226,7 @@ impl Cycle {
     fn adopt(&mut self, plan: Plan, agenda: &mut Agenda) {
         let change = agenda.adopt(plan);
         if change.other_interval {
-            self.deadline = agenda.next_cycle();
+            self.deadline = agenda.next_cycle().max(Instant::now());
         }
         let round = Round::begin(agenda.client(), self.deadline);
         if change.other_client {
@@ -229,5 +238,42 @@ impl Cycle {
             self.sweep.continue_in(round);
         }
         self.line_up(agenda);
+    }
+}
+
+/// By how much a busy machine may be late.
+const LEEWAY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use elements_api::testing::{Reply, Vendor, settings};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::poll::{ProductList, Selection, Timing};
+    use crate::store::saved::Saved;
+    use crate::testing::{INTERVAL, clock, status};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cycle_that_goes_on_when_nothing_can_be_on_its_way_does_not_count_as_awake() {
+        let selection =
+            Selection { customers: Vec::new(), discovery: None, products: ProductList::All, platforms: Vec::new() };
+        let client = Vendor::new(|_| Reply::status(500)).client(|_| {});
+        let plan = Plan { client, selection: selection.into(), timing: Timing::every(INTERVAL), expected: None };
+        let (_sender, mut plans) = watch::channel(plan.clone());
+        let status = Arc::new(status());
+        let mut agenda = Agenda::new(plan, &Saved::default(), status.clone(), clock());
+        let start = agenda.cycle_began(Kind::Full);
+        let mut cycle = Cycle::begin(Kind::Full, &agenda, start, start + INTERVAL);
+        cycle.subscriptions.spawn(pending());
+        tokio::spawn(async move { cycle.run(&mut agenda, &mut plans).await });
+        sleep(INTERVAL + settings().timeout).await;
+        assert!(status.poller_has_woken());
+        sleep(LEEWAY + Duration::from_secs(1)).await;
+        status.poller_has_woken();
+        sleep(INTERVAL).await;
+        assert!(!status.poller_has_woken());
     }
 }
