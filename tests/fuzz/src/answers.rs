@@ -2,7 +2,8 @@ use std::str;
 use std::time::Duration;
 
 use elements_api::testing::{Reply, Vendor};
-use elements_api::{CustomerId, LostRows, Platform, ProductType, Round};
+use elements_api::{Answer, CustomerId, LostRows, Platform, ProductType, Round};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -15,15 +16,17 @@ use crate::message::is_a_readable_line;
 pub fn answers(input: &[u8]) -> bool {
     thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
     let Some((question, answers)) = line(input) else { return false };
-    let mut replies = Replies(answers).take(MOST_ANSWERS).collect::<Vec<_>>().into_iter();
-    RUNTIME
-        .with(|runtime| runtime.block_on(ask(question, move || replies.next().unwrap_or_else(|| Reply::status(404)))))
+    let replies = Replies(answers).take(MOST_ANSWERS).collect();
+    RUNTIME.with(|runtime| runtime.block_on(ask(question, replies)))
 }
 
 /// More say nothing new.
 const MOST_ANSWERS: usize = 8;
 
-async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) -> bool {
+async fn ask(question: &str, replies: Vec<Reply>) -> bool {
+    let written: Vec<_> = replies.iter().filter_map(|reply| seats_in(&reply.body)).collect();
+    let mut replies = replies.into_iter();
+    let mut next = move || replies.next().unwrap_or_else(|| Reply::status(404));
     let asks_for_a_token = question == "token";
     let vendor = Vendor::new(move |what| match what {
         "token" if asks_for_a_token => next(),
@@ -39,7 +42,7 @@ async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) -
         "overview" => {
             let slot = round.slot().await.expect("nobody else wants one");
             let product = ProductType::new(2048).unwrap();
-            round.overview(&customer, product, slot, |_| true).await.err()
+            round.overview(&customer, product, slot, |_| true).await.map(|answer| is_one_of(answer, &written)).err()
         }
         "customers" => {
             let listing = round.customers().await;
@@ -88,6 +91,21 @@ async fn ask(question: &str, mut next: impl FnMut() -> Reply + Send + 'static) -
         is_a_readable_line(&error.to_string());
     }
     refusal.is_none()
+}
+
+/// The number of an overview, as another reader finds it.
+#[expect(clippy::cast_precision_loss, reason = "no number of seats is above 2^53")]
+fn is_one_of(answer: Answer, written: &[f64]) {
+    if let Answer::Seats(seats) = answer {
+        assert!(written.contains(&(seats.get() as f64)), "{seats:?} in {written:?}");
+    }
+}
+
+fn seats_in(body: &[u8]) -> Option<f64> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let overview: Value = serde_json::from_slice(body).ok()?;
+    let seats = overview.get("purchasedUserSeat")?;
+    seats.as_f64().or_else(|| seats.as_str()?.trim().parse().ok())
 }
 
 fn are_told(lost: Option<&LostRows>) {

@@ -3,8 +3,8 @@ use avepoint_exporter::poll::ExpectedSeatsFile;
 use crate::message::is_a_readable_line;
 use crate::place::Place;
 
-/// The expected seats file: it is refused with a line that can be read, or it says the same as with a byte order mark and
-/// other line breaks.
+/// The expected seats file: it is refused with a line that can be read, or it says the same with a byte order mark and
+/// with blank lines behind it.
 pub fn expected_seats(input: &[u8]) -> bool {
     thread_local!(static PLACE: Place = Place::of("bill.csv"));
     let read = |input: &[u8]| PLACE.with(|place| ExpectedSeatsFile::read(&place.holding(input)));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use std::{fs, iter};
 
 use avepoint_exporter::metrics::exposition::Exposition;
 use avepoint_exporter::pages::{ReloadHandle, ReloadRequests, Routes, Sources, TelemetryPath};
@@ -31,8 +31,23 @@ pub fn http1(input: &[u8]) -> bool {
 /// The same of a client that speaks HTTP/2: what follows its preface.
 pub fn http2(input: &[u8]) -> bool {
     let answered = connect(Protocol::Http2, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", input);
-    // Frames about the connection are fewer.
-    answered.len() > 200
+    // HPACK's static table has 200 at place 8, and 500 at place 14.
+    let has = |place: u8| statuses(&answered).any(|status| status == 0x80 | place);
+    assert!(!has(14), "{}", answered.escape_ascii());
+    has(8)
+}
+
+/// The first byte of each HEADERS frame, which is the status wherever the static table has it.
+fn statuses(mut frames: &[u8]) -> impl Iterator<Item = u8> {
+    const HEADERS: u8 = 1;
+    iter::from_fn(move || {
+        let (head, rest) = frames.split_first_chunk::<9>()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let (payload, others) = rest.split_at_checked(length)?;
+        frames = others;
+        Some((head[3], payload))
+    })
+    .filter_map(|(kind, payload)| payload.first().copied().filter(|_| kind == HEADERS))
 }
 
 /// What a client gets that begins with `preface`. Of the first byte of the input, the lowest bit says whether users need a
