@@ -60,9 +60,10 @@ enum Phase {
 }
 
 impl ServiceManager {
-    /// The one that listens where `NOTIFY_SOCKET` says, if it says anything.
+    /// The one that listens where `NOTIFY_SOCKET` says. An empty one says nothing, as for every service.
     pub(super) fn at(notify_socket: Option<&OsStr>, store: Arc<Store>, status: Arc<Status>) -> Self {
-        let socket = notify_socket.and_then(|place| match Socket::at(place) {
+        let place = notify_socket.filter(|place| !place.is_empty());
+        let socket = place.and_then(|place| match Socket::at(place) {
             Ok(socket) => Some(socket),
             Err(error) => {
                 warn!("the service manager is told nothing: NOTIFY_SOCKET is {}: {error}", place.display());

@@ -25,6 +25,8 @@ pub struct Scrape {
     pub targets: BTreeMap<Key, Shown>,
     /// What is purchased by the listing of subscriptions.
     pub subscribed: BTreeMap<Key, f64>,
+    /// The seats that each customer's tenant has assigned.
+    pub assigned: BTreeMap<String, f64>,
     /// Whoever has a series in any family.
     pub customers: BTreeSet<String>,
     /// How many cycles this process has ended.
@@ -35,7 +37,8 @@ impl Scrape {
     /// Reads the families of targets; whatever is not as the text format has it is an error.
     pub fn read(text: String) -> Result<Self, String> {
         let mut targets: BTreeMap<Key, Shown> = BTreeMap::new();
-        let (mut subscribed, mut customers, mut cycles) = (BTreeMap::new(), BTreeSet::new(), None);
+        let (mut subscribed, mut assigned) = (BTreeMap::new(), BTreeMap::new());
+        let (mut customers, mut cycles) = (BTreeSet::new(), None);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').ok_or_else(|| format!("no sample: {line:?}"))?;
             let value: f64 = value.parse().map_err(|_| format!("no number: {line:?}"))?;
@@ -45,7 +48,12 @@ impl Scrape {
                 }
                 continue;
             };
-            customers.extend(label(labels, "customer").map(str::to_owned));
+            let customer = label(labels, "customer").map(str::to_owned);
+            customers.extend(customer.clone());
+            if family == "avepoint_tenant_assigned_user_seats" {
+                assigned.extend(customer.map(|customer| (customer, value)));
+                continue;
+            }
             if let "avepoint_subscription_purchased_user_seats" | "avepoint_subscription_purchased_units" = family {
                 let key = subscribed_key(labels).ok_or_else(|| format!("other labels: {line:?}"))?;
                 if subscribed.insert(key, value).is_some() {
@@ -67,7 +75,7 @@ impl Scrape {
             }
         }
         let cycles = cycles.ok_or("avepoint_poll_cycles_total is missing")?;
-        Ok(Self { text, targets, subscribed, customers, cycles })
+        Ok(Self { text, targets, subscribed, assigned, customers, cycles })
     }
 
     /// The value of a series without labels.

@@ -14,6 +14,9 @@ pub const STALE_AFTER: f64 = 10.0;
 /// An answer may be under way for a request's timeout, and a busy or stopped process takes it later than that.
 const UNDER_WAY: f64 = 20.0;
 
+/// The API may have begun to answer before it was gone.
+const BEGUN: f64 = 4.0;
+
 /// Times are shown in milliseconds, rounded down.
 const ROUNDED: f64 = 0.001;
 
@@ -37,6 +40,8 @@ struct Version {
 struct Known {
     seats: Option<u64>,
     change: Option<(u64, f64)>,
+    /// When the number was answered, by the machine's clock.
+    answered: f64,
 }
 
 type Knowledge = BTreeMap<Key, Known>;
@@ -59,6 +64,10 @@ pub struct Model {
     /// By how much the process' clock was ever ahead, and by how much it is now.
     clocks: Vec<f64>,
     clock: f64,
+    /// Since when that is so.
+    clock_since: f64,
+    /// Since when the API answers nothing at all, if it does not.
+    gone_since: Option<f64>,
     pub numbers_checked: u64,
 }
 
@@ -109,11 +118,18 @@ impl Model {
     /// The process' clock is about to be ahead by so many seconds: its times may be of that clock from now on.
     pub fn clock_may_be_ahead(&mut self, seconds: f64) {
         self.clocks.push(seconds);
+        self.clock_since = f64::INFINITY;
     }
 
     /// The process' clock is ahead by so many seconds.
     pub fn clock_is_ahead(&mut self, seconds: f64) {
         self.clock = seconds;
+        self.clock_since = now();
+    }
+
+    /// The API answers nothing from now on, or something again.
+    pub fn api_is_gone(&mut self, is_gone: bool) {
+        self.gone_since = is_gone.then(now);
     }
 
     pub fn disk_is_full(&mut self, is_full: bool) {
@@ -154,6 +170,11 @@ impl Model {
                 .map_err(|wrong| format!("the subscription of {key:?}: {wrong}"))?;
             self.numbers_checked += 1;
         }
+        for (customer, assigned) in &scrape.assigned {
+            if super::id(whole(*assigned).unwrap_or_default().try_into().unwrap_or_default()) != *customer {
+                return Err(format!("nobody answered that {customer} has assigned {assigned} seats"));
+            }
+        }
         if let Some(gone) = scrape.customers.intersection(&self.gone).next() {
             return Err(format!("{gone} is gone, and has series"));
         }
@@ -162,6 +183,9 @@ impl Model {
             self.known.iter().find(|entry| !self.leaving.contains(&entry.0.0) && !is_told(entry))
         {
             return Err(format!("{key:?}: nothing is told of it any more, and it has changed: {known:?}"));
+        }
+        if let Some((key, known)) = self.known.iter().find(|(key, known)| self.is_lost(key, **known, scrape)) {
+            return Err(format!("{key:?}: its number is gone, and still counts: {known:?}"));
         }
         if !self.disk_is_full {
             if self.unsaved.back().is_none_or(|(cycle, _)| *cycle < scrape.cycles) {
@@ -185,6 +209,12 @@ impl Model {
             let age = begun + self.clock - answered;
             if age > STALE_AFTER + SHARED {
                 return Err(format!("{seats} was answered {age} s ago"));
+            }
+            if answered - self.clock > now() + SHARED && self.clock_since < begun {
+                return Err(format!("{seats} was answered in {} s", -age));
+            }
+            if self.gone_since.is_some_and(|gone| answered - self.clock > gone + BEGUN) {
+                return Err(format!("{seats} was answered while nobody answered anything"));
             }
             is_recent(versions, seats, begun)?;
         }
@@ -211,12 +241,16 @@ impl Model {
         }
         // A change to a number that is no longer fresh says that there is another one, and not which.
         let before = known.seats.filter(|_| change == known.change);
-        Ok(Known { seats: seats.or(before), change })
+        let answered = shown.answered.filter(|_| seats.is_some()).map_or(known.answered, |at| at - self.clock);
+        Ok(Known { seats: seats.or(before), change, answered })
     }
 
     /// A subscription tells of its product's seats, and counts for as long as an answer does.
     fn check_subscribed(&self, key: &Key, seats: f64, begun: f64) -> Result<(), String> {
         let versions = self.targets.get(key).ok_or("nobody answered for it")?;
+        if self.gone_since.is_some_and(|gone| begun > gone + BEGUN + STALE_AFTER + SHARED) {
+            return Err("nobody has answered anything for too long".to_owned());
+        }
         is_recent(versions, whole(seats).ok_or(format!("{seats} seats"))?, begun)
     }
 
@@ -251,6 +285,17 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a number that scrapes have shown is not in this one, though it is young enough and nothing came after it.
+    fn is_lost(&self, key: &Key, known: Known, scrape: &Scrape) -> bool {
+        let counts = known.answered > self.clock_since && now() - known.answered < STALE_AFTER - SHARED;
+        let is_shown = || scrape.targets.get(key).is_some_and(|shown| shown.seats.is_some());
+        let goes_on = || {
+            let mut since = self.targets[key].iter().filter(|version| version.until > known.answered - UNDER_WAY);
+            since.all(|version| version.seats > Some(0))
+        };
+        known.seats > Some(0) && counts && !self.leaving.contains(&key.0) && goes_on() && !is_shown()
+    }
+
     /// Whether the API answered the number then, by any time that the process' clock has told.
     fn was_answered(&self, versions: &[Version], seats: u64, at: f64) -> Result<(), String> {
         let with_number: Vec<_> = versions.iter().filter(|version| version.seats == Some(seats)).collect();
@@ -271,13 +316,17 @@ impl Model {
     pub fn missing(&self, scrape: &Scrape) -> Option<String> {
         self.targets.iter().find_map(|(key, versions)| {
             let now = versions.last()?.seats;
-            let shown = scrape.targets.get(key).and_then(|shown| shown.seats).and_then(whole);
+            let series = scrape.targets.get(key);
+            let shown = series.and_then(|shown| shown.seats).and_then(whole);
             let had_seats = versions.iter().any(|version| version.seats > Some(0));
             // What never had a seat has no series; of a number that came and went, nobody may have asked.
             let is_as_answered =
-                if had_seats { shown == now || (now == Some(0) && shown.is_none()) } else { shown.is_none() };
+                if had_seats { shown == now || (now == Some(0) && shown.is_none()) } else { series.is_none() };
             if !is_as_answered {
-                return Some(format!("{key:?} shows {shown:?} where the API answers {now:?}"));
+                return Some(format!("{key:?} has {series:?} where the API answers {now:?}"));
+            }
+            if shown.is_some() && series.and_then(|series| series.success) != Some(1.0) {
+                return Some(format!("{key:?} has {series:?}, and was answered"));
             }
             let (listed, now) = (scrape.subscribed.get(key).copied().and_then(whole), now.filter(|seats| *seats > 0));
             (listed != now).then(|| format!("{key:?} has a subscription of {listed:?} where the API lists {now:?}"))
@@ -322,6 +371,7 @@ mod tests {
             text: String::new(),
             targets: [(target(), shown)].into(),
             subscribed: BTreeMap::new(),
+            assigned: BTreeMap::new(),
             customers: [target().0].into(),
             cycles,
         }
@@ -381,6 +431,40 @@ mod tests {
             let told = model().check(&Scrape { subscribed, ..scrape(1, Shown::default()) }, now()).err();
             assert_eq!(told.is_some(), wrong.is_some(), "{seats}");
             assert!(told.unwrap_or_default().contains(wrong.unwrap_or_default()), "{seats}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_while_the_api_is_gone_is_found() {
+        let at = now();
+        let mut model = model();
+        model.gone_since = Some(at - 8.0);
+        assert_eq!(wrong(&mut model, &[(at, shown(7.0, at - 6.0, None))]), None);
+        let told = wrong(&mut model, &[(at, shown(7.0, at - 1.0, None))]);
+        assert!(told.expect("new").contains("while nobody answered anything"));
+        model.gone_since = Some(at - 20.0);
+        let subscribed = [(target(), 7.0)].into();
+        let told = model.check(&Scrape { subscribed, ..scrape(1, Shown::default()) }, at);
+        assert!(told.expect_err("old").contains("for too long"));
+    }
+
+    #[test]
+    fn a_number_that_is_gone_and_still_counts_is_found() {
+        for (age, is_lost) in [(5.0, true), (9.5, false)] {
+            let mut model = model();
+            model.targets.get_mut(&target()).unwrap().remove(0);
+            model.check(&scrape(1, shown(7.0, now() - age, None)), now()).unwrap();
+            let told = model.check(&scrape(2, Shown::default()), now()).err().unwrap_or_default();
+            assert_eq!(told.contains("its number is gone"), is_lost, "{told}");
+        }
+    }
+
+    #[test]
+    fn seats_of_a_tenant_that_nobody_answered_are_found() {
+        for (assigned, is_right) in [(5.0, true), (6.0, false)] {
+            let assigned = [(super::super::id(5), assigned)].into();
+            let told = model().check(&Scrape { assigned, ..scrape(1, Shown::default()) }, now());
+            assert_eq!(told.is_ok(), is_right, "{told:?}");
         }
     }
 

@@ -8,9 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use elements_api::CATALOG;
-use elements_sim::{Customer, Platform, Simulator, Tenant, World};
+use elements_sim::{Customer, Effect, Platform, Rule, Simulator, Tenant, World};
 use flate2::read::MultiGzDecoder;
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING};
+use reqwest::tls::TlsInfo;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -30,6 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// asked for, and as much again for a busy machine.
 const RECOVERY: u64 = 60;
 
+/// Prometheus' own, in seconds, unless its configuration has another one.
+const SCRAPE_TIMEOUT: f64 = 10.0;
+
+/// For how long the API is gone: no number counts at its end.
+const OUTAGE: Duration = Duration::from_secs(18);
+
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub struct Soak {
@@ -43,6 +51,8 @@ pub struct Soak {
     http: reqwest::Client,
     passwords: [String; 2],
     is_tls: bool,
+    /// That which is served over TLS.
+    certificate: Vec<u8>,
     encoding: &'static str,
     crowd: Vec<TcpStream>,
     /// How many cycles to do, and how many have ended in this process and in those before it.
@@ -79,7 +89,7 @@ impl Soak {
         let passwords = [String::from("first"), String::from("first")];
         folder.write("web.yml", users(&passwords[0]));
         let daemon = Daemon::start(&folder, &address.to_string(), None);
-        let http = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true);
+        let http = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).tls_info(true);
         let http = http.timeout(Duration::from_secs(20)).pool_max_idle_per_host(0).build().unwrap();
         Self {
             simulator,
@@ -92,6 +102,7 @@ impl Soak {
             http,
             passwords,
             is_tls: false,
+            certificate: Vec::new(),
             encoding: ENCODINGS[0],
             crowd: Vec::new(),
             goal,
@@ -129,7 +140,13 @@ impl Soak {
 
     /// The last process lives for half of the run, so that there is something to see of what grows.
     fn is_skipped(&self, event: &Event) -> bool {
-        let ends = matches!(event, Event::Kill | Event::Terminate | Event::PlainText | Event::Clock(_));
+        let ends = match event {
+            Event::Kill | Event::Terminate | Event::Clock(_) => true,
+            // TLS ends with the process alone: none begins where the process is to stay.
+            Event::Certificate => !self.is_tls,
+            Event::PlainText => !self.is_tls,
+            _ => false,
+        };
         ends && (self.before + self.cycles) * 2 > self.goal
     }
 
@@ -174,6 +191,10 @@ impl Soak {
             let at = now();
             match self.ask().await {
                 Ok(body) => {
+                    let took = now() - at;
+                    if took > SCRAPE_TIMEOUT {
+                        return Err(format!("a scrape took {took} s"));
+                    }
                     self.scrapes += 1;
                     let scrape = Scrape::read(text(&body, self.encoding)?)?;
                     self.model.check(&scrape, at)?;
@@ -253,6 +274,17 @@ impl Soak {
                 self.folder.configure(&self.yaml);
                 self.reloaded(1).await?;
             }
+            Event::Outage => {
+                self.simulator.clear_faults();
+                self.simulator.inject(Rule::new(Effect::status(StatusCode::SERVICE_UNAVAILABLE)));
+                self.model.api_is_gone(true);
+                let begun = Instant::now();
+                while begun.elapsed() < OUTAGE {
+                    self.scrape().await?;
+                    sleep(PAUSE).await;
+                }
+                self.model.api_is_gone(false);
+            }
             Event::FullDisk(bytes) => {
                 self.daemon.limit_files(Some(bytes));
                 self.model.disk_is_full(true);
@@ -280,6 +312,7 @@ impl Soak {
                 self.folder.write("server.crt", made.cert.pem());
                 self.folder.write("server.key", made.signing_key.serialize_pem());
                 self.is_tls = true;
+                self.certificate = made.cert.der().to_vec();
                 self.configure_web();
             }
             Event::PlainText => {
@@ -381,12 +414,38 @@ impl Soak {
         self.model.those_who_left_are_gone();
         // Not what the connections of an episode leave for a moment.
         self.advance(2).await?;
+        self.lets_in_who_may().await?;
         // What one encoding shows, the other may show a second later: there is no change now.
         self.encoding = if self.encoding == ENCODINGS[0] { ENCODINGS[1] } else { ENCODINGS[0] };
         let footprint = self.daemon.footprint();
         eprintln!("cycle {}: all is as it should be, {footprint:?}", self.before + self.cycles);
         if (self.before + self.cycles) * 2 > self.goal {
             self.footprints.push(footprint);
+        }
+        Ok(())
+    }
+
+    /// Nobody is let in by a password that is not theirs or no longer theirs, or without TLS where there is TLS, and that
+    /// has the certificate which was written last.
+    async fn lets_in_who_may(&self) -> Outcome {
+        let [password, before] = &self.passwords;
+        for (is_tls, password, is_let_in) in [
+            (self.is_tls, password, true),
+            (self.is_tls, before, password == before),
+            (self.is_tls, &String::from("guess"), false),
+            (!self.is_tls, password, false),
+        ] {
+            let scheme = if is_tls { "https" } else { "http" };
+            let request = self.http.get(format!("{scheme}://{}/seats.json", self.address));
+            let answer = request.basic_auth(USER, Some(password)).send().await;
+            if answer.as_ref().is_ok_and(|answer| answer.status() == 200) != is_let_in {
+                return Err(format!("over {scheme}, {password:?} should be let in: {is_let_in}; it is {answer:?}"));
+            }
+            let shown = answer.ok().and_then(|answer| answer.extensions().get::<TlsInfo>().cloned());
+            let shown = shown.as_ref().and_then(TlsInfo::peer_certificate);
+            if is_tls && is_let_in && shown != Some(&self.certificate) {
+                return Err("another certificate is served than the one that was written".to_owned());
+            }
         }
         Ok(())
     }

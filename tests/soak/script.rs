@@ -43,6 +43,8 @@ pub enum Event {
     WrongConfiguration(&'static str),
     /// The account's secret changes, and then the configuration.
     Secret,
+    /// The whole API is gone for longer than a number counts.
+    Outage,
     /// Files end at so many bytes.
     FullDisk(u64),
     UnreadLog,
@@ -105,8 +107,9 @@ const NONSENSE: [&str; 8] = [
 const WRONG: [&str; 3] = ["products: [Flie]\n", "products: all\n  - [", "products: all\nunknown_key: 1\n"];
 
 /// All that an episode may bring besides faults of the API, in the order in which the first ones have it.
-const TROUBLES: [Trouble; 11] = [
+const TROUBLES: [Trouble; 12] = [
     Trouble::Kill,
+    Trouble::Outage,
     Trouble::Terminate,
     Trouble::Configuration,
     Trouble::Freeze,
@@ -126,6 +129,7 @@ enum Trouble {
     Freeze,
     Configuration,
     Secret,
+    Outage,
     Disk,
     Log,
     Hostile,
@@ -184,6 +188,7 @@ impl Script {
                 let slots = self.random.random_range(4..=16);
                 self.step(1, "reload", Event::Reload(slots));
             }
+            Trouble::Outage => self.step(0, "API gone", Event::Outage),
             Trouble::Secret => self.step(1, "secret changed", Event::Secret),
             Trouble::Disk => {
                 let bytes = self.random.random_range(0..40_000);

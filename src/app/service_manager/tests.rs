@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::status::{Cycle, CycleTargets};
-use crate::testing::{at, scene, status};
+use crate::testing::{at, logged, scene, status};
 
 /// What systemd would be: a socket, and what it was told.
 struct Listener {
@@ -137,6 +137,7 @@ fn an_abstract_socket_is_told_and_what_is_no_socket_is_not() {
     for nothing in ["", "relative", "vsock:2:1234"] {
         assert!(manager(nothing).socket.is_none(), "{nothing}");
     }
+    assert_eq!(logged(|| drop(manager(""))), "");
 }
 
 #[test]
