@@ -41,7 +41,7 @@ test-current: tools ## run rules, dashboards and scrapes with today's Prometheus
 		alerts:: dashboards:: deploy::alertmanager deploy::compose end_to_end:: prometheus
 	cargo test --test current $(CARGO_FLAGS)
 
-# A minute of it is in `make test`. SOAK_SEED says what breaks, and a failure says the seed.
+# Some minutes of it are in `make test`. SOAK_SEED says what breaks, and a failure says the seed.
 soak: tools ## break all that can break, for SOAK_CYCLES cycles of a second (2000), while each scrape is checked
 	SOAK_CYCLES=$${SOAK_CYCLES:-2000} cargo test --test soak $(CARGO_FLAGS) -- --nocapture whatever_breaks
 

@@ -32,7 +32,7 @@ pub const USER: &str = "prometheus";
 const SEED: u64 = 15;
 
 /// What a test among others takes.
-const CYCLES: u64 = 90;
+const CYCLES: u64 = 130;
 
 /// A customer's id.
 pub fn id(customer: u32) -> String {

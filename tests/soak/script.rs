@@ -106,18 +106,19 @@ const NONSENSE: [&str; 8] = [
 
 const WRONG: [&str; 3] = ["products: [Flie]\n", "products: all\n  - [", "products: all\nunknown_key: 1\n"];
 
-/// All that an episode may bring besides faults of the API, in the order in which the first ones have it.
+/// All that an episode may bring besides faults of the API, in the order in which the first ones have it: what ends the
+/// process comes at first, since the last one is to live for long.
 const TROUBLES: [Trouble; 12] = [
     Trouble::Kill,
-    Trouble::Outage,
-    Trouble::Terminate,
-    Trouble::Configuration,
-    Trouble::Freeze,
     Trouble::Disk,
     Trouble::Web,
+    Trouble::Outage,
     Trouble::Hostile,
+    Trouble::Freeze,
+    Trouble::Configuration,
     Trouble::Secret,
     Trouble::Log,
+    Trouble::Terminate,
     Trouble::Clock,
     Trouble::None,
 ];
