@@ -4,17 +4,34 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Arguments, Outcome};
 
 /// Prints the script that completes commands and options in `shell`.
 pub(super) fn completions(shell: Shell) -> Result<Outcome> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut script);
-    io::stdout().write_all(&script)?;
+    io::stdout().write_all(script(shell).as_bytes())?;
     Ok(Outcome::Done)
+}
+
+fn script(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut shown(), env!("CARGO_PKG_NAME"), &mut script);
+    let script = String::from_utf8_lossy(&script);
+    // In Bash, clap_complete takes a hyphen in the program's name for a space where it tells commands apart, and not where
+    // it names the one that was typed: nothing would be completed after a command.
+    script.replace("avepoint__subcmd__exporter__subcmd__", "avepoint__exporter__subcmd__")
+}
+
+/// The command line without what is hidden: clap_complete offers that, too, and clap cannot remove a command.
+fn shown() -> Command {
+    let all = Arguments::command();
+    let commands = all.get_subcommands().filter(|command| !command.is_hide_set());
+    Command::new(env!("CARGO_PKG_NAME"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(all.get_arguments())
+        .subcommands(commands.cloned())
 }
 
 /// Writes a page for the program and one for each command into a folder, which must exist.
@@ -27,7 +44,7 @@ pub(super) fn pages(folder: &Path) -> Result<Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, process};
 
     use clap::ValueEnum as _;
 
@@ -48,17 +65,73 @@ mod tests {
     }
 
     #[test]
-    fn each_shell_completes_every_command_and_option() {
+    fn each_shell_completes_every_command_and_option_and_nothing_hidden() {
+        let words = words();
+        assert!(words.len() > 15, "{words:?}");
         for shell in Shell::value_variants() {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Arguments::command(), "avepoint-exporter", &mut script);
-            let script = String::from_utf8(script).unwrap();
-            let words = words();
-            assert!(words.len() > 15, "{words:?}");
-            for word in words {
-                assert!(script.contains(&word), "{shell}: {word}");
+            let script = script(*shell);
+            for word in &words {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+            assert!(
+                !script.contains("Write the manual") && !script.contains("subcmd__man"),
+                "{shell}: a hidden command"
+            );
+        }
+    }
+
+    /// What Bash offers for the last of the words after the program's name, in order.
+    fn offered_by_bash(typed: &[&str]) -> Vec<String> {
+        const ASK: &str = r#"
+            . "$0"
+            COMP_WORDS=(avepoint-exporter "$@") COMP_CWORD=$#
+            [[ $(complete -p avepoint-exporter) =~ -F\ ([^ ]+) ]]
+            "${BASH_REMATCH[1]}" avepoint-exporter "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+            printf '%s\n' "${COMPREPLY[@]}"
+        "#;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), script(Shell::Bash)).unwrap();
+        let mut bash = process::Command::new("bash");
+        let bash = bash.args(["--norc", "-c", ASK]).arg(file.path()).args(typed);
+        let output = bash.output().unwrap_or_else(|error| panic!("bash is missing, install its package: {error}"));
+        let mut offered: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        assert!(output.status.success(), "{typed:?}: {}", String::from_utf8_lossy(&output.stderr));
+        offered.sort();
+        offered
+    }
+
+    #[test]
+    fn bash_completes_commands_their_options_and_the_values_of_these() {
+        let mut program = Arguments::command();
+        program.build();
+        let commands: Vec<_> = program.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+        let mut names: Vec<_> = commands.iter().map(|command| command.get_name()).collect();
+        names.sort_unstable();
+        assert_eq!(offered_by_bash(&["help", ""]), names);
+        let offered = offered_by_bash(&[""]);
+        let bare: Vec<_> = offered.iter().filter(|word| !word.starts_with('-')).collect();
+        assert_eq!(bare, names.iter().collect::<Vec<_>>());
+
+        let mut values = 0;
+        for command in commands.into_iter().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            let options: Vec<_> = command.get_arguments().filter(|argument| argument.get_long().is_some()).collect();
+            let mut longs: Vec<_> = options.iter().map(|option| format!("--{}", option.get_long().unwrap())).collect();
+            longs.sort();
+            assert_eq!(offered_by_bash(&[name, "--"]), longs, "{name}");
+            for option in options.iter().filter(|option| option.get_action().takes_values()) {
+                let mut possible: Vec<_> =
+                    option.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+                possible.sort();
+                if !possible.is_empty() {
+                    let long = format!("--{}", option.get_long().unwrap());
+                    assert_eq!(offered_by_bash(&[name, &long, ""]), possible, "{name} {long}");
+                    values += 1;
+                }
             }
         }
+        assert!(values > 5, "{values}");
+        assert_eq!(offered_by_bash(&["check", "--li"]), ["--live"]);
     }
 
     #[test]
