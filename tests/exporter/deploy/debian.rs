@@ -21,6 +21,16 @@ const STATE: &str = "var/lib/private/avepoint-exporter/state.json";
 /// The package, built once for all tests.
 static PACKAGE: LazyLock<Package> = LazyLock::new(Package::build);
 
+/// What it would install, below a folder.
+static UNPACKED: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = PACKAGE.folder.path().join("unpacked");
+    printed(tool("dpkg-deb", "dpkg").arg("--extract").arg(&PACKAGE.path).arg(&folder));
+    folder
+});
+
+/// The package for the system that runs: its scripts take the folder of the tests for that.
+static AT_HOME: LazyLock<PathBuf> = LazyLock::new(|| PACKAGE.changed("at-home", |_| ()));
+
 struct Package {
     folder: TempDir,
     path: PathBuf,
@@ -50,34 +60,42 @@ impl Package {
         Self { folder, path }
     }
 
-    /// What it would install, below a folder.
-    fn unpacked(&self) -> PathBuf {
-        let folder = self.folder.path().join("unpacked");
-        printed(tool("dpkg-deb", "dpkg").arg("--extract").arg(&self.path).arg(&folder));
-        folder
-    }
-
     fn field(&self, name: &str) -> String {
         printed(tool("dpkg-deb", "dpkg").arg("--field").arg(&self.path).arg(name)).trim().to_owned()
     }
 
-    /// The next version, whose example of a configuration is another one.
+    /// The next version of [`AT_HOME`], whose example of a configuration is another one.
     fn next(&self) -> PathBuf {
-        let folder = self.folder.path().join("next");
+        self.changed("next", |folder| {
+            change(&folder.join("DEBIAN/control"), |text| text.replace(&self.field("Version"), "1000.0.0"));
+            for changed in [CONFIGURATION, OPTIONS] {
+                change(&folder.join(changed), |text| format!("{text}# new\n"));
+            }
+        })
+    }
+
+    /// The package for the system that runs, with more changes.
+    fn changed(&self, name: &str, with: impl Fn(&Path)) -> PathBuf {
+        const ELSEWHERE: &str = r#"[ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]"#;
+        let folder = self.folder.path().join(name);
         printed(tool("dpkg-deb", "dpkg").arg("--raw-extract").arg(&self.path).arg(&folder));
-        let control = folder.join("DEBIAN/control");
-        let next = fs::read_to_string(&control).unwrap().replace(&self.field("Version"), "1000.0.0");
-        fs::write(&control, next).unwrap();
-        for changed in [CONFIGURATION, OPTIONS] {
-            let file = folder.join(changed);
-            fs::write(&file, format!("{}# new\n", fs::read_to_string(&file).unwrap())).unwrap();
+        for script in ["postinst", "prerm", "postrm"] {
+            change(&folder.join("DEBIAN").join(script), |text| {
+                assert_eq!(text.matches(ELSEWHERE).count(), 1, "{script}");
+                text.replace(ELSEWHERE, r#"[ -d "$DPKG_ROOT/run/systemd/system" ]"#)
+            });
         }
-        let path = self.folder.path().join("next.deb");
+        with(&folder);
+        let path = self.folder.path().join(name).with_extension("deb");
         printed(
             tool("dpkg-deb", "dpkg").args(["--root-owner-group", "-Zgzip", "-z1", "--build"]).arg(&folder).arg(&path),
         );
         path
     }
+}
+
+fn change(file: &Path, how: impl Fn(String) -> String) {
+    fs::write(file, how(fs::read_to_string(file).unwrap())).unwrap();
 }
 
 /// PATH with folders before it, and those where root finds programs after it.
@@ -130,7 +148,7 @@ fn the_package_has_every_file_in_its_place_with_its_mode() {
 
 #[test]
 fn the_packages_program_runs_and_its_version_is_the_packages() {
-    let said = printed(Command::new(PACKAGE.unpacked().join("usr/bin/avepoint-exporter")).arg("--version"));
+    let said = printed(Command::new(UNPACKED.join("usr/bin/avepoint-exporter")).arg("--version"));
     assert!(said.contains(env!("CARGO_PKG_VERSION")), "{said}");
     assert_eq!(PACKAGE.field("Version"), env!("CARGO_PKG_VERSION"));
     let depends = PACKAGE.field("Depends");
@@ -140,7 +158,7 @@ fn the_packages_program_runs_and_its_version_is_the_packages() {
 
 #[test]
 fn the_packages_unit_is_the_shipped_one_with_the_program_in_usr() {
-    let unit = fs::read_to_string(PACKAGE.unpacked().join(UNIT)).unwrap();
+    let unit = fs::read_to_string(UNPACKED.join(UNIT)).unwrap();
     let shipped = read("deploy/systemd/avepoint-exporter.service");
     let differ: Vec<_> = unit.lines().zip(shipped.lines()).filter(|(one, other)| one != other).collect();
     let [(packaged, shipped_line)] = differ[..] else { panic!("{differ:?}") };
@@ -152,7 +170,8 @@ fn the_packages_unit_is_the_shipped_one_with_the_program_in_usr() {
     accepted(&unit, "/usr/bin/avepoint-exporter");
 }
 
-/// A system of its own below a folder, with stand-ins for the programs that the package's scripts call.
+/// A system of its own below a folder, with stand-ins for the programs that the package's scripts call. They fail, as
+/// those of a broken system do: that must hold up no package.
 struct System {
     root: TempDir,
     tools: TempDir,
@@ -170,7 +189,7 @@ impl System {
         for name in ["systemctl", "deb-systemd-invoke"] {
             let stand_in = system.tools.path().join(name);
             let called = system.tools.path().join("called");
-            fs::write(&stand_in, format!("#!/bin/sh\necho \"{name} $*\" >>{}\n", called.display())).unwrap();
+            fs::write(&stand_in, format!("#!/bin/sh\necho \"{name} $*\" >>{}\nexit 1\n", called.display())).unwrap();
             fs::set_permissions(&stand_in, PermissionsExt::from_mode(0o755)).unwrap();
         }
         system
@@ -212,7 +231,7 @@ impl System {
 fn it_starts_nothing_at_first_restarts_what_runs_keeps_what_was_changed_and_leaves_nothing() {
     const RELOADED: &str = "systemctl daemon-reload";
     let (system, name) = (System::new(), Path::new("avepoint-exporter"));
-    assert_eq!(system.install(&PACKAGE.path), [RELOADED], "there is no account to poll yet");
+    assert_eq!(system.install(&AT_HOME), [RELOADED], "there is no account to poll yet");
     assert!(!system.file(LINK).exists(), "nor is it enabled");
     let example = fs::read_to_string(system.file(CONFIGURATION)).unwrap();
 
@@ -235,7 +254,7 @@ fn it_starts_nothing_at_first_restarts_what_runs_keeps_what_was_changed_and_leav
         "the new example lies beside it"
     );
     // And back.
-    assert_eq!(system.install(&PACKAGE.path), restarted);
+    assert_eq!(system.install(&AT_HOME), restarted);
     assert_eq!(kept(CONFIGURATION), changed);
 
     let stopped = ["deb-systemd-invoke stop avepoint-exporter.service", RELOADED];
@@ -249,10 +268,13 @@ fn it_starts_nothing_at_first_restarts_what_runs_keeps_what_was_changed_and_leav
 }
 
 #[test]
-fn without_systemd_its_scripts_call_nothing() {
-    let (system, name) = (System::new(), Path::new("avepoint-exporter"));
-    fs::remove_dir_all(system.file("run/systemd")).unwrap();
-    assert_eq!(system.install(&PACKAGE.path), [""; 0]);
-    assert_eq!(system.dpkg("--purge", name), [""; 0]);
-    assert_eq!(system.files(), [""; 0]);
+fn its_scripts_call_nothing_without_systemd_and_for_a_system_that_does_not_run() {
+    let name = Path::new("avepoint-exporter");
+    let (without, elsewhere) = (System::new(), System::new());
+    fs::remove_dir_all(without.file("run/systemd")).unwrap();
+    for (system, package) in [(without, &*AT_HOME), (elsewhere, &PACKAGE.path)] {
+        assert_eq!(system.install(package), [""; 0]);
+        assert_eq!(system.dpkg("--purge", name), [""; 0]);
+        assert_eq!(system.files(), [""; 0]);
+    }
 }
