@@ -1,7 +1,7 @@
 //! What surrounds the code agrees with it: Dockerfile, .dockerignore, Makefile, CI, releases.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -136,7 +136,7 @@ fn lint_and_test_cover_every_crate_of_the_workspace() {
 fn the_notes_of_a_release_are_its_section_of_the_changelog() {
     let folder = tempfile::tempdir().unwrap();
     let changelog = folder.path().join("CHANGELOG.md");
-    fs::write(&changelog, "# Changelog\n\nText.\n\n## [1.1.0] - 2026-01-02\n\n### Added\n\n- b\n\n## [1.0.0]\n- a\n")
+    fs::write(&changelog, "# Changelog\n\nText.\n\n## [1.1.0] - 2026-01-02\n\n### Added\n\n- b\n\n## [1.0.0]\n- a\n\n## [0.9.0]\n\n### Fixed\n\n## [0.8.0]\n")
         .unwrap();
     let notes = |version: &str| {
         let mut command = Command::new(root().join(".ci/notes"));
@@ -146,12 +146,41 @@ fn the_notes_of_a_release_are_its_section_of_the_changelog() {
     assert_eq!(notes("1.1.0"), (true, "### Added\n\n- b\n".to_owned()));
     assert_eq!(notes("1.0.0"), (true, "- a\n".to_owned()));
     assert_eq!(notes("1.0"), (false, String::new()));
+    assert_eq!((notes("0.9.0").0, notes("0.8.0")), (false, (false, String::new())), "it says nothing");
 }
 
 #[test]
 fn a_release_is_refused_where_its_tag_is_that_of_another_version() {
     let refusal = Ended::of(Command::new(root().join(".ci/release")).arg("v1000.0.0")).refusal();
     assert!(refusal.contains(concat!("the tag must be v", env!("CARGO_PKG_VERSION"))), "{refusal}");
+}
+
+#[test]
+fn a_release_that_is_refused_leaves_what_was_built_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    // Through it, the scripts find this folder above themselves.
+    symlink(root().join(".ci"), folder.path().join(".ci")).unwrap();
+    write("Cargo.toml", "version = \"1.0.0\"\n");
+    write("Makefile", "target/tools/python/bin/cargo-zigbuild:\n\tfalse\n");
+    write("target/dist/built", "before");
+    for (tag, changelog, reason) in [
+        ("v2.0.0", "## [2.0.0]\n- a\n", "the tag must be v1.0.0"),
+        ("v1.0.0", "## [Unreleased]\n- a\n", "rename [Unreleased]"),
+        ("v1.0.0", "## [1.0.0]\n\n### Added\n", "says nothing in a section [1.0.0]"),
+        ("v1.0.0", "## [1.0.0]\n- a\n", "Zig is missing"),
+    ] {
+        write("CHANGELOG.md", changelog);
+        let ended = Ended::of(Command::new(folder.path().join(".ci/release")).arg(tag));
+        assert!(ended.code == Some(1) && ended.stderr.contains(reason), "{tag}: {ended:?}");
+        let entries = fs::read_dir(folder.path().join("target/dist")).unwrap();
+        let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["built"], "{reason}");
+    }
 }
 
 #[test]
