@@ -22,7 +22,7 @@ const STATE: &str = "var/lib/private/avepoint-exporter/state.json";
 static PACKAGE: LazyLock<Package> = LazyLock::new(Package::build);
 
 /// What it would install, below a folder.
-static UNPACKED: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(super) static UNPACKED: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = PACKAGE.folder.path().join("unpacked");
     printed(tool("dpkg-deb", "dpkg").arg("--extract").arg(&PACKAGE.path).arg(&folder));
     folder
@@ -133,7 +133,7 @@ fn the_package_has_every_file_in_its_place_with_its_mode() {
     ]
     .map(str::to_owned)
     .into();
-    let copied = ["README.md", "copyright", "changelog.gz", "examples/exporter.yaml"];
+    let copied = ["README.md", "deploy/README.md", "copyright", "changelog.gz", "examples/exporter.yaml"];
     expected.extend(copied.map(|name| format!("{documents}/{name}")));
     expected.extend(ending("docs", ".md").iter().map(|name| format!("{documents}/docs/{name}")));
     expected.extend(below("alerts").iter().map(|name| format!("usr/share/avepoint-exporter/alerts/{name}")));

@@ -6,6 +6,8 @@ use crate::harness::document::Document;
 use crate::harness::{read, root};
 
 const GUIDE: &str = "deploy/README.md";
+const PROGRAM: &str = env!("CARGO_PKG_NAME");
+const ARCHIVE: &str = concat!("avepoint-exporter-", env!("CARGO_PKG_VERSION"), "-linux-x86_64");
 
 #[test]
 fn its_commands_name_what_exists() {
@@ -19,8 +21,16 @@ fn its_commands_name_what_exists() {
         let words: Vec<_> = line.split_whitespace().skip_while(|word| *word == "sudo").collect();
         let exists = |name: &str| folder.join(name).exists();
         // What is written by hand or built, and so is not there yet.
-        let comes = |name: &str| name.ends_with("client_secret") || name == "target/release/avepoint-exporter";
+        let comes = |name: &str| {
+            name.ends_with("client_secret") || name.strip_prefix("target/release/").unwrap_or(name) == PROGRAM
+        };
         let good = match words[..] {
+            ["tar", "-xzf", archive] => archive == format!("{ARCHIVE}.tar.gz"),
+            // Its folder has the layout of the repository.
+            ["cd", ARCHIVE] => {
+                folder = root();
+                true
+            }
             ["cd", to] => {
                 folder = root().join(to);
                 folder.is_dir()

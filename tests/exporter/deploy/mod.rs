@@ -10,6 +10,7 @@ mod guide;
 mod image;
 mod kubernetes;
 mod operator;
+mod packed;
 mod rollout;
 mod schema;
 mod systemd;

@@ -40,8 +40,21 @@ fn every_command_is_one_that_exists() {
 }
 
 /// The programs of others that the documents use.
-const PROGRAMS: &[&str] =
-    &["cargo", "cd", "curl", "docker", "install", "kubectl", "mkdir", "openssl", "sed", "sha256sum", "sudo", "umask"];
+const PROGRAMS: &[&str] = &[
+    "cargo",
+    "cd",
+    "curl",
+    "docker",
+    "install",
+    "kubectl",
+    "mkdir",
+    "openssl",
+    "sed",
+    "sha256sum",
+    "sudo",
+    "tar",
+    "umask",
+];
 
 const FOLDERS: &[&str] = &["alerts/", "crates/", "dashboards/", "deploy/", "docs/", "src/", "tests/"];
 
