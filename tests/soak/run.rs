@@ -143,8 +143,7 @@ impl Soak {
         let ends = match event {
             Event::Kill | Event::Terminate | Event::Clock(_) => true,
             // TLS ends with the process alone: none begins where the process is to stay.
-            Event::Certificate => !self.is_tls,
-            Event::PlainText => !self.is_tls,
+            Event::Certificate | Event::PlainText => !self.is_tls,
             _ => false,
         };
         ends && (self.before + self.cycles) * 2 > self.goal

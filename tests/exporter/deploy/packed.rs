@@ -14,7 +14,8 @@ const ONLINE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARG
 fn followed(folder: &Path) -> (usize, usize) {
     let (mut packed, mut online) = (0, 0);
     let top = folder.to_str().unwrap();
-    for name in below(top).into_iter().filter(|name| name.ends_with(".md")) {
+    let documents = below(top).into_iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "md"));
+    for name in documents {
         let document = Document::at(&format!("{top}/{name}"));
         for link in document.links() {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
