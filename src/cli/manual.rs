@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use super::{Arguments, Outcome};
 
@@ -37,8 +38,14 @@ fn shown() -> Command {
 /// Writes a page for the program and one for each command into a folder, which must exist.
 pub(super) fn pages(folder: &Path) -> Result<Outcome> {
     // `help` has no page: each command has one.
-    let command = Arguments::command().disable_help_subcommand(true);
-    clap_mangen::generate_to(command, folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    let mut program = Arguments::command().disable_help_subcommand(true);
+    program.build();
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set());
+    for command in commands.chain([&program]) {
+        let page = Man::new(command.clone());
+        let file = folder.join(page.get_filename());
+        page.generate_to(folder).with_context(|| format!("cannot write to {}", file.display()))?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -152,8 +159,17 @@ mod tests {
         names.sort();
         assert_eq!((names[0].as_str(), names.len()), ("avepoint-exporter-check.1", 9), "{names:?}");
         assert!(!all.contains("Write the manual"), "a hidden command");
-        let nowhere = folder.path().join("nowhere");
-        let error = pages(&nowhere).unwrap_err();
-        assert!(format!("{error:#}").contains("nowhere: No such file"), "{error:#}");
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("avepoint-exporter-demo.1");
+        fs::create_dir(&page).unwrap();
+        let refusal = |folder: &Path| format!("{:#}", pages(folder).unwrap_err());
+        let reason = refusal(folder.path());
+        assert!(reason.starts_with(&format!("cannot write to {}: Is a directory", page.display())), "{reason}");
+        let reason = refusal(&folder.path().join("nowhere"));
+        assert!(reason.contains("nowhere/avepoint-exporter-check.1: No such file"), "{reason}");
     }
 }

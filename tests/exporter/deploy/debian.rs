@@ -168,6 +168,10 @@ fn the_packages_unit_is_the_shipped_one_with_the_program_in_usr() {
         unit.contains(&format!("\nEnvironmentFile=-/{OPTIONS}\n")) && unit.contains(&format!("=/{CONFIGURATION} "))
     );
     accepted(&unit, "/usr/bin/avepoint-exporter");
+    let (_, page) = unit.split_once("\nDocumentation=man:").unwrap();
+    let (name, section) = page.split_once(')').unwrap().0.split_once('(').unwrap();
+    let page = format!("usr/share/man/man{section}/{name}.{section}.gz");
+    assert!(UNPACKED.join(&page).is_file(), "{page}");
 }
 
 /// A system of its own below a folder, with stand-ins for the programs that the package's scripts call. They fail, as
