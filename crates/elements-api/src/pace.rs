@@ -163,6 +163,10 @@ mod tests {
             for (begins, ends) in holds.iter().map(|(begins, ends)| (Duration::from_millis(*begins), Duration::from_millis(*ends))) {
                 prop_assert!(!begun.iter().any(|at| *at > begins + tick && *at + tick < ends), "{begins:?} {ends:?} {begun:?}");
             }
+            // From when all have come and nothing holds them, they need no more than their distances.
+            let free = come.iter().chain(holds.iter().map(|(_, ends)| ends)).max();
+            let last = free.map(|free| Duration::from_millis(*free) + (spacing + tick) * u32::try_from(come.len()).unwrap());
+            prop_assert!(begun.iter().all(|at| Some(*at) <= last), "{begun:?} end after {last:?}");
         }
     }
 

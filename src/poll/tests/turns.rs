@@ -132,7 +132,8 @@ proptest! {
         let longest = u32::try_from(others.div_ceil(room - throttled) + natures.len().div_ceil(room) + 2).unwrap();
         for target in poller.of(|nature| nature == Nature::Answers) {
             let turns = poller.turns_of(target);
-            prop_assert!(turns.first().is_some_and(|first| *first <= longest), "{target:?} {turns:?}");
+            let ends: Vec<_> = [0].iter().chain(turns).chain([&cycles]).copied().collect();
+            prop_assert!(ends.windows(2).all(|pair| pair[1] - pair[0] <= longest), "{target:?} {turns:?}");
             // Who is refused for himself leads a second time at most.
             for refused in poller.of(|nature| nature == Nature::Fails(Reason::Throttled)) {
                 prop_assert!(poller.turns_of(refused).len() <= 2 * turns.len() + 2, "{refused:?} beside {target:?}");
