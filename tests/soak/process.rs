@@ -57,6 +57,8 @@ impl Daemon {
                 None => command.env_remove(name),
             };
         }
+        // As the unit and the image have it.
+        command.env("MALLOC_ARENA_MAX", "1");
         if let Some(clock) = clock {
             command.env("LD_PRELOAD", &clock.library).env("FAKETIME_TIMESTAMP_FILE", &clock.file);
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_CACHE_DURATION", "1");

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -13,8 +14,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
-use crate::harness::eventually;
+use crate::harness::{PATIENCE, eventually};
 
 /// One alert, as it was received.
 #[derive(Debug, Clone)]
@@ -98,8 +100,15 @@ impl Webhook {
 
     /// Waits until something was received that `is_meant`.
     pub async fn until(&self, what: &str, is_meant: impl Fn(&Notification) -> bool) -> Notification {
-        let found = || async { self.received().into_iter().find(&is_meant) };
-        eventually(&format!("{what} is received"), found).await
+        let begun = Instant::now();
+        loop {
+            let received = self.received();
+            if let Some(found) = received.iter().find(|received| is_meant(received)) {
+                return found.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} is not received within {PATIENCE:?}, but {received:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
