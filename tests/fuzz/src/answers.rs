@@ -2,22 +2,23 @@ use std::str;
 use std::time::Duration;
 
 use elements_api::testing::{Reply, Vendor};
-use elements_api::{Answer, CustomerId, LostRows, Platform, ProductType, Round};
+use elements_api::{
+    Answer, CustomerId, CustomerListing, LostRows, Platform, ProductType, Round, SubscriptionListing, TenantListing,
+};
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::message::is_a_readable_line;
+use crate::paused::block_on;
 
 /// What the vendor answers, whatever it is asked: a question (`overview`, `token`, `customers`, `subscriptions`,
 /// `tenants`), then the answers, each a line with its status and the body after it, with `---` on a line between two.
 ///
 /// An answer is taken or refused in a line that can be read, and what is taken can be shown.
 pub fn answers(input: &[u8]) -> bool {
-    thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
     let Some((question, answers)) = line(input) else { return false };
     let replies = Replies(answers).take(MOST_ANSWERS).collect();
-    RUNTIME.with(|runtime| runtime.block_on(ask(question, replies)))
+    block_on(ask(question, replies))
 }
 
 /// More say nothing new.
@@ -46,44 +47,31 @@ async fn ask(question: &str, replies: Vec<Reply>) -> bool {
         }
         "customers" => {
             let listing = round.customers().await;
-            listing
-                .map(|listing| {
-                    are_told(listing.lost.as_ref());
-                    listing
-                        .customers
-                        .iter()
-                        .filter_map(|customer| customer.organization.as_deref())
-                        .for_each(is_a_name);
-                })
-                .err()
+            let is_sound = |listing: CustomerListing| {
+                are_told(listing.lost.as_ref());
+                are_names(listing.customers.iter().map(|customer| &customer.organization));
+            };
+            listing.map(is_sound).err()
         }
         "subscriptions" => {
             let listing = round.subscriptions(None).await;
-            listing
-                .map(|listing| {
-                    are_told(listing.lost.as_ref());
-                    listing.unreadable.iter().for_each(|unreadable| is_a_readable_line(&unreadable.value));
-                    listing
-                        .customers
-                        .iter()
-                        .filter_map(|customer| customer.organization.as_deref())
-                        .for_each(is_a_name);
-                    for row in listing.customers.iter().flat_map(|customer| &customer.subscriptions) {
-                        let words = [&row.service, &row.name, &row.package, &row.source, &row.model];
-                        words.into_iter().flatten().for_each(|words| is_a_name(words));
-                    }
-                })
-                .err()
+            let is_sound = |listing: SubscriptionListing| {
+                are_told(listing.lost.as_ref());
+                listing.unreadable.iter().for_each(|unreadable| is_a_readable_line(&unreadable.value));
+                are_names(listing.customers.iter().map(|customer| &customer.organization));
+                let rows = listing.customers.iter().flat_map(|customer| &customer.subscriptions);
+                are_names(rows.flat_map(|row| [&row.service, &row.name, &row.package, &row.source, &row.model]));
+            };
+            listing.map(is_sound).err()
         }
         "tenants" => {
             let listing = round.tenants(&customer, Platform::Microsoft365).await;
-            listing
-                .map(|listing| {
-                    are_told(listing.lost.as_ref());
-                    listing.tenants.iter().for_each(|tenant| is_a_name(&tenant.id));
-                    listing.tenants.iter().filter_map(|tenant| tenant.name.as_deref()).for_each(is_a_name);
-                })
-                .err()
+            let is_sound = |listing: TenantListing| {
+                are_told(listing.lost.as_ref());
+                listing.tenants.iter().for_each(|tenant| is_a_name(&tenant.id));
+                are_names(listing.tenants.iter().map(|tenant| &tenant.name));
+            };
+            listing.map(is_sound).err()
         }
         _ => return false,
     };
@@ -113,6 +101,10 @@ fn are_told(lost: Option<&LostRows>) {
         assert!(lost.count > 0);
         is_a_readable_line(&lost.first);
     }
+}
+
+fn are_names<'n>(names: impl Iterator<Item = &'n Option<String>>) {
+    names.flatten().for_each(|name| is_a_name(name));
 }
 
 /// What becomes the value of a label: of one line, not blank, and of 200 bytes at most.

@@ -9,7 +9,8 @@ use crate::place::Place;
 /// What `${…}` stands for. It is long enough not to be met by chance.
 const SECRET: &str = "open-sesame-2048";
 
-/// `exporter.yaml`, beside the files that the documents name: it is refused with a message that can be read and repeats no secret, or all that it says can be used.
+/// `exporter.yaml`, beside the files that the documents name: it is refused with a message that can be read and repeats no
+/// secret, or all that it says can be used.
 pub fn exporter_yaml(input: &[u8]) -> bool {
     thread_local!(static PLACE: Place = beside_credentials());
     let path = PLACE.with(|place| place.holding(input));

@@ -12,10 +12,10 @@ use exporter_web::WebConfig;
 use exporter_web::testing::{Protocol, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::join;
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::paused::block_on;
 use crate::place::Place;
 
 /// The bytes of a client that speaks HTTP/1, after a first one that says how it sends them. The connection ends when the
@@ -53,7 +53,6 @@ fn statuses(mut frames: &[u8]) -> impl Iterator<Item = u8> {
 /// What a client gets that begins with `preface`. Of the first byte of the input, the lowest bit says whether users need a
 /// password, and the next four how many bytes are sent at a time, as a power of two.
 fn connect(protocol: Protocol, preface: &[u8], input: &[u8]) -> Vec<u8> {
-    thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
     let Some((how, sent)) = input.split_first() else { return Vec::new() };
     let (config, at_a_time) = (if how & 1 == 1 { guarded() } else { WebConfig::default() }, 1 << (how >> 1 & 0xf));
     let (client, server) = duplex(64 << 10);
@@ -80,8 +79,7 @@ fn connect(protocol: Protocol, preface: &[u8], input: &[u8]) -> Vec<u8> {
     };
     let conversation = async { join!(serve(routes, config, protocol, server), asking, reading, reloading) };
     // On a paused clock this is as long as anything goes on by itself.
-    let ended =
-        RUNTIME.with(|runtime| runtime.block_on(async { timeout(Duration::from_hours(1), conversation).await }));
+    let ended = block_on(async { timeout(Duration::from_hours(1), conversation).await });
     assert!(ended.is_ok(), "the connection goes on after its client has said all");
     answered
 }

@@ -17,6 +17,7 @@ mod expected_seats;
 mod exporter_yaml;
 mod http;
 mod message;
+mod paused;
 mod place;
 mod state_file;
 mod web_yaml;

@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::WebConfig;
 use crate::config::tests::tls;
-use crate::testing::{Slow, TestService, here};
+use crate::testing::{Slow, TestService, connection};
 
 /// The server of one connection, and its configuration.
 struct Served {
@@ -33,13 +33,7 @@ fn serve(config: WebConfig) -> (DuplexStream, Served) {
     let (live, config) = watch::channel(Arc::new(config));
     let (service, slow) = TestService::new();
     let tls = config.borrow().tls().cloned();
-    let connection = Connection {
-        origin: here(),
-        clock: Arc::new(PhaseClock::new(Phase::Head)),
-        handler: Handler::guarded(service, Box::new(()), config, "").into(),
-        limits: Limits::default(),
-        stopping: CancellationToken::new(),
-    };
+    let connection = connection(service, config);
     let (ours, theirs) = duplex(64 * 1024);
     (ours, Served { live, serving: tokio::spawn(connection.run(theirs, tls)), slow })
 }

@@ -35,16 +35,21 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (_live, config) = watch::channel(Arc::new(config));
-    let connection = Connection {
+    let connection = connection(service, config);
+    match protocol {
+        Protocol::Http1 => connection.run(stream, None).await,
+        Protocol::Http2 => http2::serve(stream, connection, Agreed::default()).await,
+    }
+}
+
+/// A connection whose first byte has not come yet, under a configuration that may change.
+pub(crate) fn connection<S: Service>(service: S, config: watch::Receiver<Arc<WebConfig>>) -> Connection<S> {
+    Connection {
         origin: here(),
         clock: Arc::new(PhaseClock::new(Phase::Head)),
         handler: Handler::guarded(service, Box::new(()), config, "").into(),
         limits: Limits::default(),
         stopping: CancellationToken::new(),
-    };
-    match protocol {
-        Protocol::Http1 => connection.run(stream, None).await,
-        Protocol::Http2 => http2::serve(stream, connection, Agreed::default()).await,
     }
 }
 
